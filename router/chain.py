@@ -1,0 +1,326 @@
+"""The loop: cache, breaker, retry, provider, observe, next; for streams and whole answers alike."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from router.breaker import Permit
+from router.cache import CachedAnswer, ResponseCache, cache_key
+from router.call import Access, ModelCall
+from router.config import Chain, ModelRef
+from router.errors import (
+    AllModelsFailed,
+    AnswerTimeout,
+    Cancelled,
+    ContentFiltered,
+    FirstTokenTimeout,
+    ProviderError,
+    decide,
+)
+from router.flight import Flight, Flights, Landed, Rider
+from router.messages import (
+    Answer,
+    AnswerBuilder,
+    Attempt,
+    Began,
+    Completion,
+    Ended,
+    Event,
+    Finished,
+    Frozen,
+    Outcome,
+    Queued,
+    ReasoningDelta,
+    Request,
+    Restarted,
+    Served,
+    Source,
+    TextDelta,
+    ToolCallDelta,
+    Waiting,
+    digest,
+)
+from router.providers import Call
+from router.store import Observation
+
+CacheMode = Literal["use", "refresh", "off"]
+
+
+class Options(Frozen):
+    """How a request is run, as apart from what is asked.
+
+    Attributes:
+        source: where it comes from, for the store.
+        cache: "use"; "refresh" asks anew and keeps the answer; "off" neither reads nor keeps.
+        stream: ask providers for a stream of tokens.
+        sample: index that keeps repeats of one prompt apart.
+    """
+
+    source: Source = "chat"
+    cache: CacheMode = "use"
+    stream: bool = True
+    sample: int = 0
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """What all requests share.
+
+    Attributes:
+        access: finds what a model's calls go through.
+        cache: None where models.yaml turns it off.
+        observe: stores an attempt; never blocks.
+        clock: monotonic seconds, the running loop's.
+    """
+
+    access: Callable[[ModelRef], Access]
+    cache: ResponseCache | None
+    flights: Flights
+    observe: Callable[[Observation], None]
+    clock: Callable[[], float]
+
+
+async def run_chain(
+    engine: Engine,
+    chain: Chain,
+    request: Request,
+    options: Options,
+    *,
+    offline: ModelRef | None = None,
+    emit: Callable[[Event], None] = lambda event: None,
+) -> Completion:
+    """Ask the chain's models in order until one answers.
+
+    Args:
+        offline: answers where no provider of the chain has a key.
+        emit: is handed every event as it comes.
+
+    Raises:
+        InvalidRequest: the request cannot be sent to any model.
+        AllModelsFailed: no model answered, or a content policy ended the chain.
+        Cancelled: the task was cancelled; carries what had arrived.
+    """
+    return await ChainRun(engine, chain, request, options, emit).run(offline)
+
+
+class ChainRun:
+    """One request on its way through a chain."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        chain: Chain,
+        request: Request,
+        options: Options,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._engine = engine
+        self._chain = chain
+        self._request = request.with_defaults(chain.params)
+        self._canonical = self._request.canonical()
+        self._options = options
+        self._emit = emit
+        self._id = uuid.uuid4().hex
+        self._prompt_hash = digest(self._canonical)
+        self._started = engine.clock()
+        self._deadline = self._started + chain.policy.deadline
+        self._attempts: list[Attempt] = []
+        self._partial = AnswerBuilder()
+        self._current: tuple[int, ModelRef] = (0, chain.models[0])
+
+    async def run(self, offline: ModelRef | None) -> Completion:
+        """The loop; see `run_chain`."""
+        try:
+            answer = await self._first_answer(offline)
+        except asyncio.CancelledError:
+            if not self._attempts or self._attempts[-1].outcome != "cancelled":
+                self._note("cancelled", "stopped", None)
+            raise Cancelled(self._completion(self._partial.answer(), cut=True)) from None
+        return self._completion(answer, cut=False)
+
+    async def _first_answer(self, offline: ModelRef | None) -> Answer:
+        models = list(self._chain.models)
+        usable = sum(self._engine.access(ref).provider.problem() is None for ref in models)
+        if usable == 0 and offline is not None and offline not in models:
+            models.append(offline)
+            usable = 1
+        last_error: ProviderError | None = None
+        waiting: list[tuple[float, int, ModelRef]] = []
+        for place, ref in enumerate(models):
+            self._current = place, ref
+            landed = await self._try_model(ref, usable, waiting)
+            if isinstance(landed, Answer):
+                return landed
+            if landed is not None:
+                last_error = landed
+                self._stop_at_policy(landed)
+                usable -= 1
+        if last_error is None and waiting:
+            # Only open breakers stood in the way: the one that closes first is tried once.
+            _, place, ref = min(waiting, key=lambda entry: entry[:2])
+            self._current = place, ref
+            landed = await self._ride(ref, self._engine.access(ref), None, share=self._time_left())
+            if isinstance(landed, Answer):
+                return landed
+            last_error = landed
+        raise AllModelsFailed(self._attempts, last_error)
+
+    async def _try_model(
+        self, ref: ModelRef, usable: int, waiting: list[tuple[float, int, ModelRef]]
+    ) -> Answer | ProviderError | None:
+        """One turn of the loop: an answer, the error it failed with, or None where it was skipped."""
+        engine = self._engine
+        key = cache_key(ref, self._canonical, self._options.sample)
+        if engine.cache is not None and self._options.cache == "use" and (hit := engine.cache.get(key)):
+            return self._replay(hit)
+        access = engine.access(ref)
+        if problem := access.provider.problem():
+            return self._note("skipped", problem.reason, problem.detail)
+        if self._time_left() <= 0:
+            limit = f"the chain's deadline of {self._chain.policy.deadline:g} s was over"
+            return self._note("skipped", "deadline", limit)
+        permit: Permit | None = None
+        if self._joinable(key) is None:
+            closes_in = access.breaker.closes_in()
+            permit = access.breaker.acquire()
+            if permit is None:
+                waiting.append((closes_in or 0.0, self._current[0], ref))
+                detail = f"its circuit breaker is open for another {closes_in or 0:.0f} s"
+                return self._note("skipped", "breaker_open", detail)
+        return await self._ride(ref, access, permit, share=self._time_left() / max(1, usable), key=key)
+
+    async def _ride(
+        self, ref: ModelRef, access: Access, permit: Permit | None, *, share: float, key: str | None = None
+    ) -> Answer | ProviderError:
+        """Join the identical call under way, or make it, and wait for its end or our own limit."""
+        flight = self._joinable(key)
+        if flight is None:
+            call = Call(ref.model, self._request, self._options.stream, self._chain.policy.connect)
+            fly = ModelCall(access, call, self._chain.policy, permit, self._engine.clock).fly
+            flight = self._engine.flights.open(key if self._options.cache == "use" else None, fly)
+        stream, policy = self._options.stream, self._chain.policy
+        rider = Rider(
+            share=share,
+            limit=policy.first_token if stream else policy.answer,
+            silence=_silent if stream else _too_slow,
+            clock=self._engine.clock,
+            deliver=self._deliver,
+            record=self._record_try,
+        )
+        landed, recorded = await rider.ride(flight)
+        self._deadline += rider.paused
+        if isinstance(landed, ProviderError):
+            if not recorded:
+                self._note("failed", landed.kind, str(landed), shared=True)
+            return landed
+        attempt = self._attempts[-1]
+        if key is not None and self._engine.cache is not None and self._options.cache != "off" and not attempt.shared:
+            self._engine.cache.put(key, CachedAnswer(answer=landed.answer, attempt=attempt))
+        return landed.answer
+
+    def _joinable(self, key: str | None) -> Flight | None:
+        return self._engine.flights.get(key) if key is not None and self._options.cache == "use" else None
+
+    def _stop_at_policy(self, error: ProviderError) -> None:
+        if decide(error).next:
+            return
+        if isinstance(error, ContentFiltered) and self._chain.policy.on_content_filter == "next":
+            return
+        raise AllModelsFailed(self._attempts, error)
+
+    def _replay(self, hit: CachedAnswer) -> Answer:
+        answer, original = hit.answer, hit.attempt
+        self._deliver(Served(original.served_model, original.served_by, original.generation_id))
+        if answer.reasoning:
+            self._deliver(ReasoningDelta(answer.reasoning))
+        if answer.text:
+            self._deliver(TextDelta(answer.text))
+        for index, call in enumerate(answer.tool_calls):
+            self._deliver(ToolCallDelta(index, call.id, call.name, call.arguments))
+        self._deliver(Finished(answer.finish_reason or "stop"))
+        place, ref = self._current
+        self._record(
+            msgspec.structs.replace(
+                original,
+                model=ref.text,
+                place=place,
+                started=time.time(),
+                offset=self._engine.clock() - self._started,
+                wait=0.0,
+                queued=0.0,
+                cached=True,
+            )
+        )
+        return answer
+
+    def _note(self, outcome: Outcome, reason: str, detail: str | None, *, shared: bool = False) -> None:
+        """Record an attempt that made no call of its own."""
+        place, ref = self._current
+        self._record(
+            Attempt(
+                model=ref.text,
+                provider=ref.provider,
+                place=place,
+                number=0,
+                outcome=outcome,
+                reason=reason,
+                detail=detail,
+                started=time.time(),
+                offset=self._engine.clock() - self._started,
+                shared=shared,
+            )
+        )
+
+    def _record_try(self, attempt: Attempt, began: float, owner: bool) -> None:
+        """Record a try of a flight as this request saw it; one that joined is not charged for it."""
+        own = {} if owner else {"shared": True, "cost": None, "cost_source": None}
+        self._record(
+            msgspec.structs.replace(attempt, place=self._current[0], offset=began - self._started, **own)
+        )
+
+    def _record(self, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        self._emit(Ended(attempt))
+        self._engine.observe(
+            Observation(
+                request_id=self._id,
+                prompt_hash=self._prompt_hash,
+                category=self._chain.name,
+                chain=self._chain.fingerprint,
+                source=self._options.source,
+                sample=self._options.sample,
+                attempt=attempt,
+            )
+        )
+
+    def _deliver(self, event: Event) -> None:
+        if isinstance(event, Restarted):
+            self._partial = AnswerBuilder()
+        elif not isinstance(event, Queued | Began | Waiting | Ended):
+            self._partial.add(event)
+        self._emit(event)
+
+    def _time_left(self) -> float:
+        return self._deadline - self._engine.clock()
+
+    def _completion(self, answer: Answer, *, cut: bool) -> Completion:
+        return Completion(
+            request_id=self._id,
+            category=self._chain.name,
+            answer=answer,
+            attempts=tuple(self._attempts),
+            cut=cut,
+        )
+
+
+def _silent(seconds: float) -> ProviderError:
+    return FirstTokenTimeout(f"No first token within {seconds:.3g} s.")
+
+
+def _too_slow(seconds: float) -> ProviderError:
+    return AnswerTimeout(f"No whole answer within {seconds:.3g} s.")

@@ -1,0 +1,408 @@
+"""models.yaml as frozen, validated data: the only truth about routing."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from router.errors import ConfigError
+from router.messages import digest
+from router.yaml_source import Lines, read_yaml
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)", value.strip())
+        if not match:
+            raise ValueError(f"`{value}` is no duration. Write seconds as a number, or a unit: 30s, 5m, 7d")
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)", value.strip().upper())
+        if not match:
+            raise ValueError(f"`{value}` is no size. Write bytes as a number, or a unit: 200MB, 1GB")
+        return int(float(match[1]) * _SIZES[match[2]])
+    return value
+
+
+def _variable(value: object) -> object:
+    if value is None:
+        return None
+    match = _VARIABLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match:
+        # The value is not repeated: it may be a key.
+        raise ValueError('a key is written as the name of a variable, such as "${OPENROUTER_API_KEY}"')
+    return match[1]
+
+
+def _http_url(value: str) -> str:
+    match = re.match(r"([A-Za-z][\w+.-]*):", value)
+    if not re.match(r"https?://[^/\s]+", value):
+        what = f"`{match[1]}:`" if match else "no scheme"
+        raise ValueError(f"the address must begin with http:// or https://, not {what}")
+    if re.match(r"https?://[^/\s]*@", value):
+        raise ValueError("the address must not hold a user name or password")
+    return value.rstrip("/")
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, strict=True, allow_inf_nan=False)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0, strict=True)]
+Variable = Annotated[str | None, BeforeValidator(_variable)]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Backoff(_Data):
+    """Full jitter: before retry n, a wait drawn from 0 to min(cap, base x 2^(n-1)) seconds."""
+
+    base: Seconds = 0.5
+    cap: Seconds = 8
+
+
+class BreakerPolicy(_Data):
+    """When a model's breaker opens; see router/breaker.py."""
+
+    window: int = Field(20, ge=1)
+    within: Seconds = 120
+    min_calls: int = Field(3, ge=1)
+    failure_rate: float = Field(0.5, gt=0, le=1)
+    open_for: Seconds = 20
+
+
+class CachePolicy(_Data):
+    """What the response cache keeps, and for how long."""
+
+    enabled: bool = True
+    ttl: Seconds = 7 * 86400
+    size_limit: Bytes = 1_000_000_000
+
+
+class ChainPolicy(_Data):
+    """Limits of one chain; seconds."""
+
+    connect: Seconds = 5
+    first_token: Seconds = 10
+    stall: Seconds = 10
+    answer: Seconds = 60
+    deadline: Seconds = 120
+    max_answer: Seconds = 600
+    retries: int = Field(2, ge=0, le=20)
+    backoff: Backoff = Backoff()
+    on_content_filter: Literal["stop", "next"] = "stop"
+
+
+class Policy(ChainPolicy):
+    """Limits of all chains, and what belongs to no single one."""
+
+    breaker: BreakerPolicy = BreakerPolicy()
+    cache: CachePolicy = CachePolicy()
+
+
+class ProviderConfig(_Data):
+    """Somewhere a model is served; `api_key` is the name of the variable that holds the key."""
+
+    protocol: Literal["openai", "anthropic", "embedded"]
+    base_url: Annotated[str, AfterValidator(_http_url)] | None = None
+    api_key: Variable = None
+    headers: Mapping[str, str] = {}
+    body: Mapping[str, Any] = {}
+    max_concurrency: int = Field(8, ge=1)
+
+    @pydantic.model_validator(mode="after")
+    def _has_address(self) -> ProviderConfig:
+        if self.protocol != "embedded" and self.base_url is None:
+            raise ValueError(f"a provider with protocol {self.protocol} needs a base_url")
+        return self
+
+
+class ModelRef(_Data):
+    """A model at a provider; `text` is how models.yaml names it."""
+
+    provider: str
+    model: str
+    text: str
+
+
+class Chain(_Data):
+    """A category's ordered models: primary, fallback 1, fallback 2, …"""
+
+    name: str | None
+    models: tuple[ModelRef, ...]
+    policy: ChainPolicy
+    params: Mapping[str, Any]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with the models, the policy or the parameters."""
+        return digest(self.model_dump_json(exclude={"name"}))[:12]
+
+
+class _ChainFile(_Data):
+    models: tuple[str, ...] = Field(min_length=1, strict=False)
+    policy: Mapping[str, Any] = {}
+    params: Mapping[str, Any] = {}
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: object) -> object:
+        return {"models": value} if isinstance(value, list | str) or value is None else value
+
+    @pydantic.field_validator("models", mode="before")
+    @classmethod
+    def _a_list(cls, value: object) -> object:
+        if not isinstance(value, list) or not value:
+            raise ValueError("a chain needs a list of at least one model")
+        for model in value:
+            if not isinstance(model, str) or not model.strip():
+                raise ValueError(f"`{model}` is no model name")
+        return value
+
+
+_DEFAULT_PROVIDERS: Mapping[str, Mapping[str, str]] = {
+    "openrouter": {
+        "protocol": "openai",
+        "base_url": "https://openrouter.ai/api/v1",
+        "api_key": "${OPENROUTER_API_KEY}",
+    },
+    "openai": {
+        "protocol": "openai",
+        "base_url": "https://api.openai.com/v1",
+        "api_key": "${OPENAI_API_KEY}",
+    },
+    "anthropic": {
+        "protocol": "anthropic",
+        "base_url": "https://api.anthropic.com/v1",
+        "api_key": "${ANTHROPIC_API_KEY}",
+    },
+    "embedded": {"protocol": "embedded"},
+}
+
+
+class _File(_Data):
+    default_provider: str = "openrouter"
+    providers: Mapping[str, ProviderConfig] = Field(
+        default_factory=lambda: dict(_DEFAULT_PROVIDERS), validate_default=True
+    )
+    offline: str | None = "embedded:smollm2-135m-instruct"
+    policy: Policy = Policy()
+    chains: Mapping[str, _ChainFile] = Field(min_length=1)
+
+
+class Config(_Data):
+    """models.yaml, validated as a whole.
+
+    Attributes:
+        offline: the model that answers where no provider of a chain has a key.
+        warnings: sentences about what is allowed but probably not meant.
+    """
+
+    path: Path
+    default_provider: str
+    providers: Mapping[str, ProviderConfig]
+    offline: ModelRef | None
+    policy: Policy
+    chains: Mapping[str, Chain]
+    warnings: tuple[str, ...] = ()
+
+    def chain(self, category: str) -> Chain:
+        """The chain of a category.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        try:
+            return self.chains[category]
+        except KeyError:
+            raise ConfigError(
+                f"{self.path} has no chain `{category}`{_nearest(category, self.chains)}"
+            ) from None
+
+    def single(self, reference: str) -> Chain:
+        """A chain of one model, under the general policy."""
+        ref = parse_reference(reference, self.providers, self.default_provider)
+        return Chain(name=None, models=(ref,), policy=_chain_policy(self.policy, {}), params={})
+
+
+def parse_reference(text: str, providers: Mapping[str, object], default: str) -> ModelRef:
+    """Read `provider:model`, or `model` alone; `z-ai/glm-5:free` stays one model, for `z-ai/glm-5` is no provider."""
+    head, colon, tail = text.strip().partition(":")
+    if colon and head in providers and tail:
+        return ModelRef(provider=head, model=tail, text=text.strip())
+    return ModelRef(provider=default, model=text.strip(), text=text.strip())
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate models.yaml.
+
+    Raises:
+        ConfigError: one sentence with the file, the line and the mend.
+    """
+    data, lines, _ = read_yaml(path)
+    try:
+        file = _File.model_validate(data)
+        default = file.default_provider
+        if default not in file.providers:
+            raise _Located(
+                ("default_provider",),
+                f"`{default}` is no provider of this file{_nearest(default, file.providers)}",
+            )
+        chains = dict(_chains(file))
+    except pydantic.ValidationError as error:
+        raise ConfigError(_explain(path, lines, error)) from None
+    except _Located as error:
+        raise ConfigError(f"{path}, line {_line(lines, error.at)}: {error}") from None
+    return Config(
+        path=path,
+        default_provider=default,
+        providers=file.providers,
+        offline=parse_reference(file.offline, file.providers, default) if file.offline else None,
+        policy=file.policy,
+        chains=chains,
+        warnings=tuple(_warnings(path, lines, chains)),
+    )
+
+
+class _Located(Exception):
+    def __init__(self, at: tuple[str | int, ...], message: str) -> None:
+        self.at = at
+        super().__init__(message)
+
+
+def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
+    for name, chain in file.chains.items():
+        refs = []
+        for index, text in enumerate(chain.models):
+            ref = parse_reference(text, file.providers, file.default_provider)
+            if any((ref.provider, ref.model) == (other.provider, other.model) for other in refs):
+                raise _Located(("chains", name, "models", index), f"`{text}` stands twice in this chain. Keep one.")
+            head, colon, _ = text.partition(":")
+            if colon and ref.provider != head and (near := _close(head, file.providers)):
+                raise _Located(
+                    ("chains", name, "models", index),
+                    f"`{head}` is no provider of this file. Did you mean `{near}`?",
+                )
+            refs.append(ref)
+        try:
+            policy = _chain_policy(file.policy, chain.policy)
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            at = ("chains", name, "policy", *first["loc"])
+            raise _Located(at, _sentence(first, ChainPolicy)) from None
+        yield name, Chain(name=name, models=tuple(refs), policy=policy, params=chain.params)
+
+
+def _chain_policy(general: Policy, own: Mapping[str, Any]) -> ChainPolicy:
+    shared = general.model_dump(include=set(ChainPolicy.model_fields))
+    backoff = {**shared["backoff"], **own["backoff"]} if isinstance(own.get("backoff"), dict) else None
+    merged = {**shared, **own} | ({"backoff": backoff} if backoff else {})
+    return ChainPolicy.model_validate(merged)
+
+
+def _warnings(path: Path, lines: Lines, chains: Mapping[str, Chain]) -> Iterator[str]:
+    for name, chain in chains.items():
+        total = len(chain.models) * chain.policy.first_token
+        if total > chain.policy.deadline:
+            share = chain.policy.deadline / len(chain.models)
+            yield (
+                f"{path}, line {_line(lines, ('chains', name))}: in `{name}`, {len(chain.models)} models x"
+                f" first_token {chain.policy.first_token:g} s exceed the deadline of"
+                f" {chain.policy.deadline:g} s; each silent model is left after {share:.3g} s."
+            )
+
+
+# --- Errors in words -------------------------------------------------------------------------------
+
+
+def _line(lines: Lines, at: tuple[str | int, ...]) -> int:
+    """The line of a path, or of its nearest parent; a chain written as a list has no `models` level."""
+    if at[-2:-1] == ("models",) and at not in lines:
+        at = (*at[:-2], at[-1])
+    while at and at not in lines:
+        at = at[:-1]
+    return lines.get((*at, ""), lines.get(at, 1)) if at else 1
+
+
+def _explain(path: Path, lines: Lines, error: pydantic.ValidationError) -> str:
+    first = error.errors()[0]
+    at = tuple(first["loc"])
+    return f"{path}, line {_line(lines, at)}: {_sentence(first, _model_at(at))}"
+
+
+def _model_at(at: tuple[str | int, ...]) -> type[BaseModel]:
+    """The model whose field names may stand where `at` points."""
+    match at:
+        case ("policy", "breaker", *_):
+            return BreakerPolicy
+        case ("policy", "cache", *_):
+            return CachePolicy
+        case ("policy", "backoff", *_):
+            return Backoff
+        case ("policy", *_):
+            return Policy
+        case ("providers", _, _, *_):
+            return ProviderConfig
+        case ("chains", _, _, *_):
+            return _ChainFile
+        case _:
+            return _File
+
+
+def _sentence(error: Any, model: type[BaseModel]) -> str:
+    at = [str(part) for part in error["loc"] if part != "function-before[_from_list(), _ChainFile]"]
+    name = ".".join(at)
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown key `{at[-1]}`{_nearest(at[-1], model.model_fields)}"
+        case "missing":
+            return f"`{name}` is missing."
+        case "value_error":
+            return f"`{name}`: {error['ctx']['error']}." if name else f"{error['ctx']['error']}."
+        case "literal_error":
+            return f"`{name}` must be {error['ctx']['expected']}, not `{error['input']}`."
+        case "too_short":
+            return f"`{name}` is empty. Name at least one category with its models."
+        case kind:
+            # What pydantic asks for, in the words of a YAML file; the value itself may be a key.
+            wanted = _WANTED.get(kind, error["msg"].lower())
+            return f"`{name}` {wanted}, not {_GIVEN.get(type(error['input']), 'this')}."
+
+
+_WANTED = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a mapping",
+    "mapping_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "greater_than": "must be greater than 0",
+    "finite_number": "must be a finite number",
+}
+_GIVEN = {str: "text", int: "this number", float: "this number", list: "a list", dict: "a mapping"}
+_GIVEN |= {type(None): "nothing", bool: "true or false"}
+
+
+def _close(word: str, names: Mapping[str, object]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, list(names), 1)), None)
+
+
+def _nearest(word: str, names: Mapping[str, object]) -> str:
+    near = _close(word, names)
+    return f". Did you mean `{near}`?" if near else f". Known: {', '.join(f'`{name}`' for name in names)}."

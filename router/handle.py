@@ -1,0 +1,192 @@
+"""A request under way, as other threads see it: it can be looked at and stopped, and never waited on by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Literal
+
+import msgspec
+
+from router.errors import Cancelled, FallbackLabError
+from router.messages import (
+    Answer,
+    AnswerBuilder,
+    Attempt,
+    Began,
+    Completion,
+    Ended,
+    Event,
+    Queued,
+    Restarted,
+    Waiting,
+)
+
+log = logging.getLogger(__name__)
+
+LOST_AFTER = 15.0
+"""Seconds after which a request that nobody looks at any more is stopped."""
+
+State = Literal["running", "answered", "failed", "cut"]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """A request at one moment.
+
+    Attributes:
+        answer: what has arrived.
+        attempts: those that are over.
+        activity: what goes on now: waiting for a place, a call, or a wait before a retry.
+        elapsed: seconds since the start.
+        error: why it failed, where it did.
+    """
+
+    state: State
+    answer: Answer
+    attempts: tuple[Attempt, ...]
+    activity: Queued | Began | Waiting | None
+    elapsed: float
+    error: FallbackLabError | None
+
+
+class Handle:
+    """A request under way. All methods may be called from any thread and, but for `result`, return at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._task: asyncio.Task[Completion] | None = None
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._builder = AnswerBuilder()
+        self._attempts: list[Attempt] = []
+        self._activity: Queued | Began | Waiting | None = None
+        self._started = time.monotonic()
+        self._elapsed: float | None = None
+        self._done: concurrent.futures.Future[Completion] = concurrent.futures.Future()
+        self._viewers: set[str] = set()
+        self._lost: asyncio.TimerHandle | None = None
+
+    def snapshot(self) -> Snapshot:
+        """The request as it stands now."""
+        with self._lock:
+            return Snapshot(
+                state=self._state(),
+                answer=self._builder.answer(),
+                attempts=tuple(self._attempts),
+                activity=self._activity,
+                elapsed=self._elapsed if self._elapsed is not None else time.monotonic() - self._started,
+                error=self._error(),
+            )
+
+    def events(self, after: int = 0) -> list[Event]:
+        """All events but the first `after`."""
+        with self._lock:
+            return self._events[after:]
+
+    def cancel(self) -> None:
+        """Stop it: the upstream connection is closed, and nothing is retried."""
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def result(self, timeout: float | None = None) -> Completion:
+        """Wait for the answer.
+
+        Raises:
+            AllModelsFailed, InvalidRequest, Cancelled: there is none.
+            TimeoutError: not within `timeout` seconds.
+        """
+        return self._done.result(timeout)
+
+    def attach(self, viewer: str) -> None:
+        """Somebody looks at it: a browser session by its id."""
+        with self._lock:
+            self._viewers.add(viewer)
+        self._loop.call_soon_threadsafe(self._found)
+
+    def detach(self, viewer: str) -> None:
+        """Somebody is gone; where nobody is left, and nobody comes, it is stopped after LOST_AFTER seconds."""
+        with self._lock:
+            self._viewers.discard(viewer)
+            lost = not self._viewers
+        if lost:
+            self._loop.call_soon_threadsafe(self._count_down)
+
+    def watch(self, callback: Callable[[Snapshot], None], *, every: float) -> None:
+        """Call back on the Lab's loop every so many seconds while it runs, and once at its end."""
+
+        def tick() -> None:
+            if not self._done.done():
+                callback(self.snapshot())
+                self._loop.call_later(every, tick)
+
+        self._loop.call_soon_threadsafe(self._loop.call_later, every, tick)
+        self._done.add_done_callback(lambda _: callback(self.snapshot()))
+
+    # --- On the Lab's loop -------------------------------------------------------------------------
+
+    def launch(self, run: Coroutine[Any, Any, Completion]) -> asyncio.Task[Completion]:
+        """Start the request's task."""
+        self._task = asyncio.create_task(run)
+        self._task.add_done_callback(self._finish)
+        return self._task
+
+    def emit(self, event: Event) -> None:
+        """Take an event of the request in."""
+        with self._lock:
+            self._events.append(event)
+            if isinstance(event, Queued | Began | Waiting):
+                self._activity = event
+            elif isinstance(event, Ended):
+                self._attempts.append(event.attempt)
+            elif isinstance(event, Restarted):
+                self._builder = AnswerBuilder()
+            else:
+                self._builder.add(event)
+
+    def _finish(self, task: asyncio.Task[Completion]) -> None:
+        with self._lock:
+            self._elapsed = time.monotonic() - self._started
+            self._activity = None
+        if task.cancelled():
+            self._done.set_exception(Cancelled(Completion(request_id="", category=None, answer=Answer(), attempts=())))
+        elif error := task.exception():
+            if not isinstance(error, FallbackLabError):
+                log.error("A request failed for a reason of our own", exc_info=error)
+                error = FallbackLabError(f"Internal error ({type(error).__name__}). The log says more; please report it.")
+            self._done.set_exception(error)
+        else:
+            self._done.set_result(task.result())
+        if self._lost is not None:
+            self._lost.cancel()
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _found(self) -> None:
+        if self._lost is not None:
+            self._lost.cancel()
+            self._lost = None
+
+    def _count_down(self) -> None:
+        if self._lost is None and not self._done.done():
+            self._lost = self._loop.call_later(LOST_AFTER, self._cancel)
+
+    # --- Under the lock ----------------------------------------------------------------------------
+
+    def _error(self) -> FallbackLabError | None:
+        error = self._done.exception() if self._done.done() else None
+        return error if isinstance(error, FallbackLabError) and not isinstance(error, Cancelled) else None
+
+    def _state(self) -> State:
+        if not self._done.done():
+            return "running"
+        error = self._done.exception()
+        if error is None:
+            return "answered"
+        return "cut" if isinstance(error, Cancelled) else "failed"
+
+

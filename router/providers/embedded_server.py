@@ -1,0 +1,42 @@
+"""The child process of the embedded provider: llama.cpp's server on a free loopback port.
+
+Run as `python -I embedded_server.py MODEL_FILE ALIAS`. Prints its address on a line of its own, then serves until its
+standard input ends, and so ends with its parent, however that ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+SLOTS = 8
+"""Requests answered at once: with one, a second lane waits past its first-token limit."""
+
+CONTEXT = 16_384
+"""Tokens shared by all slots; one request gets at most the model's own 8,192. About 0.4 GB of memory."""
+
+
+def main(model_file: str, alias: str) -> None:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = model_file
+    params.model_alias = {alias}
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.n_parallel = SLOTS
+    params.n_ctx = CONTEXT
+    params.kv_unified = True
+    params.cpuparams.n_threads = max(1, min(4, os.cpu_count() or 1))
+    server = xllamacpp.Server(params)
+    # llama.cpp logs to standard output too: the mark tells the address apart.
+    print(f"\nLISTENING {server.listening_address}", flush=True)
+    # Nobody reads on: whatever is printed from here must not fill the pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.stdin.buffer.read()
+    # Not a normal exit: the server's threads would be waited for, and an answer under way may take a minute.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,231 @@
+"""The `openai` protocol: chat completions, as OpenAI, OpenRouter and every compatible server speak it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import msgspec
+
+from router.config import ProviderConfig
+from router.errors import AnswerTooLarge, ContentFiltered, InvalidAnswer, ProviderError, StreamCut
+from router.keys import Keys
+from router.messages import (
+    Finished,
+    ProviderEvent,
+    ReasoningDelta,
+    Served,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from router.providers import Call, Problem
+from router.providers.failures import failure
+from router.providers.http import MAX_BODY_BYTES, media_type, post, read_body, sse_data
+
+
+class OpenAIProvider:
+    """Speaks chat completions over HTTP.
+
+    Args:
+        config: address, the name of the key's variable, extra headers and body fields.
+        keys: where the key's value comes from.
+        client: shared by all providers of the Lab.
+    """
+
+    def __init__(self, config: ProviderConfig, keys: Keys, client: httpx.AsyncClient) -> None:
+        self._config = config
+        self._keys = keys
+        self._client = client
+
+    def problem(self) -> Problem | None:
+        detail = self._keys.problem(self._config.api_key) if self._config.api_key else None
+        return Problem("no_key", detail) if detail else None
+
+    async def prepare(self) -> None:
+        """Nothing to do: connections are opened by the first call."""
+
+    def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
+        return chat_completions(
+            self._client,
+            f"{self._config.base_url}/chat/completions",
+            call,
+            headers={**self._authorization(), **self._config.headers},
+            extra=self._config.body,
+            scrub=self._keys,
+        )
+
+    def _authorization(self) -> dict[str, str]:
+        secret = self._keys.get(self._config.api_key) if self._config.api_key else None
+        return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
+
+
+async def chat_completions(
+    client: httpx.AsyncClient,
+    url: str,
+    call: Call,
+    *,
+    headers: Mapping[str, str],
+    extra: Mapping[str, Any],
+    scrub: Keys,
+) -> AsyncGenerator[ProviderEvent, None]:
+    """Send one call to a chat completions address and yield its events; see `Provider.stream`."""
+    body = {**extra, **call.request.body(), "model": call.model}
+    if call.stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    try:
+        async with post(
+            client,
+            url,
+            headers={"Content-Type": "application/json", **headers},
+            body=msgspec.json.encode(body),
+            connect=call.connect,
+        ) as response:
+            kind = media_type(response)
+            if response.status_code != 200:
+                raise failure(response.status_code, await read_body(response), response.headers)
+            if kind == "text/event-stream":
+                async with aclosing(_streamed(response)) as events:
+                    async for event in events:
+                        yield event
+            else:
+                for event in _whole(await read_body(response), kind):
+                    yield event
+    except ProviderError as error:
+        error.args = (scrub.scrub(str(error)),)
+        raise
+
+
+async def _streamed(response: httpx.Response) -> AsyncGenerator[ProviderEvent, None]:
+    reader = ChunkReader()
+    size = 0
+    async with aclosing(sse_data(response)) as stream:
+        async for data in stream:
+            if data == "[DONE]":
+                break
+            size += len(data)
+            if size > MAX_BODY_BYTES:
+                raise AnswerTooLarge(f"The answer is larger than {MAX_BODY_BYTES / 1e6:.0f} MB.")
+            try:
+                chunk = msgspec.json.decode(data)
+            except msgspec.MsgspecError:
+                continue  # one malformed event does not spoil the others; a lost finish reason is found below
+            for event in reader.read(chunk):
+                yield event
+    if not reader.finished:
+        raise StreamCut("The stream ended without a finish reason.")
+
+
+def _whole(body: bytes, kind: str) -> Iterator[ProviderEvent]:
+    try:
+        answer = msgspec.json.decode(body.strip())
+    except msgspec.MsgspecError:
+        what = f"{kind} instead of JSON" if kind and "json" not in kind else "no valid JSON"
+        raise InvalidAnswer(f"The server answered with {what}; check its base_url.", status=200) from None
+    if not isinstance(answer, dict) or not (answer.get("choices") or answer.get("error")):
+        raise InvalidAnswer("The answer has no choices in it.", status=200)
+    reader = ChunkReader()
+    yield from reader.read(answer)
+    if not reader.finished:
+        raise StreamCut("The answer came without a finish reason.", status=200)
+
+
+class ChunkReader:
+    """Reads the chunks of one answer (or its one whole body); unknown fields and odd types are passed over."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self._served: tuple[str | None, str | None, str | None] = (None, None, None)
+
+    def read(self, chunk: object) -> Iterator[ProviderEvent]:
+        """The events in one chunk.
+
+        Raises:
+            ProviderError: the chunk reports an error, or a content policy stopped the answer.
+        """
+        if not isinstance(chunk, dict):
+            return
+        if error := chunk.get("error"):
+            raise failure(200, {"error": error})
+        served = (_text(chunk.get("model")), _text(chunk.get("provider")), _text(chunk.get("id")))
+        if served != self._served:
+            self._served = served
+            yield Served(*served)
+        choices = chunk.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(choice, dict):
+            yield from self._choice(choice)
+        if isinstance(usage := chunk.get("usage"), dict):
+            yield read_usage(usage)
+
+    def _choice(self, choice: dict[str, Any]) -> Iterator[ProviderEvent]:
+        if error := choice.get("error"):
+            raise failure(200, {"error": error})
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            yield from _delta(delta)
+        reason = choice.get("finish_reason")
+        if reason == "error":
+            raise failure(200, {"error": {"message": "The provider ended the answer with an error."}})
+        if reason == "content_filter":
+            raise ContentFiltered("The provider's content policy stopped the answer.", status=200)
+        if isinstance(reason, str) and reason and not self.finished:
+            self.finished = True
+            yield Finished(reason)
+
+
+def _delta(delta: dict[str, Any]) -> Iterator[ProviderEvent]:
+    if reasoning := _text(delta.get("reasoning")) or _text(delta.get("reasoning_content")):
+        yield ReasoningDelta(reasoning)
+    if content := _content(delta.get("content")):
+        yield TextDelta(content)
+    calls = delta.get("tool_calls")
+    if isinstance(calls, list):
+        for position, call in enumerate(calls):
+            if isinstance(call, dict):
+                yield _tool_call(position, call)
+
+
+def _content(content: object) -> str | None:
+    if isinstance(content, list):  # some servers answer in parts
+        return "".join(_text(part.get("text")) or "" for part in content if isinstance(part, dict))
+    return _text(content)
+
+
+def _tool_call(position: int, call: dict[str, Any]) -> ToolCallDelta:
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    index = call.get("index")
+    arguments = function.get("arguments")
+    if isinstance(arguments, dict):  # some servers send the object itself
+        arguments = msgspec.json.encode(arguments).decode()
+    return ToolCallDelta(
+        index=index if isinstance(index, int) else position,
+        id=_text(call.get("id")),
+        name=_text(function.get("name")),
+        arguments=_text(arguments) or "",
+    )
+
+
+def read_usage(usage: Mapping[str, Any]) -> Usage:
+    """Token counts and cost of a chat completions `usage` object; what is absent or odd stays unknown."""
+    prompt = usage.get("prompt_tokens_details")
+    completion = usage.get("completion_tokens_details")
+    cost = usage.get("cost")
+    return Usage(
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=_count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
+        reasoning_tokens=_count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
+        cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,41 @@
+"""The database: observations and conversations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from router.store.conversations import ConversationLog, Settings, Turn
+from router.store.database import open_database
+from router.store.observations import Observation, ObservationLog
+from router.store.writer import Writer
+
+__all__ = ["ConversationLog", "Observation", "ObservationLog", "Settings", "Store", "Turn", "Writer"]
+
+
+class Store:
+    """The database with its one writer.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._engine, self._notice = open_database(path)
+        self.writer = Writer(self._engine)
+        self.observations = ObservationLog(self._engine, self.writer)
+        self.conversations = ConversationLog(self._engine, self.writer)
+
+    def notices(self) -> list[str]:
+        """What people should know: a file set aside, rows that cannot be written or were lost."""
+        state = self.writer.state()
+        found = [self._notice] if self._notice else []
+        if state.problem:
+            found.append(f"{state.problem}. {state.waiting} rows wait in memory until it can be written again.")
+        if state.dropped:
+            found.append(f"{state.dropped} rows were lost because too many waited to be stored.")
+        return found
+
+    def close(self) -> None:
+        """Write what waits, and close."""
+        self.writer.close()
+        self._engine.dispose()

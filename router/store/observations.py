@@ -1,0 +1,91 @@
+"""Observations: what was seen of every call, one row each."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, insert, select
+
+from router.messages import Frozen, Source, Attempt, Usage
+from router.store.tables import observations
+from router.store.writer import Writer
+
+_INSERT = insert(observations)
+_NAME = re.compile(r"[\w./:@+-]{1,200}")
+
+
+class Observation(Frozen):
+    """An attempt with its request, as it is stored: no prompt text, no key, no error text."""
+
+    request_id: str
+    prompt_hash: str
+    category: str | None
+    chain: str
+    source: Source
+    sample: int
+    attempt: Attempt
+
+
+class ObservationLog:
+    """Stores observations, and reads them back."""
+
+    def __init__(self, engine: Engine, writer: Writer) -> None:
+        self._engine = engine
+        self._writer = writer
+
+    def add(self, observation: Observation) -> None:
+        """Accept an observation; it is on disk within the second."""
+        self._writer.put(_INSERT, _row(observation))
+
+    def last(self, count: int) -> list[RowMapping]:
+        """The newest rows, oldest first."""
+        newest = select(observations).order_by(observations.c.id.desc()).limit(count)
+        with self._engine.connect() as connection:
+            return list(reversed(connection.execute(newest).mappings().all()))
+
+
+def _row(observation: Observation) -> dict[str, Any]:
+    attempt = observation.attempt
+    usage = attempt.usage or _NO_USAGE
+    return {
+        "request_id": observation.request_id,
+        "prompt_hash": observation.prompt_hash,
+        "category": observation.category,
+        "chain": observation.chain,
+        "source": observation.source,
+        "sample": observation.sample,
+        "model": attempt.model,
+        "provider": attempt.provider,
+        "place": attempt.place,
+        "number": attempt.number,
+        "outcome": attempt.outcome,
+        "reason": attempt.reason,
+        "status": attempt.status,
+        "started": attempt.started,
+        "offset": attempt.offset,
+        "wait": attempt.wait,
+        "queued": attempt.queued,
+        "latency": attempt.latency,
+        "ttft": attempt.ttft,
+        "served_model": _name(attempt.served_model),
+        "served_by": _name(attempt.served_by),
+        "generation_id": _name(attempt.generation_id),
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cost": attempt.cost,
+        "cost_source": attempt.cost_source,
+        "cached": attempt.cached,
+        "shared": attempt.shared,
+        "injected": attempt.injected,
+    }
+
+
+_NO_USAGE = Usage()
+
+
+def _name(text: str | None) -> str | None:
+    """What a server calls itself; whatever is no name may be anything, also an echo of the prompt."""
+    return text if text is not None and _NAME.fullmatch(text) else None

@@ -1,0 +1,65 @@
+"""The database's tables."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("prompt_hash", Text, nullable=False, comment="SHA-256 of the request's canonical JSON"),
+    Column("category", Text, comment="NULL for a single model"),
+    Column("chain", Text, nullable=False, comment="the chain's fingerprint"),
+    Column("source", Text, nullable=False, comment="chat, compare, eval or cli"),
+    Column("sample", Integer, nullable=False),
+    Column("model", Text, nullable=False, comment="the reference asked for"),
+    Column("provider", Text, nullable=False),
+    Column("place", Integer, nullable=False, comment="0 is the primary"),
+    Column("number", Integer, nullable=False, comment="1 is the first try, 0 no call"),
+    Column("outcome", Text, nullable=False, comment="answered, failed, skipped or cancelled"),
+    Column("reason", Text),
+    Column("status", Integer, comment="HTTP"),
+    Column("started", Float, nullable=False, comment="Unix time, seconds"),
+    Column("offset", Float, nullable=False, comment="seconds since the request began"),
+    Column("wait", Float, nullable=False, comment="seconds of back-off before"),
+    Column("queued", Float, nullable=False, comment="seconds waited for a place"),
+    Column("latency", Float, comment="seconds"),
+    Column("ttft", Float, comment="seconds to the first token"),
+    Column("served_model", Text),
+    Column("served_by", Text),
+    Column("generation_id", Text),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("cost", Float, comment="US dollars; NULL is unknown"),
+    Column("cost_source", Text, comment="provider or computed"),
+    Column("cached", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("injected", Boolean, nullable=False),
+    Index("observations_started", "started"),
+    Index("observations_request", "request_id"),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created", Float, nullable=False, comment="Unix time, seconds"),
+    Column("updated", Float, nullable=False),
+    Column("settings", Text, nullable=False, comment="JSON"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("conversation", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("turn", Text, nullable=False, comment="JSON"),
+    Index("turns_conversation", "conversation"),
+)

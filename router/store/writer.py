@@ -1,0 +1,130 @@
+"""The one writer: a bounded queue and a thread, so that writing never blocks or fails a request."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, Executable
+from sqlalchemy.exc import SQLAlchemyError
+
+from router.store.database import is_disk_full, writing
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 100_000
+"""Rows that may wait; about 100 MB. What overflows is dropped and counted."""
+
+LINGER = 0.2
+"""Seconds that a row may wait for others before it is written."""
+
+BATCH = 2_000
+"""Rows of one transaction, so that other processes get their turn."""
+
+
+class WriterState(NamedTuple):
+    """How the writer does, for people.
+
+    Attributes:
+        waiting: rows not yet written.
+        dropped: rows lost to overflow since the start.
+        problem: why nothing is being written, in a sentence; None where all is well.
+    """
+
+    waiting: int
+    dropped: int
+    problem: str | None
+
+
+class Writer:
+    """Writes rows in the order in which they came.
+
+    Args:
+        engine: the database.
+        retry_after: seconds until a failed write is tried again.
+    """
+
+    def __init__(self, engine: Engine, *, capacity: int = CAPACITY, retry_after: float = 1.0) -> None:
+        self._engine = writing(engine)
+        self._capacity = capacity
+        self._retry_after = retry_after
+        self._rows: deque[tuple[Executable, Mapping[str, Any]]] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._written = threading.Condition()
+        self._accepted = 0
+        self._done = 0
+        self._dropped = 0
+        self._problem: str | None = None
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, statement: Executable, row: Mapping[str, Any]) -> None:
+        """Accept a row for `statement`; returns at once. May be called from any thread."""
+        if len(self._rows) >= self._capacity:
+            self._dropped += 1
+            return
+        self._accepted += 1
+        self._rows.append((statement, row))
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def state(self) -> WriterState:
+        return WriterState(len(self._rows), self._dropped, self._problem)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all that was accepted is written. False where that took longer than `timeout` seconds."""
+        target = self._accepted
+        with self._written:
+            return self._written.wait_for(lambda: self._done >= target, timeout)
+
+    def close(self) -> None:
+        """Write what waits, and stop."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            if not self._closing:
+                time.sleep(LINGER)
+            self._wake.clear()
+            if not self._drain() and not self._closing:
+                # Not written: the rows stay, in order, and are tried again.
+                time.sleep(self._retry_after)
+                self._wake.set()
+            elif self._closing:
+                return
+
+    def _drain(self) -> bool:
+        while self._rows:
+            batch = [self._rows[index] for index in range(min(BATCH, len(self._rows)))]
+            try:
+                self._write(batch)
+            except (SQLAlchemyError, OSError) as error:
+                reason = "the disk is full" if is_disk_full(error) else getattr(error, "orig", None) or error
+                if self._problem is None:
+                    log.warning("The store cannot be written: %s", reason)
+                self._problem = f"Observations cannot be stored: {reason}"
+                return False
+            self._problem = None
+            for _ in batch:
+                self._rows.popleft()
+            with self._written:
+                self._done += len(batch)
+                self._written.notify_all()
+        return True
+
+    def _write(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> None:
+        with self._engine.begin() as connection:
+            start = 0
+            # Neighbours with the same statement go in together.
+            for end in range(1, len(batch) + 1):
+                if end == len(batch) or batch[end][0] is not batch[start][0]:
+                    connection.execute(batch[start][0], [row for _, row in batch[start:end]])
+                    start = end
