@@ -25,7 +25,7 @@ from router.handle import Handle
 from router.keys import Keys
 from router.messages import Completion, Request
 from router.providers import Problem, Provider
-from router.providers.embedded import EmbeddedProvider
+from router.providers.embedded import CONTEXT, EmbeddedProvider
 from router.providers.http import new_client
 from router.providers.openai import OpenAIProvider
 from router.store import Observation, Store
@@ -97,6 +97,11 @@ class Lab:
     def problem(self, ref: ModelRef) -> Problem | None:
         """Why a model cannot be called at all, such as a missing key; None where it can."""
         return self._provider(self._config, ref.provider)[0].problem()
+
+    def context(self, reference: str) -> int | None:
+        """Tokens that a model can read; None where it is not known."""
+        ref = self._config.single(reference).models[0]
+        return CONTEXT if self._config.providers[ref.provider].protocol == "embedded" else None
 
     def breaker(self, ref: ModelRef) -> BreakerView:
         """The state of a model's breaker."""

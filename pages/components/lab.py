@@ -1,0 +1,45 @@
+"""The Lab as pages reach it, and this browser session as the Lab sees it."""
+
+from __future__ import annotations
+
+import uuid
+
+import streamlit as st
+
+from router.errors import ConfigError
+from router.handle import Handle
+from router.lab import Lab, open_lab
+
+
+def lab_or_stop() -> Lab:
+    """The Lab; where models.yaml cannot be used, the reason is drawn and the page ends."""
+    try:
+        return open_lab()
+    except ConfigError as error:
+        st.error(str(error), icon=":material/error:")
+        st.caption("Mend the file, then try again.")
+        st.button("Try again", icon=":material/refresh:")
+        st.stop()
+
+
+class Viewer:
+    """One browser session: the requests it looks at are stopped some time after it is gone."""
+
+    def __init__(self) -> None:
+        self._id = uuid.uuid4().hex
+        self._handles: set[Handle] = set()
+
+    def look_at(self, handle: Handle) -> None:
+        if handle not in self._handles:
+            self._handles.add(handle)
+            handle.attach(self._id)
+
+    def leave(self) -> None:
+        for handle in self._handles:
+            handle.detach(self._id)
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=lambda viewer: viewer.leave())
+def this_viewer() -> Viewer:
+    """The viewer of this session; Streamlit releases it when the session ends."""
+    return Viewer()

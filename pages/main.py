@@ -1,0 +1,12 @@
+"""The frame of every page: title, navigation, and what all people should know now."""
+
+import streamlit as st
+from components.lab import lab_or_stop
+
+chat = st.Page("chat.py", title="Chat", icon="💬", default=True)
+page = st.navigation([chat], position="top")
+# Lines of text that can be read, and room for lanes and tables.
+st.set_page_config(page_title="Fallback Lab", page_icon="🔀", layout="centered" if page == chat else "wide")
+for notice in lab_or_stop().notices():
+    st.warning(notice, icon=":material/warning:")
+page.run()
