@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 import streamlit as st
-from components.answer import draw_turn
-from components.chain import draw_chain
-from components.lab import lab_or_stop, this_viewer
-from components.settings import ask_for_keys, pick_settings
 
 from router.errors import FallbackLabError
 from router.lab import Lab
 from router.store import Settings
+
+from components.answer import draw_turn
+from components.chain import draw_chain
+from components.lab import lab_or_stop, this_viewer
+from components.settings import ask_for_keys, pick_settings
 
 POLL = 0.15
 """Seconds between two looks at an answer under way."""
@@ -72,8 +73,8 @@ def _draw_welcome() -> None:
     st.space("medium")
     st.markdown("#### Ask something", text_alignment="center")
     st.caption(
-        "The chain above answers: its primary model first, then its fallbacks. Under each answer you see which model gave"
-        " it, and why the ones before it did not.",
+        "The chain above answers: its primary model first, then its fallbacks. Under each answer you see which model"
+        " gave it, and why the ones before it did not.",
         text_alignment="center",
     )
 

@@ -1,6 +1,7 @@
 """The frame of every page: title, navigation, and what all people should know now."""
 
 import streamlit as st
+
 from components.lab import lab_or_stop
 
 chat = st.Page("chat.py", title="Chat", icon="💬", default=True)

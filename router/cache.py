@@ -19,7 +19,7 @@ from router.messages import Answer, Attempt, Frozen, digest
 log = logging.getLogger(__name__)
 
 
-class CachedAnswer(Frozen):
+class CachedAnswer(Frozen, frozen=True, kw_only=True):
     """An answer with the attempt that gave it: original latency, tokens and cost."""
 
     answer: Answer

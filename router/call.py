@@ -21,6 +21,7 @@ from router.errors import (
     decide,
 )
 from router.flight import Flight, Landed, Result
+from router.limit import Limit
 from router.messages import AnswerBuilder, Attempt, Began, Finished, Outcome, Queued, Restarted, Waiting
 from router.providers import Call, Provider
 from router.retry import wait_before_retry
@@ -155,18 +156,16 @@ class _Try:
             self._began = self._of.clock()
             self._flight.emit(Began(access.ref.text, self._number))
             try:
-                async with asyncio.timeout(None) as limit:
+                async with Limit(math.inf) as limit:
                     await self._read(limit)
             except TimeoutError:
                 self._timed_out()
         _check_whole(self.builder)
 
-    async def _read(self, limit: asyncio.Timeout) -> None:
+    async def _read(self, limit: Limit) -> None:
         # Written out for speed: this body runs once a token.
         clock, emit, add = self._of.clock, self._flight.emit, self.builder.add
-        policy = self._of.policy
-        last = math.inf
-        armed = 0.0
+        stall, last = self._of.policy.stall, math.inf
         async with aclosing(self._of.access.provider.stream(self._of.call)) as events:
             async for event in events:
                 emit(event)
@@ -174,13 +173,11 @@ class _Try:
                     now = clock()
                     if self._first_token is None:
                         self._first_token = now
-                        last = now + policy.max_answer
-                    # Re-armed at most every twentieth of the limit: arming for each token costs more than parsing it.
-                    if now - armed > policy.stall / 20:
-                        armed = now
-                        limit.reschedule(min(now + policy.stall * 1.05, last))
+                        last = now + self._of.policy.max_answer
+                        limit.hasten(min(now + stall, last))
+                    limit.at = min(now + stall, last)
                 elif isinstance(event, Finished):
-                    limit.reschedule(clock() + AFTER_FINISH)
+                    limit.hasten(clock() + AFTER_FINISH)
 
     def _timed_out(self) -> None:
         if self.builder.finish_reason is not None:

@@ -23,27 +23,19 @@ from router.errors import (
     ProviderError,
     decide,
 )
-from router.flight import Flight, Flights, Landed, Rider
+from router.flight import Flight, Flights, Rider
 from router.messages import (
     Answer,
-    AnswerBuilder,
     Attempt,
-    Began,
     Completion,
     Ended,
     Event,
-    Finished,
     Frozen,
     Outcome,
-    Queued,
-    ReasoningDelta,
     Request,
-    Restarted,
     Served,
     Source,
-    TextDelta,
-    ToolCallDelta,
-    Waiting,
+    answer_so_far,
     digest,
 )
 from router.providers import Call
@@ -52,7 +44,7 @@ from router.store import Observation
 CacheMode = Literal["use", "refresh", "off"]
 
 
-class Options(Frozen):
+class Options(Frozen, frozen=True, kw_only=True):
     """How a request is run, as apart from what is asked.
 
     Attributes:
@@ -92,20 +84,20 @@ async def run_chain(
     options: Options,
     *,
     offline: ModelRef | None = None,
-    emit: Callable[[Event], None] = lambda event: None,
+    events: list[Event] | None = None,
 ) -> Completion:
     """Ask the chain's models in order until one answers.
 
     Args:
         offline: answers where no provider of the chain has a key.
-        emit: is handed every event as it comes.
+        events: is appended every event as it comes.
 
     Raises:
         InvalidRequest: the request cannot be sent to any model.
         AllModelsFailed: no model answered, or a content policy ended the chain.
         Cancelled: the task was cancelled; carries what had arrived.
     """
-    return await ChainRun(engine, chain, request, options, emit).run(offline)
+    return await ChainRun(engine, chain, request, options, [] if events is None else events).run(offline)
 
 
 class ChainRun:
@@ -117,20 +109,19 @@ class ChainRun:
         chain: Chain,
         request: Request,
         options: Options,
-        emit: Callable[[Event], None],
+        events: list[Event],
     ) -> None:
         self._engine = engine
         self._chain = chain
         self._request = request.with_defaults(chain.params)
         self._canonical = self._request.canonical()
         self._options = options
-        self._emit = emit
+        self._events = events
         self._id = uuid.uuid4().hex
         self._prompt_hash = digest(self._canonical)
         self._started = engine.clock()
         self._deadline = self._started + chain.policy.deadline
         self._attempts: list[Attempt] = []
-        self._partial = AnswerBuilder()
         self._current: tuple[int, ModelRef] = (0, chain.models[0])
 
     async def run(self, offline: ModelRef | None) -> Completion:
@@ -140,7 +131,7 @@ class ChainRun:
         except asyncio.CancelledError:
             if not self._attempts or self._attempts[-1].outcome != "cancelled":
                 self._note("cancelled", "stopped", None)
-            raise Cancelled(self._completion(self._partial.answer(), cut=True)) from None
+            raise Cancelled(self._completion(answer_so_far(self._events), cut=True)) from None
         return self._completion(answer, cut=False)
 
     async def _first_answer(self, offline: ModelRef | None) -> Answer:
@@ -180,10 +171,12 @@ class ChainRun:
             return self._replay(hit)
         access = engine.access(ref)
         if problem := access.provider.problem():
-            return self._note("skipped", problem.reason, problem.detail)
+            self._note("skipped", problem.reason, problem.detail)
+            return None
         if self._time_left() <= 0:
             limit = f"the chain's deadline of {self._chain.policy.deadline:g} s was over"
-            return self._note("skipped", "deadline", limit)
+            self._note("skipped", "deadline", limit)
+            return None
         permit: Permit | None = None
         if self._joinable(key) is None:
             closes_in = access.breaker.closes_in()
@@ -191,7 +184,8 @@ class ChainRun:
             if permit is None:
                 waiting.append((closes_in or 0.0, self._current[0], ref))
                 detail = f"its circuit breaker is open for another {closes_in or 0:.0f} s"
-                return self._note("skipped", "breaker_open", detail)
+                self._note("skipped", "breaker_open", detail)
+                return None
         return await self._ride(ref, access, permit, share=self._time_left() / max(1, usable), key=key)
 
     async def _ride(
@@ -209,7 +203,7 @@ class ChainRun:
             limit=policy.first_token if stream else policy.answer,
             silence=_silent if stream else _too_slow,
             clock=self._engine.clock,
-            deliver=self._deliver,
+            events=self._events,
             record=self._record_try,
         )
         landed, recorded = await rider.ride(flight)
@@ -235,14 +229,8 @@ class ChainRun:
 
     def _replay(self, hit: CachedAnswer) -> Answer:
         answer, original = hit.answer, hit.attempt
-        self._deliver(Served(original.served_model, original.served_by, original.generation_id))
-        if answer.reasoning:
-            self._deliver(ReasoningDelta(answer.reasoning))
-        if answer.text:
-            self._deliver(TextDelta(answer.text))
-        for index, call in enumerate(answer.tool_calls):
-            self._deliver(ToolCallDelta(index, call.id, call.name, call.arguments))
-        self._deliver(Finished(answer.finish_reason or "stop"))
+        self._events.append(Served(original.served_model, original.served_by, original.generation_id))
+        self._events.extend(answer.events())
         place, ref = self._current
         self._record(
             msgspec.structs.replace(
@@ -279,13 +267,11 @@ class ChainRun:
     def _record_try(self, attempt: Attempt, began: float, owner: bool) -> None:
         """Record a try of a flight as this request saw it; one that joined is not charged for it."""
         own = {} if owner else {"shared": True, "cost": None, "cost_source": None}
-        self._record(
-            msgspec.structs.replace(attempt, place=self._current[0], offset=began - self._started, **own)
-        )
+        self._record(msgspec.structs.replace(attempt, place=self._current[0], offset=began - self._started, **own))
 
     def _record(self, attempt: Attempt) -> None:
         self._attempts.append(attempt)
-        self._emit(Ended(attempt))
+        self._events.append(Ended(attempt))
         self._engine.observe(
             Observation(
                 request_id=self._id,
@@ -297,13 +283,6 @@ class ChainRun:
                 attempt=attempt,
             )
         )
-
-    def _deliver(self, event: Event) -> None:
-        if isinstance(event, Restarted):
-            self._partial = AnswerBuilder()
-        elif not isinstance(event, Queued | Began | Waiting | Ended):
-            self._partial.add(event)
-        self._emit(event)
 
     def _time_left(self) -> float:
         return self._deadline - self._engine.clock()

@@ -139,10 +139,10 @@ def _branch(turns: dict[str, Turn]) -> Iterator[Turn]:
     for turn in turns.values():
         if turn.parent not in newest or newest[turn.parent].created <= turn.created:
             newest[turn.parent] = turn
-    at: str | None = None
-    while (turn := newest.get(at)) is not None:
-        yield turn
-        at = turn.id
+    at = newest.get(None)
+    while at is not None:
+        yield at
+        at = newest.get(at.id)
 
 
 def _messages(before: Sequence[Turn], prompt: str, system: str) -> Iterator[Message]:

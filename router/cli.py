@@ -122,8 +122,7 @@ def _print_stream(handle: Handle) -> None:
 
 
 def _as_json(completion: Completion) -> dict[str, Any]:
-    attempt = completion.attempt
-    assert attempt is not None
+    attempt = completion.attempts[-1]
     return {
         "text": completion.answer.text,
         "reasoning": completion.answer.reasoning or None,
@@ -170,8 +169,10 @@ def check(config_path: Path) -> None:
             _add_chain(models, lab, name, chain)
         console.print(models)
         if config.offline is not None:
-            problem = lab.problem(config.offline)
-            state = f"cannot be used: {problem.detail}" if problem else "answers where no provider of a chain has a key"
+            stand_in = lab.problem(config.offline)
+            state = (
+                f"cannot be used: {stand_in.detail}" if stand_in else "answers where no provider of a chain has a key"
+            )
             console.print(Text(f"Offline: {config.offline.text} {state}."))
         for notice in lab.notices():
             console.print(Text(notice, style="yellow"))

@@ -78,10 +78,10 @@ class Backoff(_Data):
 class BreakerPolicy(_Data):
     """When a model's breaker opens; see router/breaker.py."""
 
-    window: int = Field(20, ge=1)
+    window: Annotated[int, Field(ge=1)] = 20
     within: Seconds = 120
-    min_calls: int = Field(3, ge=1)
-    failure_rate: float = Field(0.5, gt=0, le=1)
+    min_calls: Annotated[int, Field(ge=1)] = 3
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     open_for: Seconds = 20
 
 
@@ -102,7 +102,7 @@ class ChainPolicy(_Data):
     answer: Seconds = 60
     deadline: Seconds = 120
     max_answer: Seconds = 600
-    retries: int = Field(2, ge=0, le=20)
+    retries: Annotated[int, Field(ge=0, le=20)] = 2
     backoff: Backoff = Backoff()
     on_content_filter: Literal["stop", "next"] = "stop"
 
@@ -122,7 +122,7 @@ class ProviderConfig(_Data):
     api_key: Variable = None
     headers: Mapping[str, str] = {}
     body: Mapping[str, Any] = {}
-    max_concurrency: int = Field(8, ge=1)
+    max_concurrency: Annotated[int, Field(ge=1)] = 8
 
     @pydantic.model_validator(mode="after")
     def _has_address(self) -> ProviderConfig:
@@ -229,9 +229,7 @@ class Config(_Data):
         try:
             return self.chains[category]
         except KeyError:
-            raise ConfigError(
-                f"{self.path} has no chain `{category}`{_nearest(category, self.chains)}"
-            ) from None
+            raise ConfigError(f"{self.path} has no chain `{category}`{_nearest(category, self.chains)}") from None
 
     def single(self, reference: str) -> Chain:
         """A chain of one model, under the general policy."""
@@ -286,7 +284,7 @@ class _Located(Exception):
 
 def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
     for name, chain in file.chains.items():
-        refs = []
+        refs: list[ModelRef] = []
         for index, text in enumerate(chain.models):
             ref = parse_reference(text, file.providers, file.default_provider)
             if any((ref.provider, ref.model) == (other.provider, other.model) for other in refs):

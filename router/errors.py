@@ -206,34 +206,32 @@ class Decision(NamedTuple):
 
 
 # The one place that decides. A content-policy rejection goes on only where `on_content_filter: next`.
-DECISIONS: Mapping[type[ProviderError], Decision] = MappingProxyType(
-    {
-        # fmt: off
-        #                               retry  next   fault
-        ConnectionFailed:      Decision(False, True,  True),
-        ConnectTimeout:        Decision(False, True,  True),
-        ConnectionReset:       Decision(True,  True,  True),
-        FirstTokenTimeout:     Decision(False, True,  True),
-        StreamStalled:         Decision(False, True,  True),
-        StreamCut:             Decision(False, True,  True),
-        AnswerTimeout:         Decision(False, True,  True),
-        AnswerTooLarge:        Decision(False, True,  False),
-        ServerFailed:          Decision(True,  True,  True),
-        RateLimited:           Decision(True,  True,  True),
-        QuotaExhausted:        Decision(False, True,  False),
-        AuthenticationFailed:  Decision(False, True,  False),
-        PaymentRequired:       Decision(False, True,  False),
-        PermissionDenied:      Decision(False, True,  False),
-        ModelNotFound:         Decision(False, True,  False),
-        BadRequest:            Decision(False, True,  False),
-        ContextLengthExceeded: Decision(False, True,  False),
-        RequestTooLarge:       Decision(False, True,  False),
-        ContentFiltered:       Decision(False, False, False),
-        InvalidAnswer:         Decision(False, True,  True),
-        EmbeddedUnavailable:   Decision(False, True,  False),
-        # fmt: on
-    }
-)
+# fmt: off
+DECISIONS: Mapping[type[ProviderError], Decision] = MappingProxyType({
+    #                               retry  next   fault
+    ConnectionFailed:      Decision(False, True,  True),
+    ConnectTimeout:        Decision(False, True,  True),
+    ConnectionReset:       Decision(True,  True,  True),
+    FirstTokenTimeout:     Decision(False, True,  True),
+    StreamStalled:         Decision(False, True,  True),
+    StreamCut:             Decision(False, True,  True),
+    AnswerTimeout:         Decision(False, True,  True),
+    AnswerTooLarge:        Decision(False, True,  False),
+    ServerFailed:          Decision(True,  True,  True),
+    RateLimited:           Decision(True,  True,  True),
+    QuotaExhausted:        Decision(False, True,  False),
+    AuthenticationFailed:  Decision(False, True,  False),
+    PaymentRequired:       Decision(False, True,  False),
+    PermissionDenied:      Decision(False, True,  False),
+    ModelNotFound:         Decision(False, True,  False),
+    BadRequest:            Decision(False, True,  False),
+    ContextLengthExceeded: Decision(False, True,  False),
+    RequestTooLarge:       Decision(False, True,  False),
+    ContentFiltered:       Decision(False, False, False),
+    InvalidAnswer:         Decision(False, True,  True),
+    EmbeddedUnavailable:   Decision(False, True,  False),
+})
+# fmt: on
 
 
 def decide(error: ProviderError) -> Decision:

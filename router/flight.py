@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import NamedTuple, TypeAlias
 
 from router.errors import ProviderError
+from router.limit import Limit
 from router.messages import Answer, Attempt, Began, Event, Queued, Token, Waiting
 
 
@@ -69,8 +71,12 @@ class Flight:
 
     async def arrive(self) -> Result:
         """Wait for the call's end; being cancelled meanwhile does not end the call."""
-        await asyncio.wait([self._task])
-        return None if self._task.cancelled() else self._task.result()
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if self._task.cancelled():
+                return None
+            raise
 
     async def leave(self, rider: Rider, reason: ProviderError | None) -> Result:
         """Wait for it no longer. Returns how the call ended, where this was the last rider and so ended it."""
@@ -89,7 +95,7 @@ class Rider:
         share: seconds of the chain's deadline that this model may use, over all its tries; queueing does not count.
         limit: seconds that one try may be silent, or take where the answer comes whole.
         silence: the error that a try ends with which is silent for longer.
-        deliver: is handed the call's events.
+        events: is appended the call's events.
         record: is handed each try's record, the loop time when it began, and whether this request owns the call.
     """
 
@@ -100,19 +106,19 @@ class Rider:
         limit: float,
         silence: Callable[[float], ProviderError],
         clock: Callable[[], float],
-        deliver: Callable[[Event], None],
+        events: list[Event],
         record: Callable[[Attempt, float, bool], None],
     ) -> None:
         self._limit = limit
         self._silence = silence
         self._clock = clock
-        self._deliver = deliver
+        self._events = events
         self._record = record
         self._until = clock() + share
         self._began: float | None = None
         self._silent = True
         self._paused_at: float | None = None
-        self._timer = asyncio.timeout(None)
+        self._timer = Limit(self._until)
         self._unrecorded = True
         self.paused = 0.0
         """Seconds spent waiting for a place at the provider."""
@@ -122,7 +128,6 @@ class Rider:
         self._flight = flight
         try:
             async with self._timer:
-                self._timer.reschedule(self._until)
                 flight.board(self)
                 landed = await flight.arrive()
         except TimeoutError:
@@ -139,13 +144,13 @@ class Rider:
         """An event of the call under way; sets the limit that follows from it."""
         if self._silent:
             self._set_limit(event)
-        self._deliver(event)
+        self._events.append(event)
 
     def _set_limit(self, event: Event) -> None:
         now = self._clock()
         if isinstance(event, Queued):
             self._paused_at = now
-            self._timer.reschedule(None)
+            self._timer.at = math.inf
         elif isinstance(event, Began):
             if self._paused_at is not None:
                 self.paused += now - self._paused_at
@@ -153,12 +158,12 @@ class Rider:
                 self._paused_at = None
             self._unrecorded = True
             self._began = now
-            self._timer.reschedule(min(now + self._limit, self._until))
+            self._timer.hasten(min(now + self._limit, self._until))
         elif isinstance(event, Waiting):
-            self._timer.reschedule(self._until)
+            self._timer.hasten(self._until)
         elif isinstance(event, Token):
             self._silent = False
-            self._timer.reschedule(None)
+            self._timer.at = math.inf
 
     def ended(self, attempt: Attempt, began: float) -> None:
         """A try is over; `began` is in loop seconds."""

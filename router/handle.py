@@ -60,7 +60,9 @@ class Handle:
         self._loop = loop
         self._task: asyncio.Task[Completion] | None = None
         self._lock = threading.Lock()
-        self._events: list[Event] = []
+        self.log: list[Event] = []
+        """Every event so far; the request appends to it."""
+        self._taken = 0
         self._builder = AnswerBuilder()
         self._attempts: list[Attempt] = []
         self._activity: Queued | Began | Waiting | None = None
@@ -73,19 +75,19 @@ class Handle:
     def snapshot(self) -> Snapshot:
         """The request as it stands now."""
         with self._lock:
+            self._take_in()
             return Snapshot(
                 state=self._state(),
                 answer=self._builder.answer(),
                 attempts=tuple(self._attempts),
-                activity=self._activity,
+                activity=self._activity if self._elapsed is None else None,
                 elapsed=self._elapsed if self._elapsed is not None else time.monotonic() - self._started,
                 error=self._error(),
             )
 
     def events(self, after: int = 0) -> list[Event]:
         """All events but the first `after`."""
-        with self._lock:
-            return self._events[after:]
+        return self.log[after:]
 
     def cancel(self) -> None:
         """Stop it: the upstream connection is closed, and nothing is retried."""
@@ -133,29 +135,17 @@ class Handle:
         self._task.add_done_callback(self._finish)
         return self._task
 
-    def emit(self, event: Event) -> None:
-        """Take an event of the request in."""
-        with self._lock:
-            self._events.append(event)
-            if isinstance(event, Queued | Began | Waiting):
-                self._activity = event
-            elif isinstance(event, Ended):
-                self._attempts.append(event.attempt)
-            elif isinstance(event, Restarted):
-                self._builder = AnswerBuilder()
-            else:
-                self._builder.add(event)
-
     def _finish(self, task: asyncio.Task[Completion]) -> None:
         with self._lock:
             self._elapsed = time.monotonic() - self._started
-            self._activity = None
         if task.cancelled():
             self._done.set_exception(Cancelled(Completion(request_id="", category=None, answer=Answer(), attempts=())))
         elif error := task.exception():
             if not isinstance(error, FallbackLabError):
                 log.error("A request failed for a reason of our own", exc_info=error)
-                error = FallbackLabError(f"Internal error ({type(error).__name__}). The log says more; please report it.")
+                error = FallbackLabError(
+                    f"Internal error ({type(error).__name__}). The log says more; please report it."
+                )
             self._done.set_exception(error)
         else:
             self._done.set_result(task.result())
@@ -177,6 +167,20 @@ class Handle:
 
     # --- Under the lock ----------------------------------------------------------------------------
 
+    def _take_in(self) -> None:
+        """Fold the events that are new since the last look."""
+        new = self.log[self._taken :]
+        self._taken += len(new)
+        for event in new:
+            if isinstance(event, Queued | Began | Waiting):
+                self._activity = event
+            elif isinstance(event, Ended):
+                self._attempts.append(event.attempt)
+            elif isinstance(event, Restarted):
+                self._builder = AnswerBuilder()
+            else:
+                self._builder.add(event)
+
     def _error(self) -> FallbackLabError | None:
         error = self._done.exception() if self._done.done() else None
         return error if isinstance(error, FallbackLabError) and not isinstance(error, Cancelled) else None
@@ -188,5 +192,3 @@ class Handle:
         if error is None:
             return "answered"
         return "cut" if isinstance(error, Cancelled) else "failed"
-
-

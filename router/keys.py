@@ -9,7 +9,6 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-
 _Reader = Callable[[Path], Mapping[str, str]]
 
 

@@ -26,7 +26,7 @@ from router.keys import Keys
 from router.messages import Completion, Request
 from router.providers import Problem, Provider
 from router.providers.embedded import CONTEXT, EmbeddedProvider
-from router.providers.http import new_client
+from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
 from router.store import Observation, Store
 
@@ -109,9 +109,7 @@ class Lab:
 
     def reset_breaker(self, ref: ModelRef) -> None:
         """Close a model's breaker by hand."""
-        self._loop.call_soon_threadsafe(
-            self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).reset
-        )
+        self._loop.call_soon_threadsafe(self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).reset)
 
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
@@ -132,11 +130,11 @@ class Lab:
 
     async def _open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._client: httpx.AsyncClient = new_client()
+        self._transport: httpx.AsyncBaseTransport = new_transport()
         self._breakers = Breakers(self._loop.time)
         self._flights = Flights()
         self._tasks: set[asyncio.Task[Completion]] = set()
-        self._embedded = EmbeddedProvider(self.keys, self._client)
+        self._embedded = EmbeddedProvider(self.keys, self._transport)
         self._providers: dict[str, tuple[ProviderConfig, Provider, asyncio.Semaphore]] = {}
 
     async def _shut(self) -> None:
@@ -145,7 +143,7 @@ class Lab:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         await self._embedded.close()
-        await self._client.aclose()
+        await self._transport.aclose()
 
     def _launch(
         self, handle: Handle, chain: Chain, request: Request, options: Options, offline: ModelRef | None
@@ -167,7 +165,7 @@ class Lab:
             observe=self._observe,
             clock=self._loop.time,
         )
-        return await run_chain(engine, chain, request, options, offline=offline, emit=handle.emit)
+        return await run_chain(engine, chain, request, options, offline=offline, events=handle.log)
 
     def _access(self, config: Config, ref: ModelRef) -> Access:
         provider, places = self._provider(config, ref.provider)
@@ -185,7 +183,7 @@ class Lab:
     def _new_provider(self, config: ProviderConfig) -> Provider:
         if config.protocol == "embedded":
             return self._embedded
-        return OpenAIProvider(config, self.keys, self._client)
+        return OpenAIProvider(config, self.keys, self._transport)
 
     def _observe(self, observation: Observation) -> None:
         if self.store is not None:
@@ -225,7 +223,7 @@ def open_lab() -> Lab:
     Raises:
         ConfigError: models.yaml cannot be used; the next call tries again.
     """
-    global _lab
+    global _lab  # noqa: PLW0603  # one Lab a process is the point
     with _opening:
         if _lab is None:
             _lab = Lab(default_config_path())
@@ -234,7 +232,7 @@ def open_lab() -> Lab:
 
 def close_lab() -> None:
     """Close the Lab of this process, where it was opened."""
-    global _lab
+    global _lab  # one Lab a process is the point
     with _opening:
         lab, _lab = _lab, None
     if lab is not None:

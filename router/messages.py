@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -23,7 +23,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of the data that is stored: JSON both ways, defaults left out."""
 
 
-class Request(Frozen):
+class Request(Frozen, frozen=True, kw_only=True):
     """What a user asks, with no model in it.
 
     Attributes:
@@ -119,7 +119,7 @@ def digest(*parts: bytes | str) -> str:
     return sha.hexdigest()
 
 
-class Usage(Frozen):
+class Usage(Frozen, frozen=True, kw_only=True):
     """Tokens and money of one call, as the provider reports them; None is unknown, never 0.
 
     Attributes:
@@ -137,7 +137,7 @@ class Usage(Frozen):
     cost: float | None = None
 
 
-class ToolCall(Frozen):
+class ToolCall(Frozen, frozen=True, kw_only=True):
     """A call that the model asks for; `arguments` is the JSON text it wrote."""
 
     id: str
@@ -190,7 +190,7 @@ ProviderEvent: TypeAlias = Token | Served | Finished | Usage
 # --- What the chain adds ---------------------------------------------------------------------------
 
 
-class Attempt(Frozen):
+class Attempt(Frozen, frozen=True, kw_only=True):
     """One call of one model for one request, or the reason that none was made.
 
     Attributes:
@@ -242,7 +242,7 @@ class Attempt(Frozen):
     injected: bool = False
 
 
-class Answer(Frozen):
+class Answer(Frozen, frozen=True, kw_only=True):
     """What a model said, whole or cut."""
 
     text: str = ""
@@ -250,8 +250,19 @@ class Answer(Frozen):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
 
+    def events(self) -> Iterator[ProviderEvent]:
+        """The events that give this answer again."""
+        if self.reasoning:
+            yield ReasoningDelta(self.reasoning)
+        if self.text:
+            yield TextDelta(self.text)
+        for index, call in enumerate(self.tool_calls):
+            yield ToolCallDelta(index, call.id, call.name, call.arguments)
+        if self.finish_reason is not None:
+            yield Finished(self.finish_reason)
 
-class Completion(Frozen):
+
+class Completion(Frozen, frozen=True, kw_only=True):
     """The answer, the attempt that gave it, and all attempts before it.
 
     Attributes:
@@ -325,22 +336,17 @@ class AnswerBuilder:
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
         self.served: Served = Served()
-        self.size = 0
-        """Characters so far."""
 
     def add(self, event: ProviderEvent) -> bool:
         """Take an event in; True where it carries a token."""
         if isinstance(event, TextDelta):
             self._text.append(event.text)
-            self.size += len(event.text)
             return True
         if isinstance(event, ReasoningDelta):
             self._reasoning.append(event.text)
-            self.size += len(event.text)
             return True
         if isinstance(event, ToolCallDelta):
             self._calls.setdefault(event.index, _CallParts()).add(event)
-            self.size += len(event.arguments)
             return True
         if isinstance(event, Finished):
             self.finish_reason = event.reason
@@ -360,6 +366,17 @@ class AnswerBuilder:
         )
 
 
+def answer_so_far(events: Iterable[Event]) -> Answer:
+    """What a request's events amount to; a restart voids what came before it."""
+    builder = AnswerBuilder()
+    for event in events:
+        if isinstance(event, Restarted):
+            builder = AnswerBuilder()
+        elif isinstance(event, ProviderEvent):
+            builder.add(event)
+    return builder.answer()
+
+
 class _CallParts:
     def __init__(self) -> None:
         self.id: str | None = None
@@ -372,6 +389,4 @@ class _CallParts:
         self.arguments.append(event.arguments)
 
     def call(self, index: int) -> ToolCall:
-        return ToolCall(
-            id=self.id or f"call_{index}", name=self.name or "", arguments="".join(self.arguments)
-        )
+        return ToolCall(id=self.id or f"call_{index}", name=self.name or "", arguments="".join(self.arguments))

@@ -104,8 +104,7 @@ def _index(root: yaml.Node, path: Path) -> Lines:
         visited += 1
         if visited > MAX_NODES or len(at) > 50:
             raise ConfigError(
-                f"{path}, line {node.start_mark.line + 1}: its aliases unfold to too many values."
-                " Write the values out."
+                f"{path}, line {node.start_mark.line + 1}: its aliases unfold to too many values. Write the values out."
             )
         lines[at] = node.start_mark.line + 1
         if isinstance(node, yaml.SequenceNode):
@@ -130,8 +129,7 @@ def _entries(
         name = str(key.value)
         if name in seen:
             raise ConfigError(
-                f"{path}, line {line}: `{name}` stands twice here (first in line {seen[name]})."
-                " Keep one of them."
+                f"{path}, line {line}: `{name}` stands twice here (first in line {seen[name]}). Keep one of them."
             )
         seen[name] = line
         found.append(((*at, name), value))

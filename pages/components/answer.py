@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import streamlit as st
-from components.markdown import faithful, label
-from components.trace import draw_summary, draw_trace
 
 from router.handle import Handle
 from router.lab import Lab
-from router.messages import Answer, Attempt, Began, Queued, ToolCall, Waiting
+from router.messages import Answer, Began, Queued, ToolCall, Waiting
 from router.store import Settings, Turn
 from router.words import outgrown, passed_over, seconds, stand_in
+
+from components.markdown import faithful, label
+from components.trace import draw_summary, draw_trace
 
 
 def draw_turn(lab: Lab, turn: Turn, settings: Settings, *, newest: bool = False) -> None:

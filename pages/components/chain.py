@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import streamlit as st
-from components.markdown import label
 
 from router.config import Chain, ModelRef
 from router.lab import Lab
 from router.words import place, seconds
+
+from components.markdown import label
 
 
 def draw_chain(lab: Lab, chain: Chain) -> None:

@@ -19,7 +19,7 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _PRICE = re.compile(r"\d[\d.,]*(?:\s*(?:[-–—]|to|and|or)?\s*$|\s+[A-Za-z]{2,})")
-_DIRECTIVE = re.compile(r":(?=[a-z-]+\[|[a-z0-9_+-]+:|material/)", re.IGNORECASE)
+_DIRECTIVE = re.compile(r":(?=[a-z-]+\[|(?:[+-]1|[a-z][a-z0-9_+-]*):|material/)", re.IGNORECASE)
 _JOINER = "\N{WORD JOINER}"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import streamlit as st
-from components.markdown import label
 
 from router.config import Chain, Config
 from router.lab import Lab
 from router.store import Settings
+
+from components.markdown import label
 
 SINGLE = "Single model"
 
@@ -36,7 +37,13 @@ def pick_settings(lab: Lab, last: Settings | None, *, on_new: Callable[[], None]
         model = _pick_model(config, last) if choice == SINGLE else None
         with st.popover("Parameters", icon=":material/tune:"):
             system, temperature, max_tokens = _parameters(last)
-        st.button("New", icon=":material/add_comment:", help="Begin a new conversation", on_click=on_new, disabled=last is None)
+        st.button(
+            "New",
+            icon=":material/add_comment:",
+            help="Begin a new conversation",
+            on_click=on_new,
+            disabled=last is None,
+        )
     return Settings(
         category=choice if model is None else None,
         model=model,

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 import streamlit as st
-from components.markdown import label
 
 from router.messages import Attempt
 from router.words import attempt_sentence, dollars, seconds, tokens_per_second
+
+from components.markdown import label
 
 _ICONS = {
     "answered": ":green[:material/check_circle:]",

@@ -35,12 +35,12 @@ class EmbeddedProvider:
 
     Args:
         keys: for scrubbing error texts alone; the child gets no key.
-        client: shared by all providers of the Lab.
+        transport: shared by all providers of the Lab.
     """
 
-    def __init__(self, keys: Keys, client: httpx.AsyncClient) -> None:
+    def __init__(self, keys: Keys, transport: httpx.AsyncBaseTransport) -> None:
         self._keys = keys
-        self._client = client
+        self._transport = transport
         self._child: asyncio.subprocess.Process | None = None
         self._address = ""
         self._starting = asyncio.Lock()
@@ -77,22 +77,16 @@ class EmbeddedProvider:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             if isinstance(error, TimeoutError):
-                raise EmbeddedUnavailable(
-                    f"The embedded model did not load within {START_LIMIT:.0f} s."
-                ) from None
+                raise EmbeddedUnavailable(f"The embedded model did not load within {START_LIMIT:.0f} s.") from None
             raise
         self._child = child
         return address
 
-    async def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
+    def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         if call.model != MODEL:
             raise ModelNotFound(f"The embedded provider has the model {MODEL} alone, not {call.model}.")
         url = f"{self._address}/v1/chat/completions"
-        async with contextlib.aclosing(
-            chat_completions(self._client, url, call, headers={}, extra={}, scrub=self._keys)
-        ) as events:
-            async for event in events:
-                yield event
+        return chat_completions(self._transport, url, call, headers={}, extra={}, scrub=self._keys.scrub)
 
     async def close(self) -> None:
         """End the child."""
@@ -111,8 +105,7 @@ class EmbeddedProvider:
 
 
 async def _read_address(child: asyncio.subprocess.Process) -> str:
-    assert child.stdout is not None
-    while line := await child.stdout.readline():
+    while child.stdout is not None and (line := await child.stdout.readline()):
         mark, _, address = line.decode(errors="replace").strip().partition(" ")
         if mark == "LISTENING" and address:
             return address

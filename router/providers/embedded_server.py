@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+import xllamacpp
+
 SLOTS = 8
 """Requests answered at once: with one, a second lane waits past its first-token limit."""
 
@@ -17,8 +19,7 @@ CONTEXT = 16_384
 
 
 def main(model_file: str, alias: str) -> None:
-    import xllamacpp
-
+    """Serve the model until standard input ends."""
     params = xllamacpp.CommonParams()
     params.model.path = model_file
     params.model_alias = {alias}
@@ -30,7 +31,7 @@ def main(model_file: str, alias: str) -> None:
     params.cpuparams.n_threads = max(1, min(4, os.cpu_count() or 1))
     server = xllamacpp.Server(params)
     # llama.cpp logs to standard output too: the mark tells the address apart.
-    print(f"\nLISTENING {server.listening_address}", flush=True)
+    print(f"\nLISTENING {server.listening_address}", flush=True)  # noqa: T201  # how the parent learns it
     # Nobody reads on: whatever is printed from here must not fill the pipe.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stdin.buffer.read()

@@ -112,9 +112,7 @@ def _message(error: Mapping[str, Any], status: int | None) -> str:
     return f"The provider answered with status {status}." if status else "The provider reported an error."
 
 
-def _class(
-    status: int | None, codes: list[str], message: str, metadata: Mapping[str, Any]
-) -> type[ProviderError]:
+def _class(status: int | None, codes: list[str], message: str, metadata: Mapping[str, Any]) -> type[ProviderError]:
     if "reasons" in metadata or "flagged_input" in metadata:
         return ContentFiltered
     for code in codes:
@@ -124,9 +122,9 @@ def _class(
         return QuotaExhausted
     if status == 400 and _CONTEXT.search(message):
         return ContextLengthExceeded
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return BadRequest if status is not None and 300 <= status < 500 else ServerFailed
+    if status is None or not 300 <= status < 500:
+        return ServerFailed
+    return _BY_STATUS.get(status, BadRequest)
 
 
 def _retry_after(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
-from httpx_sse import EventSource
+from httpx_sse import EventSource, ServerSentEvent
 
 from router.errors import (
     AnswerTooLarge,
@@ -38,11 +38,15 @@ _CAUSES: tuple[tuple[type[BaseException], type[ProviderError], str], ...] = (
 )
 
 
-def new_client() -> httpx.AsyncClient:
-    """A client for the running loop, on aiohttp's transport.
+FOREIGN_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, aiohttp.ClientError, OSError)
+"""What can come out of a response while it is read; `translate` says what it means."""
 
-    Measured on two cores over loopback, 64 calls at once: httpx's own transport 577 requests/s and 1.7 ms of CPU a
-    request, this one 2,277 and 0.44 ms (tests/benchmarks/transports.py repeats it).
+
+def new_transport() -> AiohttpTransport:
+    """A transport for the running loop.
+
+    httpx-aiohttp against httpx's own, on two cores over loopback with 64 calls at once: see docs/benchmarks.md, and
+    tests/benchmarks/transports.py to repeat it.
     """
     proxied = any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ)
 
@@ -55,31 +59,36 @@ def new_client() -> httpx.AsyncClient:
             trust_env=proxied,
         )
 
-    return httpx.AsyncClient(transport=AiohttpTransport(client=session), follow_redirects=False)
+    return AiohttpTransport(client=session)
 
 
-@asynccontextmanager
+@functools.lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
 async def post(
-    client: httpx.AsyncClient, url: str, *, headers: Mapping[str, str], body: bytes, connect: float
-) -> AsyncIterator[httpx.Response]:
-    """Send a POST and hand out the response before its body is read; leaving closes the connection.
+    transport: httpx.AsyncBaseTransport, url: str, *, headers: Mapping[str, str], body: bytes, connect: float
+) -> httpx.Response:
+    """Send a POST. The response's body is not read yet; `aclose` closes its connection.
 
-    Only the connection has a limit here: how long an answer may take is the chain's to know.
+    The transport is called without httpx's client: its cookies, redirects and authentication are of no use here (a
+    redirect is an error: the key must not go to another host), and cost as much as all of ours. Only the connection has
+    a limit here; how long an answer may take is the chain's to know.
 
     Raises:
-        ProviderError: ConnectionFailed, ConnectTimeout, ConnectionReset before the answer began, StreamCut after.
+        ProviderError: ConnectionFailed, ConnectTimeout, or ConnectionReset.
     """
-    response: httpx.Response | None = None
+    timeout = {"connect": connect, "read": None, "write": None, "pool": None}
     try:
-        async with client.stream(
-            "POST", url, headers=dict(headers), content=body, timeout=httpx.Timeout(None, connect=connect)
-        ) as response:
-            yield response
-    except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-        raise _translated(error, began=response is not None) from error
+        request = httpx.Request("POST", _parsed(url), headers=headers, content=body, extensions={"timeout": timeout})
+        return await transport.handle_async_request(request)
+    except FOREIGN_ERRORS as error:
+        raise translate(error, began=False) from error
 
 
-def _translated(error: Exception, *, began: bool) -> ProviderError:
+def translate(error: Exception, *, began: bool) -> ProviderError:
+    """What a transport's error means; `began`: the answer had begun."""
     if began:
         return StreamCut("The connection was lost before the answer was whole.")
     cause = error.__cause__
@@ -105,11 +114,9 @@ async def read_body(response: httpx.Response) -> bytes:
     return b"".join(parts)
 
 
-async def sse_data(response: httpx.Response) -> AsyncGenerator[str, None]:
-    """The data of each server-sent event; comments and keep-alives are passed over."""
-    async for event in EventSource(response).aiter_sse():
-        if event.data:
-            yield event.data
+def server_sent_events(response: httpx.Response) -> AsyncGenerator[ServerSentEvent, None]:
+    """The events of a stream; comments are passed over."""
+    return EventSource(response).aiter_sse()
 
 
 def media_type(response: httpx.Response) -> str:

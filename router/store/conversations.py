@@ -16,7 +16,7 @@ from router.store.writer import Writer
 TurnState = Literal["running", "answered", "failed", "cut"]
 
 
-class Settings(Frozen):
+class Settings(Frozen, frozen=True, kw_only=True):
     """How a conversation's prompts are asked.
 
     Attributes:
@@ -31,7 +31,7 @@ class Settings(Frozen):
     max_tokens: int | None = None
 
 
-class Turn(Frozen):
+class Turn(Frozen, frozen=True, kw_only=True):
     """A prompt and what came back.
 
     Attributes:

@@ -99,9 +99,9 @@ def _upgrade(connection: Connection) -> None:
         if version == HEAD:
             return
     # Imported here: it takes a third of a second, and a database that is up to date needs none of it.
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util import CommandError
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
@@ -110,7 +110,8 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise StoreError(
-            f"The database {connection.engine.url.database} was written by a newer Fallback Lab ({error}). Update this one."
+            f"The database {connection.engine.url.database} was written by a newer Fallback Lab ({error})."
+            " Update this one."
         ) from None
 
 

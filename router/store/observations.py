@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, RowMapping, insert, select
 
-from router.messages import Frozen, Source, Attempt, Usage
+from router.messages import Attempt, Frozen, Source, Usage
 from router.store.tables import observations
 from router.store.writer import Writer
 
@@ -15,7 +15,7 @@ _INSERT = insert(observations)
 _NAME = re.compile(r"[\w./:@+-]{1,200}")
 
 
-class Observation(Frozen):
+class Observation(Frozen, frozen=True, kw_only=True):
     """An attempt with its request, as it is stored: no prompt text, no key, no error text."""
 
     request_id: str

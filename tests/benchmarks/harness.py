@@ -1,0 +1,112 @@
+"""What the measurements share: an upstream process, a Lab on it, and a table of ratios."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from router.lab import Lab
+
+ROOT = Path(__file__).parents[2]
+
+
+class Measured(NamedTuple):
+    """One way of doing a thing, many times: CPU seconds and median wall seconds of one time."""
+
+    cpu: float
+    p50: float
+
+
+@contextlib.contextmanager
+def upstream_process(*, tokens: int = 20) -> Iterator[str]:
+    """The fast upstream in its own process; yields its base URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.upstream", "--port", "0", "--tokens", str(tokens)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+
+
+@contextlib.contextmanager
+def lab_on(base_url: str, chain: list[str], **policy: Any) -> Iterator[Lab]:
+    """A Lab in a folder of its own with the one chain `chat`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "models.yaml"
+        path.write_text(
+            json.dumps(
+                {
+                    "default_provider": "local",
+                    "providers": {
+                        "local": {"protocol": "openai", "base_url": base_url, "max_concurrency": 1000},
+                        "closed": {"protocol": "openai", "base_url": "http://127.0.0.1:9/v1"},
+                    },
+                    "offline": None,
+                    "policy": policy,
+                    "chains": {"chat": chain},
+                }
+            )
+        )
+        lab = Lab(path, environ={})
+        try:
+            yield lab
+        finally:
+            lab.close()
+
+
+async def measure_in_turns(
+    ways: dict[str, Callable[[int], Awaitable[object]]], *, rounds: int, times: int
+) -> dict[str, Measured]:
+    """Measure each way in turns, so that the machine's moods fall on all of them alike; medians over the rounds."""
+    cpu: dict[str, list[float]] = {name: [] for name in ways}
+    walls: dict[str, list[float]] = {name: [] for name in ways}
+    number = 0
+    for lap in range(rounds + 1):
+        for name, way in ways.items():
+            began_cpu = time.process_time()
+            laps = []
+            for _ in range(times):
+                number += 1
+                began = time.perf_counter()
+                await way(number)
+                laps.append(time.perf_counter() - began)
+            if lap:  # the first lap warms up
+                cpu[name].append((time.process_time() - began_cpu) / times)
+                walls[name].extend(laps)
+    return {name: Measured(statistics.median(cpu[name]), statistics.median(walls[name])) for name in ways}
+
+
+def machine() -> str:
+    """The machine in a few words."""
+    model = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.processor(),
+    )
+    import os
+
+    return f"{os.cpu_count()} x {model}, Python {platform.python_version()}"
+
+
+def report(rows: list[tuple[str, str, str]]) -> None:
+    """Print a Markdown table of what was asked and what was seen."""
+    print(f"\n{machine()}\n")
+    print("| measured | asked | seen |\n| --- | --- | --- |")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
