@@ -63,8 +63,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     await anyio.to_thread.run_sync(close_lab)
 
 
-# The script lies inside pages/: beside app.py, Streamlit would also find the folder by itself, and a deep link would run
-# a page without its frame.
+# The script lies inside pages/: beside app.py, Streamlit would also find the folder by itself, and a deep link would
+# run a page without its frame.
 app = st.App(
     Path(__file__).parent / "pages" / "main.py",
     lifespan=lifespan,

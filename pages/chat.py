@@ -13,6 +13,7 @@ from router.store import Settings
 from components.answer import draw_turn
 from components.chain import draw_chain
 from components.lab import lab_or_stop, this_viewer
+from components.markdown import label
 from components.settings import ask_for_keys, pick_settings
 
 POLL = 0.15
@@ -37,7 +38,7 @@ def main(lab: Lab) -> None:
         # While an answer comes, this part alone is drawn again and again; a click elsewhere does not touch the request.
         st.fragment(_draw_newest, run_every=POLL if running else None)(lab, conversation, settings, running)
     if problem := st.session_state.pop("chat_problem", None):
-        st.error(problem, icon=":material/error:")
+        st.error(label(problem), icon=":material/error:")
     if draft := st.session_state.pop("chat_draft", None):
         st.session_state["chat_prompt"] = draft
     prompt = st.chat_input("Type a prompt", disabled=running, key="chat_prompt")

@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from router.config import BreakerPolicy
 from router.errors import ProviderError, decide
@@ -17,10 +17,17 @@ from router.errors import ProviderError, decide
 State = Literal["closed", "open", "half-open"]
 
 
-class Permit(NamedTuple):
-    """Leave to make one call; give it back with `Breaker.record`."""
+Probe: TypeAlias = "asyncio.Future[ProviderError | None]"
 
-    probe: bool
+
+class Permit(NamedTuple):
+    """Leave to make one call; give it back with `Breaker.record` or `Breaker.give_back`.
+
+    Attributes:
+        probe: where the call decides whether the breaker closes: resolved with the error it ended with, or None.
+    """
+
+    probe: Probe | None
 
 
 class BreakerView(NamedTuple):
@@ -54,7 +61,7 @@ class Breaker:
         self._outcomes: deque[tuple[float, bool]] = deque()
         self._open_until: float | None = None
         self._cooldown_until = 0.0
-        self._probe: asyncio.Future[ProviderError | None] | None = None
+        self._probe: Probe | None = None
         self._reason: str | None = None
 
     def closes_in(self) -> float | None:
@@ -69,7 +76,7 @@ class Breaker:
     def state(self) -> State:
         if self._clock() < max(self._open_until or 0.0, self._cooldown_until):
             return "open"
-        return "closed" if self._open_until is None else "half-open"
+        return "closed" if self._open_until is None and self._probe is None else "half-open"
 
     def acquire(self) -> Permit | None:
         """Leave for one call, or None where the model is to be passed over."""
@@ -90,9 +97,10 @@ class Breaker:
         return self._permit(probe=self.closes_in() is not None or self._open_until is not None)
 
     def _permit(self, *, probe: bool) -> Permit:
-        if probe:
-            self._probe = asyncio.get_running_loop().create_future()
-        return Permit(probe)
+        if not probe:
+            return Permit(None)
+        self._probe = asyncio.get_running_loop().create_future()
+        return Permit(self._probe)
 
     def record(self, permit: Permit, error: ProviderError | None) -> None:
         """Give a permit back with the call's outcome: None for an answer, or the error it ended with."""
@@ -106,11 +114,13 @@ class Breaker:
             if error.retry_after:
                 # The longer one holds: a second 429 must not shorten what the first one asked for.
                 self._cooldown_until = max(self._cooldown_until, now + error.retry_after)
-        if permit.probe and error is None:
+        decides = permit.probe is not None and permit.probe is self._probe
+        if decides and error is None:
             self.reset()
-        elif fault and (permit.probe or (self._open_until is None and self._tripped())):
+        elif fault and (decides or (self._open_until is None and self._tripped())):
             # Jittered by a quarter, so that models that failed together are not all probed together.
-            self._open_until = now + self.policy.open_for * random.uniform(0.75, 1.25)
+            until = now + self.policy.open_for * random.uniform(0.75, 1.25)
+            self._open_until = max(self._open_until or 0.0, until)
         self._end_probe(permit, error)
 
     def give_back(self, permit: Permit) -> None:
@@ -118,8 +128,10 @@ class Breaker:
         self._end_probe(permit, None)
 
     def _end_probe(self, permit: Permit, error: ProviderError | None) -> None:
-        if permit.probe and self._probe is not None:
-            self._probe.set_result(error)
+        if permit.probe is None:
+            return
+        permit.probe.set_result(error)
+        if permit.probe is self._probe:
             self._probe = None
 
     def _tripped(self) -> bool:
@@ -136,6 +148,7 @@ class Breaker:
     def reset(self) -> None:
         """Close it and forget what it has seen."""
         self._outcomes.clear()
+        self._probe = None
         self._open_until = None
         self._cooldown_until = 0.0
         self._reason = None

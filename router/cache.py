@@ -26,9 +26,16 @@ class CachedAnswer(Frozen, frozen=True, kw_only=True):
     attempt: Attempt
 
 
-def cache_key(ref: ModelRef, canonical: bytes, sample: int) -> str:
-    """SHA-256 over provider, model, the whole request and the repeat's index, in hexadecimal."""
-    return digest(ref.provider, ref.model, canonical, str(sample))
+def cache_key(ref: ModelRef, canonical: bytes, extra: bytes, sample: int) -> str:
+    """SHA-256 over all that goes on the wire, in hexadecimal.
+
+    Args:
+        ref: provider and model.
+        canonical: the request's body as canonical JSON.
+        extra: the body fields that models.yaml adds for the provider, likewise.
+        sample: the repeat's index.
+    """
+    return digest(ref.provider, ref.model, canonical, extra, str(sample))
 
 
 class _BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache is not typed

@@ -35,12 +35,14 @@ class Access(msgspec.Struct, frozen=True):
 
     Attributes:
         places: as many as the provider's max_concurrency.
+        extra: the body fields that models.yaml adds for the provider, as canonical JSON.
     """
 
     ref: ModelRef
     provider: Provider
     breaker: Breaker
     places: asyncio.Semaphore
+    extra: bytes = b"{}"
 
 
 class ModelCall:

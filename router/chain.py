@@ -166,10 +166,10 @@ class ChainRun:
     ) -> Answer | ProviderError | None:
         """One turn of the loop: an answer, the error it failed with, or None where it was skipped."""
         engine = self._engine
-        key = cache_key(ref, self._canonical, self._options.sample)
+        access = engine.access(ref)
+        key = cache_key(ref, self._canonical, access.extra, self._options.sample)
         if engine.cache is not None and self._options.cache == "use" and (hit := engine.cache.get(key)):
             return self._replay(hit)
-        access = engine.access(ref)
         if problem := access.provider.problem():
             self._note("skipped", problem.reason, problem.detail)
             return None

@@ -58,10 +58,7 @@ class Chat:
             ConfigError: its chain is no longer in models.yaml.
         """
         with self._lock:
-            before = self.turns(conversation)
-            if before and before[-1].id in self._handles:
-                raise InvalidRequest("An answer is still under way. Stop it, or wait for its end.")
-            return self._send(conversation, before, prompt, settings, Options())
+            return self._send(conversation, self._ended_turns(conversation), prompt, settings, Options())
 
     def ask_again(self, turn: Turn, settings: Settings) -> Turn:
         """Ask the prompt of the newest turn anew, past the cache; what it answered before stays stored.
@@ -70,8 +67,14 @@ class Chat:
             InvalidRequest, ConfigError: as `ask`.
         """
         with self._lock:
-            before = [earlier for earlier in self.turns(turn.conversation) if earlier.id != turn.id]
+            before = [earlier for earlier in self._ended_turns(turn.conversation) if earlier.id != turn.id]
             return self._send(turn.conversation, before, turn.prompt, settings, Options(cache="refresh"))
+
+    def _ended_turns(self, conversation: str) -> list[Turn]:
+        turns = self.turns(conversation)
+        if turns and turns[-1].id in self._handles:
+            raise InvalidRequest("An answer is still under way. Stop it, or wait for its end.")
+        return turns
 
     def _send(
         self, conversation: str, before: Sequence[Turn], prompt: str, settings: Settings, options: Options

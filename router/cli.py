@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
@@ -28,7 +30,34 @@ POLL = 0.03
 """Seconds between two looks at an answer under way."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """Turns every error of ours into one sentence and an exit code."""
+
+    def invoke(self, context: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that cannot show a character shows that
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            context.exit(130)
+        except (InvalidRequest, ConfigError) as error:
+            click.echo(str(error), err=True)
+            context.exit(2)
+        except FallbackLabError as error:
+            click.echo(str(error), err=True)
+            context.exit(1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click's own: whoever read us has had enough
+            with contextlib.suppress(OSError):
+                click.echo(f"The output cannot be written: {error.strerror}.", err=True)
+            sys.stdout = io.TextIOWrapper(io.BytesIO())  # what could not be written is not tried again at exit
+            context.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fallback-lab")
 @click.option(
     "--config",
@@ -73,14 +102,11 @@ def ask(
         handle = lab.start(Request(messages=tuple(messages)), category=category, model=model, options=options)
         try:
             if not as_json:
-                _print_stream(handle)
+                _print_answer(handle)
             completion = handle.result()
-        except KeyboardInterrupt:
-            handle.cancel()
-            raise
         except AllModelsFailed as error:
             _print_trace(error.attempts)
-            _fail(error, code=1)
+            raise
         if as_json:
             click.echo(msgspec.json.encode(_as_json(completion)))
         else:
@@ -98,27 +124,25 @@ def _read_prompt(prompt: str) -> str:
         raise click.UsageError(f"Standard input is not UTF-8 text (byte {error.start}).") from None
 
 
-def _print_stream(handle: Handle) -> None:
-    """Print the answer as it comes, until the request is over."""
+def _print_answer(handle: Handle) -> None:
+    """Print the answer: as it comes in a terminal; elsewhere whole, so that no piece of a void one is in it."""
+    if not sys.stdout.isatty():
+        click.echo(handle.result().answer.text)
+        return
     seen = 0
-    printed = ""
     while True:
         running = handle.snapshot().state == "running"
         for event in handle.events(seen):
             seen += 1
             if isinstance(event, TextDelta):
                 click.echo(event.text, nl=False)
-                printed += event.text
-            elif isinstance(event, Restarted) and printed:
-                click.echo("\n")
-                click.echo("(That answer broke off. The next model starts afresh.)", err=True)
-                printed = ""
+            elif isinstance(event, Restarted):
+                click.echo("\n(That answer broke off. The next model starts afresh.)\n", err=True)
         sys.stdout.flush()
         if not running:
-            break
+            click.echo()
+            return
         time.sleep(POLL)
-    if printed and not printed.endswith("\n"):
-        click.echo()
 
 
 def _as_json(completion: Completion) -> dict[str, Any]:
@@ -148,7 +172,7 @@ def _print_trace(attempts: tuple[Attempt, ...]) -> None:
             attempt.outcome, ("■", "yellow")
         )
         # Text, not markup: a model's name or an error may hold square brackets.
-        console.print(Text(f"{mark} {attempt.model}: {attempt_sentence(attempt)}", style=style))
+        console.print(Text(f"{mark} {attempt.model}: {attempt_sentence(attempt)}", style=style), soft_wrap=True)
 
 
 @main.command()
@@ -190,7 +214,7 @@ def _add_chain(table: Table, lab: Lab, name: str, chain: Chain) -> None:
 
 @main.command(name="log")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-@click.option("--last", default=20, show_default=True, type=click.IntRange(min=1), help="How many calls.")
+@click.option("--last", default=20, show_default=True, type=click.IntRange(1, 1_000_000), help="How many calls.")
 @click.pass_obj
 def show_log(config_path: Path, as_json: bool, last: int) -> None:
     """Show the newest calls, the newest last."""
@@ -227,24 +251,8 @@ def _log_row(row: dict[str, Any]) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _lab(config_path: Path) -> Iterator[Lab]:
-    """A Lab for one command; every error becomes one sentence and an exit code."""
-    try:
-        lab = Lab(config_path)
-    except ConfigError as error:
-        _fail(error, code=2)
+    lab = Lab(config_path)
     try:
         yield lab
-    except (InvalidRequest, ConfigError) as error:
-        _fail(error, code=2)
-    except FallbackLabError as error:
-        _fail(error, code=1)
-    except KeyboardInterrupt:
-        click.echo("Stopped.", err=True)
-        raise SystemExit(130) from None
     finally:
         lab.close()
-
-
-def _fail(error: FallbackLabError, *, code: int) -> NoReturn:
-    click.echo(str(error), err=True)
-    raise SystemExit(code)

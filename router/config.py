@@ -194,12 +194,15 @@ _DEFAULT_PROVIDERS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+DEFAULT_OFFLINE = "embedded:smollm2-135m-instruct"
+
+
 class _File(_Data):
     default_provider: str = "openrouter"
     providers: Mapping[str, ProviderConfig] = Field(
         default_factory=lambda: dict(_DEFAULT_PROVIDERS), validate_default=True
     )
-    offline: str | None = "embedded:smollm2-135m-instruct"
+    offline: str | None = DEFAULT_OFFLINE
     policy: Policy = Policy()
     chains: Mapping[str, _ChainFile] = Field(min_length=1)
 
@@ -232,8 +235,14 @@ class Config(_Data):
             raise ConfigError(f"{self.path} has no chain `{category}`{_nearest(category, self.chains)}") from None
 
     def single(self, reference: str) -> Chain:
-        """A chain of one model, under the general policy."""
+        """A chain of one model, under the general policy.
+
+        Raises:
+            ConfigError: the reference is empty, or no text.
+        """
         ref = parse_reference(reference, self.providers, self.default_provider)
+        if not ref.model.isprintable() or not ref.model:
+            raise ConfigError("A model's name is needed, such as `z-ai/glm-5` or `openai:gpt-4o-mini`.")
         return Chain(name=None, models=(ref,), policy=_chain_policy(self.policy, {}), params={})
 
 
@@ -261,6 +270,7 @@ def load_config(path: Path) -> Config:
                 f"`{default}` is no provider of this file{_nearest(default, file.providers)}",
             )
         chains = dict(_chains(file))
+        offline = _offline(file)
     except pydantic.ValidationError as error:
         raise ConfigError(_explain(path, lines, error)) from None
     except _Located as error:
@@ -269,7 +279,7 @@ def load_config(path: Path) -> Config:
         path=path,
         default_provider=default,
         providers=file.providers,
-        offline=parse_reference(file.offline, file.providers, default) if file.offline else None,
+        offline=offline,
         policy=file.policy,
         chains=chains,
         warnings=tuple(_warnings(path, lines, chains)),
@@ -286,23 +296,36 @@ def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
     for name, chain in file.chains.items():
         refs: list[ModelRef] = []
         for index, text in enumerate(chain.models):
-            ref = parse_reference(text, file.providers, file.default_provider)
+            at = ("chains", name, "models", index)
+            ref = _reference(text, file, at)
             if any((ref.provider, ref.model) == (other.provider, other.model) for other in refs):
-                raise _Located(("chains", name, "models", index), f"`{text}` stands twice in this chain. Keep one.")
-            head, colon, _ = text.partition(":")
-            if colon and ref.provider != head and (near := _close(head, file.providers)):
-                raise _Located(
-                    ("chains", name, "models", index),
-                    f"`{head}` is no provider of this file. Did you mean `{near}`?",
-                )
+                raise _Located(at, f"`{text}` stands twice in this chain. Keep one.")
             refs.append(ref)
         try:
             policy = _chain_policy(file.policy, chain.policy)
         except pydantic.ValidationError as error:
             first = error.errors()[0]
-            at = ("chains", name, "policy", *first["loc"])
-            raise _Located(at, _sentence(first, ChainPolicy)) from None
+            inside = ("chains", name, "policy", *first["loc"])
+            model = Backoff if first["loc"][0] == "backoff" else ChainPolicy
+            raise _Located(inside, _sentence(first, model)) from None
         yield name, Chain(name=name, models=tuple(refs), policy=policy, params=chain.params)
+
+
+def _reference(text: str, file: _File, at: tuple[str | int, ...]) -> ModelRef:
+    """Read a reference; a provider that is misspelt is not taken for a part of the model's name."""
+    head, colon, tail = text.strip().partition(":")
+    if colon and head in file.providers and not tail:
+        raise _Located(at, f"`{text}` names a provider and no model.")
+    if colon and head not in file.providers and "/" not in head and (near := _close(head, file.providers)):
+        raise _Located(at, f"`{head}` is no provider of this file. Did you mean `{near}`?")
+    return parse_reference(text, file.providers, file.default_provider)
+
+
+def _offline(file: _File) -> ModelRef | None:
+    """The stand-in; the default one only where the file has its provider."""
+    if not file.offline or (file.offline == DEFAULT_OFFLINE and "embedded" not in file.providers):
+        return None
+    return _reference(file.offline, file, ("offline",))
 
 
 def _chain_policy(general: Policy, own: Mapping[str, Any]) -> ChainPolicy:
@@ -337,8 +360,12 @@ def _line(lines: Lines, at: tuple[str | int, ...]) -> int:
 
 
 def _explain(path: Path, lines: Lines, error: pydantic.ValidationError) -> str:
-    first = error.errors()[0]
+    # A key that is unknown explains one that is missing.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     at = tuple(first["loc"])
+    if at[-1:] == ("[key]",):
+        at = at[:-1]
+        return f"{path}, line {_line(lines, at)}: the name `{at[-1]}` must be text; write it in quotes."
     return f"{path}, line {_line(lines, at)}: {_sentence(first, _model_at(at))}"
 
 

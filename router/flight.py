@@ -49,6 +49,11 @@ class Flight:
             rider.deliver(event)
 
     @property
+    def open(self) -> bool:
+        """Whether it can still be joined."""
+        return not (self.aborted or self._task.done())
+
+    @property
     def owner(self) -> Rider:
         return self._riders[0]
 
@@ -121,7 +126,7 @@ class Rider:
         self._timer = Limit(self._until)
         self._unrecorded = True
         self.paused = 0.0
-        """Seconds spent waiting for a place at the provider."""
+        """Seconds that do not count: waiting for a place at the provider, and tokens flowing."""
 
     async def ride(self, flight: Flight) -> tuple[Landed | ProviderError, bool]:
         """Wait for the flight's end. Returns how it ended, and whether that stands in a record already."""
@@ -152,10 +157,7 @@ class Rider:
             self._paused_at = now
             self._timer.at = math.inf
         elif isinstance(event, Began):
-            if self._paused_at is not None:
-                self.paused += now - self._paused_at
-                self._until += now - self._paused_at
-                self._paused_at = None
+            self._resume(now)
             self._unrecorded = True
             self._began = now
             self._timer.hasten(min(now + self._limit, self._until))
@@ -163,11 +165,19 @@ class Rider:
             self._timer.hasten(self._until)
         elif isinstance(event, Token):
             self._silent = False
+            self._paused_at = now
             self._timer.at = math.inf
+
+    def _resume(self, now: float) -> None:
+        if self._paused_at is not None:
+            self.paused += now - self._paused_at
+            self._until += now - self._paused_at
+            self._paused_at = None
 
     def ended(self, attempt: Attempt, began: float) -> None:
         """A try is over; `began` is in loop seconds."""
         self._unrecorded = False
+        self._resume(self._clock())
         self._record(attempt, began, self._flight.owner is self)
 
     def time_left(self) -> float:
@@ -184,7 +194,7 @@ class Flights:
     def get(self, key: str) -> Flight | None:
         """The flight that can be joined under `key`."""
         flight = self._flights.get(key)
-        return None if flight is None or flight.aborted else flight
+        return flight if flight is not None and flight.open else None
 
     def open(self, key: str | None, fly: Callable[[Flight], Coroutine[None, None, Result]]) -> Flight:
         """Start a flight; with a key, identical requests can join it."""

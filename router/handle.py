@@ -172,13 +172,13 @@ class Handle:
         new = self.log[self._taken :]
         self._taken += len(new)
         for event in new:
+            if isinstance(event, Restarted | Began):
+                self._builder = AnswerBuilder()
             if isinstance(event, Queued | Began | Waiting):
                 self._activity = event
             elif isinstance(event, Ended):
                 self._attempts.append(event.attempt)
-            elif isinstance(event, Restarted):
-                self._builder = AnswerBuilder()
-            else:
+            elif not isinstance(event, Restarted):
                 self._builder.add(event)
 
     def _error(self) -> FallbackLabError | None:

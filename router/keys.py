@@ -9,6 +9,9 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+MIN_KEY_LENGTH = 8
+"""Characters; what is shorter is no key, and would be found in ordinary words."""
+
 _Reader = Callable[[Path], Mapping[str, str]]
 
 
@@ -48,6 +51,7 @@ class Keys:
             _KeyFile(folder / ".streamlit" / "secrets.toml", _read_secrets),
         )
         self._typed: dict[str, str] = {}
+        self._asked: set[str] = set()
 
     def hold(self, name: str, value: str) -> None:
         """Keep a key that was typed, in memory only; an empty one is forgotten."""
@@ -58,6 +62,7 @@ class Keys:
 
     def get(self, name: str) -> Secret | None:
         """The key of that name, or None where it is not set."""
+        self._asked.add(name)
         for source in (self._typed, self._environ, *(file.values() for file in self._files)):
             if value := source.get(name, "").strip():
                 return Secret(value)
@@ -74,12 +79,16 @@ class Keys:
 
     def scrub(self, text: str) -> str:
         """The text with every known key replaced by `***`."""
-        sources = (self._typed, *(file.values() for file in self._files), self._environ)
-        for source in sources:
-            for name, value in source.items():
-                secret = source is not self._environ or name.endswith(("_KEY", "_TOKEN", "_SECRET"))
-                if secret and len(value) >= 8 and value in text:
-                    text = text.replace(value, "***")
+        sources = (self._typed, *(file.values() for file in self._files))
+        found = {value.strip() for source in sources for value in source.values()}
+        found |= {
+            value.strip()
+            for name, value in self._environ.items()
+            if name in self._asked or name.endswith(("_KEY", "_TOKEN", "_SECRET"))
+        }
+        for value in sorted(found, key=len, reverse=True):  # a key may begin with another
+            if len(value) >= MIN_KEY_LENGTH:
+                text = text.replace(value, "***")
         return text
 
 

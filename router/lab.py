@@ -9,8 +9,10 @@ import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
+import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from router.breaker import Breakers, BreakerView
@@ -29,6 +31,13 @@ from router.providers.embedded import CONTEXT, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
 from router.store import Observation, Store
+
+
+class _ProviderEntry(NamedTuple):
+    settings: ProviderConfig
+    provider: Provider
+    places: asyncio.Semaphore
+    extra: bytes
 
 
 class Lab:
@@ -96,7 +105,7 @@ class Lab:
 
     def problem(self, ref: ModelRef) -> Problem | None:
         """Why a model cannot be called at all, such as a missing key; None where it can."""
-        return self._provider(self._config, ref.provider)[0].problem()
+        return self._provider(self._config, ref.provider).provider.problem()
 
     def context(self, reference: str) -> int | None:
         """Tokens that a model can read; None where it is not known."""
@@ -135,7 +144,7 @@ class Lab:
         self._flights = Flights()
         self._tasks: set[asyncio.Task[Completion]] = set()
         self._embedded = EmbeddedProvider(self.keys, self._transport)
-        self._providers: dict[str, tuple[ProviderConfig, Provider, asyncio.Semaphore]] = {}
+        self._providers: dict[str, _ProviderEntry] = {}
 
     async def _shut(self) -> None:
         for task in self._tasks:
@@ -168,17 +177,19 @@ class Lab:
         return await run_chain(engine, chain, request, options, offline=offline, events=handle.log)
 
     def _access(self, config: Config, ref: ModelRef) -> Access:
-        provider, places = self._provider(config, ref.provider)
-        return Access(ref, provider, self._breakers.get(ref.provider, ref.model, config.policy.breaker), places)
+        at = self._provider(config, ref.provider)
+        breaker = self._breakers.get(ref.provider, ref.model, config.policy.breaker)
+        return Access(ref, at.provider, breaker, at.places, at.extra)
 
-    def _provider(self, config: Config, name: str) -> tuple[Provider, asyncio.Semaphore]:
-        # Providers are as good as their configuration: one that changed is made anew, and calls under way keep theirs.
+    def _provider(self, config: Config, name: str) -> _ProviderEntry:
+        # A provider is as good as its configuration: one that changed is made anew, and calls under way keep theirs.
         settings = config.providers[name]
-        known = self._providers.get(name)
-        if known is None or known[0] is not settings:
-            places = known[2] if known and known[0] == settings else asyncio.Semaphore(settings.max_concurrency)
-            known = self._providers[name] = (settings, self._new_provider(settings), places)
-        return known[1], known[2]
+        entry = self._providers.get(name)
+        if entry is None or entry.settings != settings:
+            places = asyncio.Semaphore(settings.max_concurrency)
+            extra = msgspec.json.encode(settings.body, order="sorted")
+            entry = self._providers[name] = _ProviderEntry(settings, self._new_provider(settings), places, extra)
+        return entry
 
     def _new_provider(self, config: ProviderConfig) -> Provider:
         if config.protocol == "embedded":

@@ -60,8 +60,9 @@ class Request(Frozen, frozen=True, kw_only=True):
         """The same request with a chain's parameters filled in where it does not set its own."""
         if not params:
             return self
-        named = {k: v for k, v in params.items() if k in _NAMED and getattr(self, k) is None}
-        other = {k: v for k, v in params.items() if k not in _NAMED}
+        fresh = {k: v for k, v in params.items() if k not in self.params}
+        named = {k: v for k, v in fresh.items() if k in _NAMED and not getattr(self, k)}
+        other = {k: v for k, v in fresh.items() if k not in _NAMED}
         return msgspec.structs.replace(self, **named, params={**other, **self.params})
 
     def canonical(self) -> bytes:
@@ -370,7 +371,7 @@ def answer_so_far(events: Iterable[Event]) -> Answer:
     """What a request's events amount to; a restart voids what came before it."""
     builder = AnswerBuilder()
     for event in events:
-        if isinstance(event, Restarted):
+        if isinstance(event, Restarted | Began):
             builder = AnswerBuilder()
         elif isinstance(event, ProviderEvent):
             builder.add(event)

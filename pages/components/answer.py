@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import streamlit as st
 
+from router.errors import InvalidRequest
 from router.handle import Handle
 from router.lab import Lab
 from router.messages import Answer, Began, Queued, ToolCall, Waiting
@@ -56,7 +59,7 @@ def _draw_ended(lab: Lab, turn: Turn, settings: Settings, *, newest: bool) -> No
     if turn.state == "cut":
         st.warning("This answer was cut off: it was stopped, or its session was lost.", icon=":material/content_cut:")
     elif turn.state == "failed":
-        st.error(turn.error or "No model answered.", icon=":material/error:")
+        st.error(label(turn.error or "No model answered."), icon=":material/error:")
     if turn.attempts:
         draw_summary(turn.attempts)
         _draw_why(lab, turn, newest=newest)
@@ -68,7 +71,8 @@ def _draw_ended(lab: Lab, turn: Turn, settings: Settings, *, newest: bool) -> No
             with st.popover("Copy", icon=":material/content_copy:", type="tertiary"):
                 st.code(turn.answer.text, language=None, wrap_lines=True, width=480, height=240)
         if newest and st.button("Regenerate", icon=":material/refresh:", type="tertiary", key="chat_regenerate"):
-            lab.chat.ask_again(turn, settings)
+            with contextlib.suppress(InvalidRequest):  # another tab was faster
+                lab.chat.ask_again(turn, settings)
             st.rerun()
 
 

@@ -10,13 +10,15 @@ from router.errors import ConfigError
 from router.handle import Handle
 from router.lab import Lab, open_lab
 
+from components.markdown import label
+
 
 def lab_or_stop() -> Lab:
     """The Lab; where models.yaml cannot be used, the reason is drawn and the page ends."""
     try:
         return open_lab()
     except ConfigError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(label(str(error)), icon=":material/error:")
         st.caption("Mend the file, then try again.")
         st.button("Try again", icon=":material/refresh:")
         st.stop()

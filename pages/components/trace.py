@@ -77,12 +77,12 @@ def _phases(index: int, attempt: Attempt) -> list[dict[str, object]]:
 def _time_line(rows: pd.DataFrame) -> alt.Chart:
     names = list(dict.fromkeys(rows["attempt"]))
     chart: alt.Chart = (
-        alt.Chart(rows, height=28 * len(names) + 40)
+        alt.Chart(rows, height=alt.Step(26))
         .mark_bar(height=14, cornerRadius=2)
         .encode(
             x=alt.X("from:Q", title="seconds since the request began", axis=alt.Axis(grid=True, tickCount=6)),
             x2="to:Q",
-            y=alt.Y("attempt:N", title=None, sort=names, axis=alt.Axis(labelLimit=220)),
+            y=alt.Y("attempt:N", title=None, sort=names, axis=alt.Axis(labelLimit=160)),
             color=alt.Color(
                 "phase:N",
                 sort=_PHASES,

@@ -74,8 +74,8 @@ def failure(status: int | None, body: object, headers: Mapping[str, str] = {}) -
     """
     error = _error_object(body)
     raw_code = error.get("code")
-    if status in (None, 200) and isinstance(raw_code, int) and not isinstance(raw_code, bool):
-        status = raw_code
+    if status in (None, 200) and (number := _number(raw_code)) is not None and 300 <= number < 600:
+        status = int(number)
     metadata = _mapping(error.get("metadata"))
     codes = [
         str(code)

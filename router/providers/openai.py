@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -179,8 +178,11 @@ class ChunkReader:
             raise AnswerTooLarge(f"The answer is larger than {MAX_BODY_BYTES / 1e6:.0f} MB.")
         if self._served is not None:
             # A third of the time that the whole chunk takes: most of a stream's cost is here.
-            with contextlib.suppress(msgspec.ValidationError):
+            try:
                 text = _decode_plain(data).choices[0].delta.content
+            except msgspec.MsgspecError:
+                pass  # not plain: all of it is read below
+            else:
                 return (TextDelta(text),) if text else ()
         try:
             chunk = msgspec.json.decode(data)
@@ -273,4 +275,4 @@ def _text(value: object) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Executable
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
 from router.store.database import is_disk_full, writing
 
@@ -106,12 +106,16 @@ class Writer:
             batch = [self._rows[index] for index in range(min(BATCH, len(self._rows)))]
             try:
                 self._write(batch)
-            except (SQLAlchemyError, OSError) as error:
+            except (OperationalError, OSError) as error:
                 reason = "the disk is full" if is_disk_full(error) else getattr(error, "orig", None) or error
                 if self._problem is None:
                     log.warning("The store cannot be written: %s", reason)
                 self._problem = f"Observations cannot be stored: {reason}"
                 return False
+            except Exception:
+                # A row that cannot be stored must not keep the others out.
+                log.exception("Rows that cannot be stored are dropped")
+                self._dropped += self._write_singly(batch)
             self._problem = None
             for _ in batch:
                 self._rows.popleft()
@@ -119,6 +123,16 @@ class Writer:
                 self._done += len(batch)
                 self._written.notify_all()
         return True
+
+    def _write_singly(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> int:
+        """Write each row by itself; returns how many could not be."""
+        lost = 0
+        for entry in batch:
+            try:
+                self._write([entry])
+            except Exception:  # noqa: BLE001  # said by the caller
+                lost += 1
+        return lost
 
     def _write(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> None:
         with self._engine.begin() as connection:

@@ -1,0 +1,222 @@
+"""The real app as a process of its own, and a real browser that looks at it."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.upstream import Answer, Event, answer
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 30_000
+"""Milliseconds that the browser waits for what should come."""
+
+
+def eventually(check: Callable[[], Any], within: float = 30) -> None:
+    """Look until something is so; an exception is a no."""
+    deadline = time.monotonic() + within
+    while not check():
+        assert time.monotonic() < deadline, f"not within {within} s: {check}"
+        time.sleep(0.05)
+
+
+# --- The app ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class App:
+    """The running app.
+
+    Attributes:
+        home: the folder of its models.yaml.
+        log: what it prints.
+    """
+
+    url: str
+    home: Path
+    log: Path
+
+    def use(self, models_yaml: str) -> None:
+        """Put another models.yaml in place; the next page follows it."""
+        new = self.home / "models.yaml.new"
+        new.write_text(models_yaml, encoding="utf-8")
+        new.replace(self.home / "models.yaml")
+
+    def files_with(self, text: str) -> list[str]:
+        """All files, the log among them, that hold a text."""
+        files = [path for path in [self.log, *self.home.rglob("*")] if path.is_file()]
+        return [str(path) for path in files if text.encode() in _bytes(path)]
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # SQLite's and the cache's files come and go
+        return b""
+
+
+@pytest.fixture(scope="package")
+def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app, started once; each test puts a models.yaml of its own in place."""
+    home = tmp_path_factory.mktemp("home")
+    log = tmp_path_factory.mktemp("log") / "app.log"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env={**environ, "FALLBACK_LAB_CONFIG": str(home / "models.yaml")},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    app = App(f"http://127.0.0.1:{port}", home, log)
+    try:
+        eventually(lambda: _answers(f"{app.url}/_stcore/health", process, log), within=90)
+        yield app
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=20)
+
+
+def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, f"the app ended: {log.read_text(encoding='utf-8')[-2000:]}"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+# --- The browser -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Ends with this package: as long as it lives, no test can run an event loop in this thread."""
+    if not CHROMIUM.exists():
+        missing = f"There is no {CHROMIUM}."
+        if os.environ.get("FALLBACK_LAB_REQUIRE_BROWSER") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+OpenContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def open_context(chromium: Browser, app: App) -> Iterator[OpenContext]:
+    """Opens browser windows with nothing in common; takes Playwright's options."""
+    contexts: list[BrowserContext] = []
+
+    def open_it(**options: Any) -> BrowserContext:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, "base_url": app.url, **options})
+        context.set_default_timeout(PATIENCE)
+        contexts.append(context)
+        return context
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(open_context: OpenContext) -> Page:
+    """An empty tab."""
+    return open_context().new_page()
+
+
+# --- Upstream --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What a held answer waits for."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def held(gate: threading.Event, *, tokens: int = 20, after: int = 10) -> Answer:
+    """An answer that comes to a halt after some tokens, until the gate opens."""
+
+    def edit(events: list[Event]) -> Sequence[Event]:
+        return _Held(events, after, gate)
+
+    return answer(tokens=tokens, edit=edit)
+
+
+class _Held(list[Event]):
+    def __init__(self, events: list[Event], after: int, gate: threading.Event) -> None:
+        super().__init__(events)
+        self._after, self._gate = after, gate
+
+    def __iter__(self) -> Iterator[Event]:
+        for index, event in enumerate(super().__iter__()):
+            while index > self._after and not self._gate.is_set():
+                yield 0.01
+            yield event
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """A server that a hostile answer would like to be asked; `asked` are the paths it was asked for."""
+
+    url: str
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def tracker() -> Iterator[Tracker]:
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802  # the base class says so
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield Tracker(f"http://127.0.0.1:{server.server_port}", asked)
+        server.shutdown()
+        thread.join()

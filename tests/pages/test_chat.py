@@ -1,0 +1,428 @@
+"""The Chat page without a browser: the page as Streamlit's script draws it, the engine, and an upstream on a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from router.lab import close_lab
+from tests.pages.conftest import OpenApp, ask, is_running, look, press, texts, wait_for_end
+from tests.upstream import Upstream, answer, chain_yaml, silent, status
+
+VARIABLE = "FALLBACK_LAB_TEST_KEY"
+KEY = "sk-typed-0123456789abcdef"
+SAID = "An answer of seven words, no more."
+NEEDS_KEY: dict[str, Any] = {"api_key": f"${{{VARIABLE}}}"}
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+def with_chains(upstream: Upstream, **chains: list[str]) -> str:
+    """models.yaml with several categories."""
+    return json.dumps({**json.loads(chain_yaml(upstream, "unused")), "chains": chains})
+
+
+def answers(app: AppTest) -> list[str]:
+    """The text of each answer on the page."""
+    return [message.markdown[0].value for message in app.chat_message if message.name == "assistant"]
+
+
+def files_with(folder: Path, text: str) -> list[str]:
+    """All files below a folder that hold a text, in their name or content."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    return [str(path) for path in files if text in str(path) or text.encode() in path.read_bytes()]
+
+
+# --- What the page says before a prompt ------------------------------------------------------------
+
+
+def test_the_category_s_chain_is_drawn_in_order(upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(with_chains(upstream, conversation=["one", "two", "three"], code=["four"])))
+    assert drawn_chain(app) == ["one", "two", "three"]
+
+
+def test_another_category_draws_its_own_chain(upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(with_chains(upstream, conversation=["one", "two"], code=["four", "five"])))
+    app.button_group(key="chat_category").set_value("code")
+    assert drawn_chain(look(app)) == ["four", "five"]
+
+
+def badges(app: AppTest) -> list[str]:
+    """The drawn chain's models, with the state of each, as Markdown."""
+    return [element.value for element in app.markdown if "-badge[" in element.value]
+
+
+def drawn_chain(app: AppTest) -> list[str]:
+    """The drawn chain's models, by name alone."""
+    return [badge.removesuffix("]").split()[-1] for badge in badges(app)]
+
+
+def test_an_open_breaker_is_seen_in_the_chain(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(500))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=2))), "Hello?")
+    look(app)
+    assert [badge.split("[")[0] for badge in badges(app)] == [":red-badge", ":green-badge"]
+
+
+def test_a_models_yaml_that_is_not_there_is_said(home: Path, open_app: OpenApp) -> None:
+    app = open_app("")
+    (home / "models.yaml").unlink()
+    (error,) = look(app).error
+    assert error.value.startswith(f"{home / 'models.yaml'} does not exist.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "chains: [", "chains: {chat: []}", "nonsense: 1", "{chains: {chat: [x]}, default_provider: nobody}"],
+    ids=["empty", "no YAML", "an empty chain", "an unknown key", "an unknown provider"],
+)
+def test_a_bad_models_yaml_is_one_sentence(open_app: OpenApp, text: str) -> None:
+    app = look(open_app(text))
+    (error,) = app.error
+    assert "models.yaml" in error.value
+    assert "Traceback" not in error.value
+    assert not app.chat_input
+
+
+def test_a_mended_models_yaml_is_taken_up_by_try_again(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app("chains: ["))
+    (home / "models.yaml").write_text(chain_yaml(upstream, "primary"), encoding="utf-8")
+    press(app, "Try again")
+    assert not app.error
+    assert app.chat_input
+
+
+def test_a_bad_edit_leaves_the_last_good_one_in_force(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=answer(SAID))
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    (home / "models.yaml").write_text("chains: [", encoding="utf-8")
+    ask(app, "Hello?")
+    assert answers(app) == [SAID]
+
+
+def test_a_bad_edit_is_said(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    (home / "models.yaml").write_text("chains: [", encoding="utf-8")
+    look(app)
+    (warning,) = app.warning
+    assert "models.yaml" in warning.value
+    assert "last good version" in warning.value
+
+
+def test_a_removed_models_yaml_is_said(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    (home / "models.yaml").unlink()
+    look(app)
+    (warning,) = app.warning
+    assert "last good version" in warning.value
+
+
+def test_a_removed_category_that_was_chosen_is_no_crash(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(with_chains(upstream, conversation=["one"], code=["four"])))
+    app.button_group(key="chat_category").set_value("code")
+    look(app)
+    (home / "models.yaml").write_text(with_chains(upstream, conversation=["one"], tools=["two"]), encoding="utf-8")
+    assert drawn_chain(look(app)) == ["one"]
+
+
+# --- Keys ------------------------------------------------------------------------------------------
+
+
+def test_a_missing_key_shows_the_line_to_add(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY)))
+    assert [code.value for code in app.code] == [f"{VARIABLE}=…"]
+    assert any(str(home / ".env") in text for text in texts(app))
+
+
+def test_a_missing_key_is_asked_for_in_a_password_field(upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY)))
+    (field,) = app.text_input
+    assert field.proto.type == field.proto.PASSWORD
+
+
+def test_a_key_in_dotenv_is_taken_up_without_a_restart(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY)))
+    (home / ".env").write_text(f"{VARIABLE}={KEY}\n", encoding="utf-8")
+    ask(app, "Hello?")
+    assert upstream.received("primary")[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
+def type_key(app: AppTest, key: str = KEY) -> AppTest:
+    app.text_input[0].set_value(key)
+    return press(app, "Use this key")
+
+
+def test_a_typed_key_is_used(upstream: Upstream, open_app: OpenApp) -> None:
+    app = type_key(look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY))))
+    ask(app, "Hello?")
+    assert upstream.received("primary")[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_typed_key_is_not_asked_for_again(upstream: Upstream, open_app: OpenApp) -> None:
+    app = type_key(look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY))))
+    assert not app.text_input
+
+
+def test_a_typed_key_is_not_on_the_page(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(401, f"Incorrect API key provided: {KEY}."))
+    app = type_key(look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY))))
+    ask(app, "Hello?")
+    assert app.error
+    assert not [text for text in texts(app) if KEY in text]
+
+
+def test_a_typed_key_is_not_in_the_environment(upstream: Upstream, open_app: OpenApp) -> None:
+    type_key(look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY))))
+    assert not [name for name, value in os.environ.items() if KEY in value]
+
+
+def test_a_typed_key_is_in_no_file(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", status(401, f"Incorrect API key provided: {KEY}."), then=answer(SAID))
+    app = type_key(look(open_app(chain_yaml(upstream, "primary", "fallback", provider=NEEDS_KEY))))
+    ask(app, "Hello?")
+    close_lab()  # everything is on disk now
+    assert files_with(home, "Hello?")
+    assert files_with(home, KEY) == []
+
+
+def test_a_key_that_cannot_be_one_is_said(upstream: Upstream, open_app: OpenApp) -> None:
+    app = type_key(look(open_app(chain_yaml(upstream, "primary", provider=NEEDS_KEY))), "sk one\u2028two")
+    (expander,) = app.expander
+    assert "set it again" in expander.label
+
+
+# --- Asking ----------------------------------------------------------------------------------------
+
+
+def test_a_prompt_gets_its_answer(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=answer(SAID))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    assert answers(app) == [SAID]
+
+
+def test_the_answer_says_which_model_gave_it(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(500))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=0))), "Hello?")
+    (message,) = [message for message in app.chat_message if message.name == "assistant"]
+    assert "**fallback**" in message.caption[0].value
+
+
+def test_the_answer_says_why_an_earlier_model_did_not_give_it(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(503, "The kitchen is closed."))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=0))), "Hello?")
+    (message,) = [message for message in app.chat_message if message.name == "assistant"]
+    (why,) = [caption.value for caption in message.caption if caption.value.startswith("primary")]
+    assert "The kitchen is closed" in why
+
+
+def test_the_trace_has_a_sentence_for_each_attempt(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(503))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=1))), "Hello?")
+    lines = [line.value for line in trace(app).markdown]
+    assert [next(word for word in ("failed", "answered") if word in line) for line in lines] == [
+        "failed",
+        "failed",
+        "answered",
+    ]
+
+
+def test_the_trace_has_a_time_line_of_the_calls(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(503))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=0))), "Hello?")
+    (chart,) = trace(app).get("vega_lite_chart")
+    names = json.loads(chart.proto.spec)["encoding"]["y"]["sort"]
+    assert names == ["1. primary", "2. fallback"]
+
+
+def trace(app: AppTest) -> Any:
+    (popover,) = [popover for popover in app.get("popover") if popover.proto.popover.label == "Trace"]
+    return popover
+
+
+def test_a_chain_that_fails_says_why(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(402, "No credits are left."))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    (error,) = app.error
+    assert "No credits are left" in error.value
+
+
+def test_a_failed_chain_can_be_asked_again(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", status(402), then=answer(SAID))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    wait_for_end(press(app, "Regenerate"))
+    assert answers(app) == [SAID]
+
+
+def test_what_a_provider_writes_in_an_error_is_text(upstream: Upstream, open_app: OpenApp) -> None:
+    hostile = "Pay $5 or $6 :tada: ![x](http://127.0.0.1:9/x)"
+    upstream.script("primary", then=status(402, hostile))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    (error,) = app.error
+    assert "](" not in error.value
+    assert ":tada:" not in error.value
+    assert "$5 or $6" not in error.value
+
+
+def test_a_prompt_is_shown_as_text(upstream: Upstream, open_app: OpenApp) -> None:
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Is $5 less than $6 :tada:?")
+    (message,) = [message for message in app.chat_message if message.name == "user"]
+    assert message.markdown[0].value == "Is \\$5 less than \\$6 :\N{WORD JOINER}tada:?"
+
+
+def test_stop_ends_the_call_and_keeps_what_arrived(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=silent)
+    app = look(open_app(chain_yaml(upstream, "primary", first_token=60)))
+    app.chat_input(key="chat_prompt").set_value("Hello?")
+    assert is_running(look(app))
+    wait_for_end(press(app, "Stop"))
+    assert upstream.wait_closed("primary").disconnected
+    assert any("was stopped" in warning.value for warning in app.warning)
+
+
+def test_the_same_prompt_again_comes_from_the_cache(upstream: Upstream, open_app: OpenApp) -> None:
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    ask(press(app, "New"), "Hello?")
+    assert len(upstream.received("primary")) == 1
+    assert any("from the cache" in caption.value for caption in app.caption)
+
+
+def test_regenerate_goes_past_the_cache(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", answer("The first."), answer("The second."))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    wait_for_end(press(app, "Regenerate"))
+    assert answers(app) == ["The second."]
+
+
+def test_a_single_model_is_asked_alone(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("fallback", then=status(402))
+    app = look(open_app(chain_yaml(upstream, "primary", "fallback")))
+    app.button_group(key="chat_category").set_value("Single model")
+    look(app)
+    app.selectbox(key="chat_model").select("fallback")
+    ask(look(app), "Hello?")
+    assert [call.model for call in upstream.requests] == ["fallback"]
+
+
+def test_parameters_are_sent(upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    app.text_area(key="chat_system").set_value("Be brief.")
+    app.number_input(key="chat_temperature").set_value(0.3)
+    app.number_input(key="chat_max_tokens").set_value(99)
+    ask(look(app), "Hello?")
+    (call,) = upstream.received("primary")
+    assert call.body["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (call.body["temperature"], call.body["max_tokens"]) == (0.3, 99)
+
+
+def test_parameters_that_are_not_set_are_not_sent(upstream: Upstream, open_app: OpenApp) -> None:
+    ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    (call,) = upstream.received("primary")
+    assert call.body.keys().isdisjoint({"temperature", "max_tokens"})
+    assert [message["role"] for message in call.body["messages"]] == ["user"]
+
+
+def test_the_conversation_goes_along(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", answer(SAID))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "First?")
+    ask(app, "Second?")
+    said = [(message["role"], message["content"]) for message in upstream.received("primary")[-1].body["messages"]]
+    assert said == [("user", "First?"), ("assistant", SAID), ("user", "Second?")]
+
+
+# --- Prompts that are refused ----------------------------------------------------------------------
+
+
+def refused(upstream: Upstream, open_app: OpenApp) -> AppTest:
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    app.chat_input(key="chat_prompt").set_value("Hel\0lo")
+    return look(app)
+
+
+def test_a_refused_prompt_says_why(upstream: Upstream, open_app: OpenApp) -> None:
+    (error,) = refused(upstream, open_app).error
+    assert "NUL" in error.value
+
+
+def test_a_refused_prompt_is_not_sent(upstream: Upstream, open_app: OpenApp) -> None:
+    refused(upstream, open_app)
+    assert upstream.requests == []
+
+
+def test_a_refused_prompt_stays_as_a_draft(upstream: Upstream, open_app: OpenApp) -> None:
+    assert refused(upstream, open_app).chat_input(key="chat_prompt").value == "Hel\0lo"
+
+
+# --- Conversations and their links -----------------------------------------------------------------
+
+
+def test_a_new_conversation_is_empty_and_has_a_link_of_its_own(upstream: Upstream, open_app: OpenApp) -> None:
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    before = app.query_params["c"]
+    press(app, "New")
+    assert app.query_params["c"] != before
+    assert not app.chat_message
+
+
+def test_a_new_conversation_tells_the_model_nothing_of_the_old(upstream: Upstream, open_app: OpenApp) -> None:
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "First?")
+    ask(press(app, "New"), "Second?")
+    assert [message["content"] for message in upstream.received("primary")[-1].body["messages"]] == ["Second?"]
+
+
+def test_a_link_brings_its_conversation_back(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=answer(SAID))
+    text = chain_yaml(upstream, "primary")
+    link = ask(look(open_app(text)), "Hello?").query_params["c"]
+    assert answers(look(open_app(text, c=link))) == [SAID]
+
+
+def test_a_link_brings_its_conversation_back_after_a_restart(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=answer(SAID))
+    text = chain_yaml(upstream, "primary")
+    link = ask(look(open_app(text)), "Hello?").query_params["c"]
+    close_lab()
+    assert answers(look(open_app(text, c=link))) == [SAID]
+
+
+def test_a_link_brings_the_conversation_s_settings_back(upstream: Upstream, open_app: OpenApp) -> None:
+    text = with_chains(upstream, conversation=["one"], code=["four"])
+    app = look(open_app(text))
+    app.button_group(key="chat_category").set_value("code")
+    app.text_area(key="chat_system").set_value("Be brief.")
+    link = ask(look(app), "Hello?").query_params["c"]
+    app = look(open_app(text, c=link))
+    assert app.button_group(key="chat_category").value == "code"
+    assert app.text_area(key="chat_system").value == "Be brief."
+
+
+@pytest.mark.parametrize("link", ["nonsense", "", "../../etc/passwd", "' or 1=1 --", "0" * 5000, "ABCDEFABCDEF", "\0"])
+def test_a_link_that_names_no_conversation_begins_a_new_one(upstream: Upstream, open_app: OpenApp, link: str) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary"), c=link))
+    assert not app.error
+    assert app.query_params["c"] != link
+    assert answers(ask(app, "Hello?"))
+
+
+def test_a_link_of_a_conversation_that_never_was_is_an_empty_one(upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary"), c="0123456789ab"))
+    assert app.query_params["c"] == "0123456789ab"
+    assert not app.chat_message
+
+
+def test_the_model_of_an_old_conversation_may_be_gone(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(chain_yaml(upstream, "primary", "fallback")))
+    app.button_group(key="chat_category").set_value("Single model")
+    look(app)
+    app.selectbox(key="chat_model").select("fallback")
+    link = ask(look(app), "Hello?").query_params["c"]
+    app = look(open_app(chain_yaml(upstream, "primary"), c=link))
+    assert app.selectbox(key="chat_model").value == "fallback"

@@ -1,0 +1,261 @@
+"""What a model wrote is drawn as it was meant: no directives, prices as prices, mathematics as mathematics, code as is."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from components.markdown import faithful, label
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+JOINER = "\N{WORD JOINER}"
+STREAMLITS_OWN = re.compile(r":material/|:[a-z-]+\[|:[+-]1:|:[a-z][\w+-]*:", re.IGNORECASE)
+"""Icons, coloured and other inline directives, emoji shortcodes."""
+TYPOGRAPHY = re.compile(r"(?:^|\s)(?:<->|->|<-|--|>=|<=|~=)(?:\s|$)")
+"""What Streamlit replaces by an arrow, a dash or a sign."""
+
+FENCE_MARK = st.builds(lambda mark, count: mark * count, st.sampled_from("`~"), st.integers(3, 6))
+CODE_LINES = st.lists(st.text("ab $\\()[]:_/-+1{}#`~", max_size=20), max_size=6)
+PROSE = st.text("ab1 $\\()[]:.\n", max_size=40)
+
+
+def shown(text: str) -> str:
+    """What is read in the end: escapes resolved, invisible joiners gone."""
+    return re.sub(r"\\([$\\`*_{}\[\]<>#~|!^])", r"\1", faithful(text).replace(JOINER, ""))
+
+
+# --- Prices ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $5 and $10.",
+        "from $5 to $10",
+        "$5-$10",
+        "US$5 and US$6",
+        "$1.5k or $2k",
+        "$5/month and $10/month",
+        "$10 apples cost $20 each",
+        "$5 USD for one, $6 for the other",
+        "- $5\n- $10",
+        "$HOME and $PATH",
+        "3$ and 4$",
+        "a \\$5 b $6",
+    ],
+)
+def test_money_is_no_mathematics(text: str) -> None:
+    assert re.search(r"(?<!\\)\$", faithful(text)) is None
+    assert shown(text) == text.replace("\\$", "$")
+
+
+def test_two_dollars_before_two_prices_are_no_mathematics() -> None:
+    assert "$$" not in faithful("It went from $$5 to $$6 in a year.").replace("\\$", "")
+
+
+def test_money_next_to_mathematics_leaves_both_as_they_are() -> None:
+    assert faithful("It costs $5 where $n$ is 3.") == "It costs \\$5 where $n$ is 3."
+
+
+# --- Mathematics -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        (r"so \(x^2\) is", "so $x^2$ is"),
+        (r"\( x \)", "$x$"),
+        ("so $x^2$ is", "so $x^2$ is"),
+        ("$5x^2$", "$5x^2$"),
+        (r"$3 \times 4 = 12$", r"$3 \times 4 = 12$"),
+        ("$2n$ and $3n$", "$2n$ and $3n$"),
+    ],
+)
+def test_inline_delimiters_become_inline_mathematics(text: str, drawn: str) -> None:
+    assert faithful(text) == drawn
+
+
+@pytest.mark.parametrize("text", [r"\[x^2\]", "\\[\nx^2\n\\]", "$$x^2$$", "$$\nx^2\n$$"])
+def test_display_delimiters_become_a_formula_on_lines_of_its_own(text: str) -> None:
+    assert faithful(text).split() == ["$$", "x^2", "$$"]
+    assert "\n$$\nx^2\n$$\n" in faithful(text)
+
+
+def test_text_around_a_formula_stays() -> None:
+    assert faithful(r"Take \[x\] and go.").split() == ["Take", "$$", "x", "$$", "and", "go."]
+
+
+def test_a_formula_in_a_list_stays_in_its_item() -> None:
+    formula = [line for line in faithful("1. First\n   \\[\n   x\n   \\]\n2. Second").splitlines() if "$$" in line]
+    assert formula == ["   $$", "   $$"]
+
+
+def test_an_escaped_delimiter_is_no_mathematics() -> None:
+    assert "$" not in faithful(r"Write \\(x\\) for mathematics.")
+
+
+def test_a_delimiter_that_is_not_closed_yet_stays_text() -> None:
+    assert faithful(r"so \(x^2") == r"so \(x^2"
+
+
+# --- Streamlit's own language ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":red[alarm]",
+        ":blue-background[alarm]",
+        ":gray-badge[alarm]",
+        ":material/home:",
+        ":tada:",
+        ":+1:",
+        ":-1:",
+        ":streamlit:",
+        "::tada::",
+        ":TADA:",
+        "a:tada:b",
+    ],
+)
+def test_directives_icons_and_shortcodes_stay_text(text: str) -> None:
+    assert STREAMLITS_OWN.search(faithful(text)) is None
+    assert shown(text) == text
+
+
+@pytest.mark.parametrize("text", [":100:", "a scale of 1:100:5", ":1234:", ":8ball:", ":1st_place_medal:"])
+def test_shortcodes_that_begin_with_a_digit_stay_text(text: str) -> None:
+    assert re.search(r":\d\w*:", faithful(text)) is None
+
+
+@pytest.mark.parametrize("text", ["a -> b", "a <- b", "a -- b", "a >= b", "a <= b", "a ~= b", "a <-> b"])
+def test_arrows_and_dashes_are_not_replaced(text: str) -> None:
+    assert TYPOGRAPHY.search(faithful(text)) is None
+
+
+@given(st.text(":abmterilTA/[]_+-1 ", max_size=60))
+def test_no_text_speaks_streamlits_language(text: str) -> None:
+    assert STREAMLITS_OWN.search(faithful(text)) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12:30:45", "at 12:30", "http://localhost:8501/a", "a ratio of 3:4", "C:\\temp\\x", "std::vector", "note: so", "{a: [1]}"],
+)
+def test_other_colons_are_not_touched(text: str) -> None:
+    assert faithful(text) == text
+
+
+def test_the_address_of_a_link_is_not_touched() -> None:
+    assert "(https://example.org/a:b:c)" in faithful("[page](https://example.org/a:b:c)")
+
+
+# --- Code ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "`$5 $6 :tada:`",
+        "``a ` $b$ \\(c\\)``",
+        "```\n$5 $6 :tada: \\(x\\)\n```",
+        "```sh\necho $HOME $PATH\n```",
+        "~~~\n$a$ \\[x\\]\n~~~",
+        "   ```\n   $a$\n   ```",
+        "````\n```\n$a$\n```\n````",
+    ],
+)
+def test_code_is_not_touched(code: str) -> None:
+    assert faithful(f"Before $5.\n\n{code}\n\nAfter $6.") == f"Before \\$5.\n\n{code}\n\nAfter \\$6."
+
+
+@pytest.mark.parametrize("code", ["```sh\necho $HOME $PATH :tada:", "~~~\n\\(x\\) $a$", "```"])
+def test_a_fence_that_is_not_closed_yet_is_code(code: str) -> None:
+    assert faithful(code) == code
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1. Do this:\n\n    ```sh\n    echo $A $B\n",
+        "> ```sh\n> echo $A $B\n",
+        "Run this:\n\n    echo $A $B :tada:\n",
+    ],
+    ids=["a fence in a list, not closed yet", "a fence in a quote, not closed yet", "an indented block"],
+)
+def test_code_within_other_blocks_is_not_touched(code: str) -> None:
+    assert faithful(code) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The ` key.\n\n{}\n\nThe ` key again.",
+        "Written as \\`{}\\`.",
+        "```print(1)```\n\n{}",
+        "Not closed: ` {}",
+    ],
+    ids=["backticks in two paragraphs", "escaped backticks", "a span of three backticks", "a single backtick"],
+)
+def test_what_is_no_code_is_prose(text: str) -> None:
+    assert "\\$5 to \\$6 :\N{WORD JOINER}tada:" in faithful(text.format("$5 to $6 :tada:"))
+
+
+@given(before=PROSE, mark=FENCE_MARK, lines=CODE_LINES, after=PROSE)
+def test_every_line_of_a_fence_is_unchanged(before: str, mark: str, lines: list[str], after: str) -> None:
+    code = [line for line in lines if not re.match(rf" {{0,3}}{mark}", line)]
+    fence = "\n".join([f"{mark}sh", *code, mark])
+    assert f"\n{fence}\n" in faithful(f"{before}\n{fence}\n{after}")
+
+
+@given(before=st.text("ab $:.", max_size=20), code=st.text("ab $\\()[]:_+1", min_size=1), run=st.integers(1, 4))
+def test_a_code_span_is_unchanged(before: str, code: str, run: int) -> None:
+    span = "`" * run + code + "`" * run
+    assert span in faithful(f"a{before}{span}")
+
+
+# --- All texts -------------------------------------------------------------------------------------
+
+
+@given(st.text(st.characters(exclude_characters="$\\:`", exclude_categories=["Cs"])))
+def test_plain_text_comes_out_unchanged(text: str) -> None:
+    assume(TYPOGRAPHY.search(text) is None)
+    assert faithful(text) == text
+
+
+@given(st.text("ab5 $\\([])`~:\n", max_size=80))
+def test_words_are_neither_lost_nor_added(text: str) -> None:
+    assert re.findall("[ab5]", faithful(text)) == re.findall("[ab5]", text)
+
+
+@pytest.mark.parametrize("piece", [r"\[", r"\(", "$$ ", "$a ", "` ", "`` ` ", "```\n", ":a", "[", ":a-"])
+def test_time_does_not_grow_with_the_square_of_the_text(piece: str) -> None:
+    """A page draws an answer several times a second; a hostile one must not hold the server up."""
+    text = piece * (40_000 // len(piece))
+    started = time.thread_time()
+    faithful(text)
+    assert time.thread_time() - started < 1
+
+
+# --- Labels ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a_b*c", "[x](http://y)", "![x](http://y)", "$5 $6", "# a", "<b>", "a|b", "`a`", "~a~"])
+def test_a_label_shows_markdown_as_text(name: str) -> None:
+    assert re.search(r"(?<!\\)[`*_\[\]<>#~|!$]", label(name)) is None
+    assert re.sub(r"\\(.)", r"\1", label(name)) == name
+
+
+@pytest.mark.parametrize("name", [":tada:", ":red[x]", ":material/home:"])
+def test_a_label_shows_directives_as_text(name: str) -> None:
+    assert STREAMLITS_OWN.search(label(name)) is None
+
+
+def test_a_label_is_one_line() -> None:
+    assert "\n" not in label("a\nb")
+
+
+@pytest.mark.parametrize("name", ["openai/gpt-4o-mini", "z-ai/glm-5:free", "embedded:smollm2-135m-instruct"])
+def test_names_of_models_are_labels_already(name: str) -> None:
+    assert label(name) == name

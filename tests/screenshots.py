@@ -1,0 +1,87 @@
+"""Take the README's pictures from the running app: `just screenshots`.
+
+Everything in them is real: a primary that refuses connections, and the embedded model as its fallback.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+MODELS_YAML = """
+default_provider: workstation
+providers:
+  workstation: {protocol: openai, base_url: "http://127.0.0.1:9/v1"}
+  embedded: {protocol: embedded}
+policy: {retries: 0}
+chains:
+  tools: [qwen3-coder, embedded:smollm2-135m-instruct]
+  code: [qwen3-coder, embedded:smollm2-135m-instruct]
+  reasoning: [glm-5, embedded:smollm2-135m-instruct]
+  conversation: [glm-5, embedded:smollm2-135m-instruct]
+"""
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        config = Path(folder) / "models.yaml"
+        config.write_text(MODELS_YAML)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        app = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "FALLBACK_LAB_CONFIG": str(config)},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+                page = browser.new_page(viewport={"width": 1100, "height": 1000})
+                page.goto(f"http://127.0.0.1:{port}/")
+                _chat(page)
+        finally:
+            app.terminate()
+            app.wait(timeout=20)
+
+
+def _chat(page: Page) -> None:
+    prompt = page.get_by_placeholder("Type a prompt")
+    prompt.fill("Name three uses of a circuit breaker, in one sentence each.")
+    prompt.press("Enter")
+    page.get_by_role("button", name="Regenerate").wait_for(timeout=60_000)
+    page.get_by_text("Trace", exact=True).click()
+    page.locator("[data-testid='stVegaLiteChart'] canvas, [data-testid='stVegaLiteChart'] svg").first.wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=IMAGES / "chat.png")
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(url, timeout=1)
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise SystemExit("The app did not start.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""The database: what a row holds, that nothing is lost, and what opens it."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, event, insert, text
+
+import router.store.database
+from router.errors import StoreError
+from router.messages import Answer, Attempt, Usage
+from router.store import Observation, Settings, Store, Turn
+from router.store.database import HEAD, open_database
+from router.store.tables import metadata, observations
+from router.store.writer import Writer
+
+USAGE = Usage(prompt_tokens=11, completion_tokens=12, cached_tokens=13, reasoning_tokens=14, cost=0.5)
+FULL = Attempt(
+    model="p:m", provider="p", place=2, number=3, outcome="failed", started=100.5, offset=1.5, reason="server_failed",
+    detail="It said: secret prompt.", wait=2.5, queued=3.5, latency=4.5, ttft=5.5, status=503, served_model="m-1",
+    served_by="host", generation_id="gen-1", usage=USAGE, cost=0.5, cost_source="provider", cached=True, shared=True,
+    injected=True,
+)  # fmt: skip
+
+
+def seen(attempt: Attempt = FULL, request_id: str = "r") -> Observation:
+    return Observation(
+        request_id=request_id,
+        prompt_hash="hash",
+        category="tools",
+        chain="c0ffee",
+        source="cli",
+        sample=4,
+        attempt=attempt,
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.store.writer.LINGER", 0.0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lab.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    store = Store(path)
+    yield store
+    store.close()
+
+
+def ids(store: Store) -> list[str]:
+    return [row["request_id"] for row in store.observations.last(100_000)]
+
+
+# --- Rows ------------------------------------------------------------------------------------------
+
+
+def test_every_field_lands_in_its_column(store: Store) -> None:
+    store.observations.add(seen())
+    assert store.writer.flush()
+    assert dict(store.observations.last(1)[0]) == {
+        "id": 1, "request_id": "r", "prompt_hash": "hash", "category": "tools", "chain": "c0ffee", "source": "cli",
+        "sample": 4, "model": "p:m", "provider": "p", "place": 2, "number": 3, "outcome": "failed",
+        "reason": "server_failed", "status": 503, "started": 100.5, "offset": 1.5, "wait": 2.5, "queued": 3.5,
+        "latency": 4.5, "ttft": 5.5, "served_model": "m-1", "served_by": "host", "generation_id": "gen-1",
+        "prompt_tokens": 11, "completion_tokens": 12, "cached_tokens": 13, "reasoning_tokens": 14, "cost": 0.5,
+        "cost_source": "provider", "cached": True, "shared": True, "injected": True,
+    }  # fmt: skip
+
+
+def test_every_field_of_an_attempt_has_a_column_but_those_that_hold_text() -> None:
+    fields = {*Attempt.__struct_fields__, *Usage.__struct_fields__} - {"usage", "detail"}
+    assert fields <= set(observations.columns.keys())
+
+
+def test_what_is_unknown_is_null(store: Store) -> None:
+    bare = Attempt(model="m", provider="p", place=0, number=0, outcome="skipped", started=0, offset=0)
+    store.observations.add(seen(bare))
+    assert store.writer.flush()
+    row = store.observations.last(1)[0]
+    unknown = ("reason", "status", "latency", "ttft", "prompt_tokens", "completion_tokens", "cost", "cost_source")
+    assert [row[name] for name in unknown] == [None] * len(unknown)
+
+
+@pytest.mark.parametrize("name", ["served_model", "served_by", "generation_id"])
+def test_no_row_holds_text_that_a_server_sent_in_a_name_s_place(store: Store, path: Path, name: str) -> None:
+    store.observations.add(seen(msgspec.structs.replace(FULL, **{name: "my secret prompt"})))
+    store.close()
+    assert b"secret prompt" not in b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_rows_are_read_back_oldest_first(store: Store) -> None:
+    for number in range(5):
+        store.observations.add(seen(request_id=str(number)))
+    assert store.writer.flush()
+    assert [row["request_id"] for row in store.observations.last(3)] == ["2", "3", "4"]
+
+
+def test_a_turn_comes_back_as_it_was_saved_last(store: Store) -> None:
+    turn = Turn(id="t", conversation="c", parent=None, created=1.0, prompt="Hi", settings=Settings(category="chat"))
+    done = msgspec.structs.replace(turn, state="answered", answer=Answer(text="Ho"))
+    store.conversations.save(turn)
+    store.conversations.save(done)
+    assert store.writer.flush()
+    assert store.conversations.load("c") == [done]
+
+
+def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
+    store = Store(path)
+    for number in range(5000):
+        store.observations.add(seen(request_id=str(number)))
+    store.close()
+    store = Store(path)
+    assert ids(store) == [str(number) for number in range(5000)]
+    store.close()
+
+
+# --- Trouble while writing -------------------------------------------------------------------------
+
+
+class Room:
+    """How many pages the database may have: the disk's size."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.pages = 1_000_000
+        event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {self.pages}"), insert=True)
+
+
+@pytest.fixture
+def opened(path: Path) -> Iterator[Engine]:
+    engine, _ = open_database(path)
+    yield engine
+    engine.dispose()
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether it holds before two seconds are over: the writer is a thread."""
+    pause = threading.Event()
+    return any(holds() or pause.wait(0.005) for _ in range(400))
+
+
+def put(writer: Writer, *request_ids: str, **fields: Any) -> None:
+    for request_id in request_ids:
+        row = {column.name: 0 for column in observations.columns if not column.nullable and column.name != "id"}
+        writer.put(_INSERT, {**row, "request_id": request_id, **fields})
+
+
+_INSERT = insert(observations)
+BIG = "x" * 100_000
+
+
+def stored(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT request_id FROM observations ORDER BY id")).scalars())
+
+
+def test_a_full_disk_loses_nothing_once_there_is_room_again(opened: Engine) -> None:
+    room = Room(opened)
+    writer = Writer(opened, retry_after=0.01)
+    room.pages = 1
+    put(writer, *(str(number) for number in range(50)), chain=BIG)
+    assert eventually(lambda: writer.state().problem is not None)
+    before = stored(opened)
+    room.pages = 1_000_000
+    assert writer.flush()
+    assert (before, stored(opened), writer.state().problem) == ([], [str(number) for number in range(50)], None)
+    writer.close()
+
+
+def test_a_full_disk_is_said_with_the_rows_that_wait(store: Store) -> None:
+    store.writer._retry_after = 0.01
+    room = Room(store._engine)
+    room.pages = 1
+    put(store.writer, *"abc", chain=BIG)
+    assert eventually(lambda: bool(store.notices()))
+    notice = store.notices()
+    room.pages = 1_000_000
+    assert notice == [
+        "Observations cannot be stored: the disk is full. 3 rows wait in memory until it can be written again."
+    ]
+
+
+def test_a_full_disk_does_not_block_who_observes(opened: Engine) -> None:
+    room = Room(opened)
+    room.pages = 1
+    writer = Writer(opened, retry_after=0.01, capacity=10)
+    put(writer, *(str(number) for number in range(25)), chain=BIG)
+    assert eventually(lambda: writer.state().problem is not None)
+    assert writer.state().waiting + writer.state().dropped == 25
+    room.pages = 1_000_000
+    writer.close()
+
+
+def test_what_overflows_is_dropped_and_counted(opened: Engine) -> None:
+    writer = Writer(opened, capacity=10)
+    with opened.execution_options(immediate=True).begin():  # the writer waits for this lock
+        put(writer, *(str(number) for number in range(25)))
+        state = writer.state()
+    assert writer.flush()
+    assert (state.waiting, state.dropped, stored(opened)) == (10, 15, [str(number) for number in range(10)])
+    writer.close()
+
+
+def test_rows_that_were_lost_are_said(store: Store) -> None:
+    store.writer._capacity = 0
+    put(store.writer, "a")
+    assert store.notices() == ["1 rows were lost because too many waited to be stored."]
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [{"status": 2**70}, {"usage": Usage(prompt_tokens=10**30)}, {"started": None}],
+    ids=["a huge status", "many tokens", "no start"],
+)
+def test_a_row_that_cannot_be_stored_does_not_keep_others_out(store: Store, poison: dict[str, Any]) -> None:
+    store.observations.add(seen(msgspec.structs.replace(FULL, **poison), request_id="bad"))
+    store.observations.add(seen(request_id="good"))
+    assert eventually(lambda: "good" in ids(store))
+
+
+def test_a_row_that_cannot_be_stored_costs_no_others_on_a_full_disk(opened: Engine) -> None:
+    room = Room(opened)
+    writer = Writer(opened, retry_after=0.01)
+    room.pages = 1
+    put(writer, "bad", status=2**70, chain=BIG)
+    put(writer, "good", status=None, chain=BIG)
+    assert eventually(lambda: writer.state().problem is not None or writer.state().dropped > 0)
+    room.pages = 1_000_000
+    assert (writer.flush(), stored(opened)) == (True, ["good"])
+    writer.close()
+
+
+# --- Opening ---------------------------------------------------------------------------------------
+
+
+def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(router.store.database.__file__).with_name("migrations")))
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_the_migrations_give_the_tables_that_the_code_expects(opened: Engine) -> None:
+    with opened.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_nobody_else_may_read_the_database(store: Store, path: Path) -> None:
+    store.observations.add(seen())
+    assert store.writer.flush()
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+
+
+def test_rows_written_by_one_process_are_seen_by_another_at_once(store: Store, path: Path) -> None:
+    other = Store(path)
+    store.observations.add(seen())
+    assert store.writer.flush()
+    assert ids(other) == ["r"]
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database" * 100, b"SQLite format 3\0" + b"\xa5" * 5000], ids=["text", "torn"]
+)
+def test_a_file_that_is_no_database_is_set_aside_and_said(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    store = Store(path)
+    [aside] = path.parent.glob("lab-broken-*.sqlite")
+    assert (aside.read_bytes(), ids(store)) == (content, [])
+    assert store.notices() == [f"The database could not be read. It was set aside as {aside}, and a new one begun."]
+    store.close()
+
+
+def test_an_empty_file_becomes_a_database(path: Path) -> None:
+    path.touch()
+    store = Store(path)
+    assert (store.notices(), ids(store)) == ([], [])
+    store.close()
+
+
+def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
+    Store(path).close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    before = path.read_bytes()
+    with pytest.raises(
+        StoreError, match=rf"^The database {path} was written by a newer Fallback Lab .*Update this one\.$"
+    ):
+        Store(path)
+    assert path.read_bytes() == before
+
+
+def test_a_database_in_no_folder_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened: No such file or directory"):
+        Store(tmp_path / "nowhere" / "lab.sqlite")
+
+
+def test_a_folder_in_the_database_s_place_is_refused_in_words(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(StoreError, match="cannot be opened: unable to open database file"):
+        Store(path)
+
+
+def test_a_database_that_is_up_to_date_needs_no_migration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(path).close()
+    monkeypatch.setattr("alembic.command.upgrade", lambda *_: pytest.fail("migrated"))
+    Store(path).close()
