@@ -126,23 +126,21 @@ def _read_prompt(prompt: str) -> str:
 
 def _print_answer(handle: Handle) -> None:
     """Print the answer: as it comes in a terminal; elsewhere whole, so that no piece of a void one is in it."""
-    if not sys.stdout.isatty():
-        click.echo(handle.result().answer.text)
-        return
+    live = sys.stdout.isatty()
     seen = 0
-    while True:
+    running = True
+    while running:
         running = handle.snapshot().state == "running"
         for event in handle.events(seen):
             seen += 1
-            if isinstance(event, TextDelta):
+            if live and isinstance(event, TextDelta):
                 click.echo(event.text, nl=False)
             elif isinstance(event, Restarted):
-                click.echo("\n(That answer broke off. The next model starts afresh.)\n", err=True)
+                click.echo("(That answer broke off. The next model starts afresh.)", err=True)
         sys.stdout.flush()
-        if not running:
-            click.echo()
-            return
-        time.sleep(POLL)
+        if running:
+            time.sleep(POLL)
+    click.echo("" if live else handle.result().answer.text)
 
 
 def _as_json(completion: Completion) -> dict[str, Any]:

@@ -364,7 +364,7 @@ def _explain(path: Path, lines: Lines, error: pydantic.ValidationError) -> str:
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     at = tuple(first["loc"])
     if at[-1:] == ("[key]",):
-        at = at[:-1]
+        at = (*at[:-2], str(at[-2]))
         return f"{path}, line {_line(lines, at)}: the name `{at[-1]}` must be text; write it in quotes."
     return f"{path}, line {_line(lines, at)}: {_sentence(first, _model_at(at))}"
 

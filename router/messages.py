@@ -61,7 +61,7 @@ class Request(Frozen, frozen=True, kw_only=True):
         if not params:
             return self
         fresh = {k: v for k, v in params.items() if k not in self.params}
-        named = {k: v for k, v in fresh.items() if k in _NAMED and not getattr(self, k)}
+        named = {k: v for k, v in fresh.items() if k in _NAMED and getattr(self, k) in (None, ())}
         other = {k: v for k, v in fresh.items() if k not in _NAMED}
         return msgspec.structs.replace(self, **named, params={**other, **self.params})
 

@@ -60,7 +60,7 @@ def test_a_file_of_the_largest_size_is_read(path: Path) -> None:
 
 
 def test_a_missing_file_is_refused_with_what_to_do(path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(ConfigError, match="does not exist"):
         read_yaml(path)
 
 
