@@ -16,6 +16,7 @@ FallbackLabError
     ├── AnswerTimeout            longer than an answer may take
     ├── AnswerTooLarge           larger than an answer may be
     ├── ServerFailed             5xx, 408, or an error inside a 200
+    ├── Unavailable              the provider says that asking again is of no use
     ├── RateLimited              429
     ├── QuotaExhausted           429 that is a bill, not a rate
     ├── AuthenticationFailed     401
@@ -146,6 +147,10 @@ class ServerFailed(ProviderError):
     kind = "server_failed"
 
 
+class Unavailable(ProviderError):
+    kind = "unavailable"
+
+
 class RateLimited(ProviderError):
     kind = "rate_limited"
 
@@ -218,6 +223,7 @@ DECISIONS: Mapping[type[ProviderError], Decision] = MappingProxyType({
     AnswerTimeout:         Decision(False, True,  True),
     AnswerTooLarge:        Decision(False, True,  False),
     ServerFailed:          Decision(True,  True,  True),
+    Unavailable:           Decision(False, True,  True),
     RateLimited:           Decision(True,  True,  True),
     QuotaExhausted:        Decision(False, True,  False),
     AuthenticationFailed:  Decision(False, True,  False),

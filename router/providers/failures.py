@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from router.errors import (
+    DECISIONS,
     AuthenticationFailed,
     BadRequest,
     ContentFiltered,
@@ -24,6 +25,7 @@ from router.errors import (
     RateLimited,
     RequestTooLarge,
     ServerFailed,
+    Unavailable,
 )
 
 MAX_RETRY_AFTER = 86_400.0
@@ -74,8 +76,8 @@ def failure(status: int | None, body: object, headers: Mapping[str, str] = {}) -
     """
     error = _error_object(body)
     raw_code = error.get("code")
-    if status in (None, 200) and (number := _number(raw_code)) is not None and 300 <= number < 600:
-        status = int(number)
+    if status in (None, 200) and (inner := number(raw_code)) is not None and 300 <= inner < 600:
+        status = int(inner)
     metadata = _mapping(error.get("metadata"))
     codes = [
         str(code)
@@ -83,7 +85,11 @@ def failure(status: int | None, body: object, headers: Mapping[str, str] = {}) -
         if isinstance(code, str) and code
     ]
     message = _message(error, status)
-    return _class(status, codes, message, metadata)(
+    kind = _class(status, codes, message, metadata)
+    retryable = _mapping(error.get("availability")).get("retryable")
+    if isinstance(retryable, bool) and retryable != DECISIONS[kind].retry:
+        kind = ServerFailed if retryable else Unavailable  # the provider knows best
+    return kind(
         message,
         status=status,
         code=codes[0] if codes else None,
@@ -130,11 +136,11 @@ def _class(status: int | None, codes: list[str], message: str, metadata: Mapping
 def _retry_after(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:
     """Seconds to wait, or None: OpenRouter's availability, retry-after-ms, Retry-After in seconds or as a date."""
     availability = _mapping(error.get("availability"))
-    seconds = _number(availability.get("retry_after"))
-    if seconds is None and (ms := _number(headers.get("retry-after-ms"))) is not None:
+    seconds = number(availability.get("retry_after"))
+    if seconds is None and (ms := number(headers.get("retry-after-ms"))) is not None:
         seconds = ms / 1000
     if seconds is None and (value := headers.get("retry-after")):
-        seconds = _number(value)
+        seconds = number(value)
         if seconds is None:
             try:
                 seconds = parsedate_to_datetime(value).timestamp() - time.time()
@@ -145,11 +151,12 @@ def _retry_after(headers: Mapping[str, str], error: Mapping[str, Any]) -> float 
     return min(seconds, MAX_RETRY_AFTER)
 
 
-def _number(value: object) -> float | None:
+def number(value: object) -> float | None:
+    """A finite number, also one written as text; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        number = float(value)
-    except ValueError:
+        found = float(value)
+    except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
+    return found if math.isfinite(found) else None

@@ -22,7 +22,7 @@ from router.messages import (
     Usage,
 )
 from router.providers import Call, Problem
-from router.providers.failures import failure
+from router.providers.failures import failure, number
 from router.providers.http import (
     FOREIGN_ERRORS,
     MAX_BODY_BYTES,
@@ -165,7 +165,7 @@ class ChunkReader:
     def __init__(self) -> None:
         self.finished = False
         self._size = 0
-        self._served: tuple[str | None, str | None, str | None] | None = None
+        self._served: Served | None = None
 
     def read(self, data: str) -> Iterable[ProviderEvent]:
         """The events in one chunk, as it stands on the wire.
@@ -196,16 +196,26 @@ class ChunkReader:
             return
         if error := chunk.get("error"):
             raise failure(200, {"error": error})
-        served = (_text(chunk.get("model")), _text(chunk.get("provider")), _text(chunk.get("id")))
-        if served != self._served:
-            self._served = served
-            yield Served(*served)
+        if served := self._newly_served(chunk):
+            yield served
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if isinstance(choice, dict):
             yield from self._choice(choice)
         if isinstance(usage := chunk.get("usage"), dict):
             yield read_usage(usage)
+
+    def _newly_served(self, chunk: dict[str, Any]) -> Served | None:
+        before = self._served or Served()
+        served = Served(
+            model=_text(chunk.get("model")) or before.model,
+            provider=_text(chunk.get("provider")) or before.provider,
+            id=_text(chunk.get("id")) or before.id,
+        )
+        if served == self._served:
+            return None
+        self._served = served
+        return served
 
     def _choice(self, choice: dict[str, Any]) -> Iterator[ProviderEvent]:
         if error := choice.get("error"):
@@ -224,7 +234,8 @@ class ChunkReader:
 
 
 def _delta(delta: dict[str, Any]) -> Iterator[ProviderEvent]:
-    if reasoning := _text(delta.get("reasoning")) or _text(delta.get("reasoning_content")):
+    reasoning = _text(delta.get("reasoning")) or _text(delta.get("reasoning_content"))
+    if reasoning := reasoning or _content(delta.get("reasoning_details")):
         yield ReasoningDelta(reasoning)
     if content := _content(delta.get("content")):
         yield TextDelta(content)
@@ -236,7 +247,8 @@ def _delta(delta: dict[str, Any]) -> Iterator[ProviderEvent]:
 
 
 def _content(content: object) -> str | None:
-    if isinstance(content, list):  # some servers answer in parts
+    """Text, or the text in a list of parts."""
+    if isinstance(content, list):
         return "".join(_text(part.get("text")) or "" for part in content if isinstance(part, dict))
     return _text(content)
 
@@ -260,18 +272,22 @@ def read_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts and cost of a chat completions `usage` object; what is absent or odd stays unknown."""
     prompt = usage.get("prompt_tokens_details")
     completion = usage.get("completion_tokens_details")
-    cost = usage.get("cost")
     return Usage(
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
         cached_tokens=_count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
         reasoning_tokens=_count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
-        cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost >= 0 else None,
+        cost=_dollars(usage.get("cost")),
     )
 
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _dollars(value: object) -> float | None:
+    cost = None if isinstance(value, str) else number(value)
+    return cost if cost is not None and cost >= 0 else None
 
 
 def _count(value: object) -> int | None:

@@ -102,8 +102,10 @@ class Writer:
                 return
 
     def _drain(self) -> bool:
+        """Write all rows that wait; False where that cannot be done now."""
+        singly = 0
         while self._rows:
-            batch = [self._rows[index] for index in range(min(BATCH, len(self._rows)))]
+            batch = [self._rows[index] for index in range(min(1 if singly else BATCH, len(self._rows)))]
             try:
                 self._write(batch)
             except (OperationalError, OSError) as error:
@@ -113,26 +115,19 @@ class Writer:
                 self._problem = f"Observations cannot be stored: {reason}"
                 return False
             except Exception:
-                # A row that cannot be stored must not keep the others out.
-                log.exception("Rows that cannot be stored are dropped")
-                self._dropped += self._write_singly(batch)
+                if len(batch) > 1:
+                    singly = len(batch)  # find the row that cannot be stored: it must not keep the others out
+                    continue
+                log.exception("A row that cannot be stored is dropped")
+                self._dropped += 1
             self._problem = None
+            singly = max(0, singly - len(batch))
             for _ in batch:
                 self._rows.popleft()
             with self._written:
                 self._done += len(batch)
                 self._written.notify_all()
         return True
-
-    def _write_singly(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> int:
-        """Write each row by itself; returns how many could not be."""
-        lost = 0
-        for entry in batch:
-            try:
-                self._write([entry])
-            except Exception:  # noqa: BLE001  # said by the caller
-                lost += 1
-        return lost
 
     def _write(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> None:
         with self._engine.begin() as connection:
