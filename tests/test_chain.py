@@ -171,6 +171,13 @@ def test_where_all_breakers_are_open_the_first_to_close_is_tried_once(monkeypatc
     assert story(error.attempts)[-1] == ("b", 1, "failed", "server_failed")
 
 
+def test_a_forced_call_that_fails_is_not_waited_on_for_another_try() -> None:
+    bench = Bench(breaker=TRIPS, a=[[DOWN]])
+    opened(bench, "a")
+    bench.run_failed("a")
+    assert not [event for event in bench.events if isinstance(event, Waiting)]
+
+
 def test_a_forced_call_that_is_answered_answers() -> None:
     bench = Bench(breaker=TRIPS, a=[[DOWN], good()])
     run_virtual(bench.failed(chain_of("a", retries=0)))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from router.errors import AllModelsFailed, Cancelled, ServerFailed
+from router.errors import AllModelsFailed, Cancelled, RateLimited, ServerFailed
 from router.messages import Began, Completion, Event, Finished, Request, Served, TextDelta, Usage
 from tests.fakes import Bench, Step, chain_of, good, story
 from tests.virtual_time import run_virtual
@@ -72,6 +72,16 @@ def test_who_joined_is_observed_as_shared() -> None:
 def test_who_asks_anew_makes_a_call_of_their_own(options: dict[str, Any]) -> None:
     bench = Bench(a=[SLOW])
     asked(bench, 0, 1, **options)
+    assert bench.provider.count("a") == 2
+
+
+def test_nobody_joins_who_asks_anew() -> None:
+    bench = Bench(a=[SLOW])
+
+    async def main() -> None:
+        await asyncio.gather(bench.ask(CHAIN, cache="refresh"), later(1, lambda: bench.ask(CHAIN)))
+
+    run_virtual(main())
     assert bench.provider.count("a") == 2
 
 
@@ -227,6 +237,15 @@ def test_who_joins_waits_for_as_long_as_if_the_call_were_their_own() -> None:
 def test_a_call_that_nobody_has_the_patience_for_ends() -> None:
     bench, stories = with_limits(6, 3)
     assert [one[-1][0] for one in stories] == ["b", "b"] and bench.provider.open == 0
+
+
+def test_the_most_patient_decides_whether_there_is_time_for_another_try() -> None:
+    bench = Bench(a=[[1, RateLimited("429", retry_after=30)], good()])
+
+    async def main() -> list[Completion | AllModelsFailed]:
+        return await asyncio.gather(bench.failed(chain_of("a", deadline=20)), bench.ask(chain_of("a", deadline=100)))
+
+    assert story(run_virtual(main())[1].attempts)[-1] == ("a", 2, "answered", None)
 
 
 @pytest.mark.parametrize("hair", [0, 1e-10, 4e-10, 1e-6])

@@ -401,6 +401,13 @@ def test_11_cache_key_leaves_no_parameter_out(upstream: Upstream, make_lab: Make
     assert len(upstream.received("primary")) == 2
 
 
+def test_11_cache_key_holds_the_model(upstream: Upstream, make_lab: MakeLab) -> None:
+    lab = make_lab(chain_yaml(upstream, "primary"))
+    for model in ("one", "two"):
+        lab.start(prompt(), model=model).result(timeout=30)
+    assert [call.model for call in upstream.requests] == ["one", "two"]
+
+
 def test_11_cache_key_leaves_out_no_field_that_models_yaml_adds(upstream: Upstream, make_lab: MakeLab) -> None:
     """The provider's own `body` goes on the wire with each request."""
     for top_k in (1, 50):

@@ -25,8 +25,9 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _PRICE = re.compile(r"\d[\d.,]*(?:\s*(?:[-–—]|to|and|or)?\s*$|\s+[A-Za-z]{2,})")
-_DIRECTIVE = re.compile(
-    r":(?=[a-z-]+\[|material/|(?:[+-]1|[a-z][\w+-]*|\d{3,}|\d+[a-z_][\w+-]*):)"  # icons, colours, emoji
+_DIRECTIVE = re.compile(r"(?<!\\):(?=[a-z][\w-]*[\[{])", re.IGNORECASE)
+_ICON = re.compile(
+    r":(?=material/|(?:[+-]1|[a-z][\w+-]*|\d{3,}|\d+[a-z_][\w+-]*):)"  # icons and emoji
     r"|(?<!\S)(?=(?:<->|->|<-|--|>=|<=|~=)(?!\S))",  # arrows and the like
     re.IGNORECASE,
 )
@@ -106,5 +107,6 @@ def _formula(math: re.Match[str]) -> str:
 
 def _plain(text: str) -> str:
     text = re.sub(r"(?<!\\)\$", r"\\$", text)
-    # A backslash would do for `:red[`, but icons and emoji are found after escapes are resolved.
-    return _DIRECTIVE.sub(lambda found: found.group() + _JOINER, text)
+    text = _DIRECTIVE.sub(r"\:", text)
+    # Icons, emoji and arrows are found after escapes are resolved: there only something between the characters helps.
+    return _ICON.sub(lambda found: found.group() + _JOINER, text)

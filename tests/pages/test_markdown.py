@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 JOINER = "\N{WORD JOINER}"
-STREAMLITS_OWN = re.compile(r":material/|:[a-z-]+\[|:[+-]1:|:[a-z][\w+-]*:", re.IGNORECASE)
+STREAMLITS_OWN = re.compile(r":material/|(?<!\\):[a-z-]+\[|:[+-]1:|:[a-z][\w+-]*:", re.IGNORECASE)
 """Icons, coloured and other inline directives, emoji shortcodes."""
 TYPOGRAPHY = re.compile(r"(?:^|\s)(?:<->|->|<-|--|>=|<=|~=)(?:\s|$)")
 """What Streamlit replaces by an arrow, a dash or a sign."""
@@ -23,7 +23,7 @@ PROSE = st.text("ab1 $\\()[]:.\n", max_size=40)
 
 def shown(text: str) -> str:
     """What is read in the end: escapes resolved, invisible joiners gone."""
-    return re.sub(r"\\([$\\`*_{}\[\]<>#~|!^])", r"\1", faithful(text).replace(JOINER, ""))
+    return re.sub(r"\\([$:\\`*_{}\[\]<>#~|!^])", r"\1", faithful(text).replace(JOINER, ""))
 
 
 # --- Prices ----------------------------------------------------------------------------------------
