@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -527,66 +528,72 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(locked: subprocess.Com
 GARBAGE = b"This is no database at all. " * 500
 
 
-def used_before(make_lab: MakeLab, upstream: Upstream) -> None:
-    """The folder has been in use: there are some pages in the database and in the cache."""
-    lab = make_lab(chain_yaml(upstream, "m"))
+@pytest.fixture(scope="module")
+def used(upstream_server: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .lab/ that has been in use: there are many pages in its database and in its cache."""
+    path = tmp_path_factory.mktemp("used") / "models.yaml"
+    path.write_text(chain_yaml(upstream_server, "m"), encoding="utf-8")
+    lab = Lab(path, environ={})
     asked = [lab.start(prompt(f"Prompt {number}"), category="chat") for number in range(200)]
     for each in asked:
         each.result(60)
     lab.close()
-    # A closed Lab is closed again by the fixture; that must not matter.
-    lab.close = lambda: None  # type: ignore[method-assign]
+    for file in ("lab.sqlite", "cache/cache.db"):
+        with contextlib.closing(sqlite3.connect(lab.folder / file)) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return lab.folder
 
 
-def damage_database(lab: Path) -> None:
-    (lab / "lab.sqlite").write_bytes(GARBAGE)
+def break_file(file: Path) -> None:
+    file.write_bytes(GARBAGE)
 
 
-def damage_pages(lab: Path) -> None:
+def break_pages(file: Path) -> None:
     """The head and the list of tables are whole; what the tables hold is not."""
-    data = (lab / "lab.sqlite").read_bytes()
-    (lab / "lab.sqlite").write_bytes(data[: 3 * 4096] + b"\xa5" * (len(data) - 3 * 4096))
+    data = file.read_bytes()
+    file.write_bytes(data[: 3 * 4096] + b"\xa5" * (len(data) - 3 * 4096))
 
 
-def damage_cache(lab: Path) -> None:
-    (lab / "cache" / "cache.db").write_bytes(GARBAGE)
+@pytest.fixture(params=[break_file, break_pages], ids=["no database", "some pages"])
+def broken(request: pytest.FixtureRequest) -> Callable[[Path], None]:
+    """Breaks a file."""
+    return request.param  # type: ignore[no-any-return]
 
 
-def damage_cached_pages(lab: Path) -> None:
-    data = (lab / "cache" / "cache.db").read_bytes()
-    (lab / "cache" / "cache.db").write_bytes(data[: 3 * 4096] + b"\xa5" * (len(data) - 3 * 4096))
-
-
-@pytest.fixture(
-    params=[damage_database, damage_pages, damage_cache, damage_cached_pages], ids=lambda each: each.__name__
-)
-def damaged(request: pytest.FixtureRequest, make_lab: MakeLab, upstream: Upstream, tmp_path: Path) -> str:
-    """A folder with a broken file; the sentence's beginning that says so."""
-    used_before(make_lab, upstream)
-    request.param(tmp_path / ".lab")
-    return "The response cache could not be read." if "cache" in request.param.__name__ else "The database could not"
+@pytest.fixture(params=["lab.sqlite", "cache/cache.db"], ids=["store", "cache"])
+def damaged(request: pytest.FixtureRequest, broken: Callable[[Path], None], used: Path, tmp_path: Path) -> Path:
+    """A file in .lab/ that is broken."""
+    shutil.copytree(used, tmp_path / ".lab")
+    file = tmp_path / ".lab" / request.param
+    broken(file)
+    return Path(file)
 
 
 class TestDamage:
-    def test_the_request_is_answered(self, damaged: str, make_lab: MakeLab, upstream: Upstream) -> None:
+    def test_the_request_is_answered(self, damaged: Path, make_lab: MakeLab, upstream: Upstream) -> None:
         assert ask(make_lab(chain_yaml(upstream, "m"))).answer.text == "word1 word2 word3 "
 
-    def test_it_is_said_in_one_sentence(self, damaged: str, make_lab: MakeLab, upstream: Upstream) -> None:
+    def test_it_is_said_in_one_sentence(self, damaged: Path, make_lab: MakeLab, upstream: Upstream) -> None:
         lab = make_lab(chain_yaml(upstream, "m"))
         ask(lab)
         assert lab.store is not None
         lab.store.writer.flush()
         (told,) = lab.notices()
-        assert told.startswith(damaged) and "set aside" in told
+        assert ("cache" if damaged.name == "cache.db" else "database") in told
+        assert "set aside" in told
 
-    def test_what_is_observed_from_then_on_is_stored(self, damaged: str, make_lab: MakeLab, upstream: Upstream) -> None:
+    def test_what_is_observed_from_then_on_is_stored(
+        self, damaged: Path, make_lab: MakeLab, upstream: Upstream
+    ) -> None:
         lab = make_lab(chain_yaml(upstream, "m"))
         ask(lab, "A new one")
         assert lab.store is not None
         lab.store.writer.flush()
         assert lab.store.observations.last(1)[0]["outcome"] == "answered"
 
-    def test_the_broken_file_is_kept(self, damaged: str, make_lab: MakeLab, upstream: Upstream, tmp_path: Path) -> None:
+    def test_the_broken_file_is_kept(
+        self, damaged: Path, make_lab: MakeLab, upstream: Upstream, tmp_path: Path
+    ) -> None:
         ask(make_lab(chain_yaml(upstream, "m")))
         assert [each.name for each in (tmp_path / ".lab").iterdir() if "-broken-" in each.name]
 

@@ -25,7 +25,7 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _PRICE = re.compile(r"\d[\d.,]*(?:\s*(?:[-–—]|to|and|or)?\s*$|\s+[A-Za-z]{2,})")
-_DIRECTIVE = re.compile(r"(?<!\\):(?=[a-z][\w-]*[\[{])", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"(?<!\\):(?=[a-z-][\w-]*[\[{])", re.IGNORECASE)
 _ICON = re.compile(
     r":(?=material/|(?:[+-]1|[a-z][\w+-]*|\d{3,}|\d+[a-z_][\w+-]*):)"  # icons and emoji
     r"|(?<!\S)(?=(?:<->|->|<-|--|>=|<=|~=)(?!\S))",  # arrows and the like
