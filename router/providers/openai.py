@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
 from typing import Any
 
 import httpx
 import msgspec
 
 from router.config import ProviderConfig
-from router.errors import AnswerTooLarge, ContentFiltered, InvalidAnswer, ProviderError, StreamCut
+from router.errors import ContentFiltered, InvalidAnswer
 from router.keys import Keys
 from router.messages import (
     Finished,
@@ -22,16 +21,8 @@ from router.messages import (
     Usage,
 )
 from router.providers import Call, Problem
+from router.providers.exchange import exchange
 from router.providers.failures import failure, number
-from router.providers.http import (
-    FOREIGN_ERRORS,
-    MAX_BODY_BYTES,
-    media_type,
-    post,
-    read_body,
-    server_sent_events,
-    translate,
-)
 
 
 class OpenAIProvider:
@@ -71,7 +62,7 @@ class OpenAIProvider:
         return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
 
 
-async def chat_completions(
+def chat_completions(
     transport: httpx.AsyncBaseTransport,
     url: str,
     call: Call,
@@ -80,58 +71,12 @@ async def chat_completions(
     extra: Mapping[str, Any],
     scrub: Callable[[str], str],
 ) -> AsyncGenerator[ProviderEvent, None]:
-    """Send one call to a chat completions address and yield its events; see `Provider.stream`."""
+    """Send one call to a chat completions address; `extra` are body fields that the request's own override."""
     body = {**extra, **call.request.body(), "model": call.model}
     if call.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    response: httpx.Response | None = None
-    try:
-        response = await post(
-            transport,
-            url,
-            headers={"Content-Type": "application/json", **headers},
-            body=msgspec.json.encode(body),
-            connect=call.connect,
-        )
-        kind = media_type(response)
-        if response.status_code != 200:
-            raise failure(response.status_code, await read_body(response), response.headers)
-        if kind != "text/event-stream":
-            for event in _whole(await read_body(response), kind):
-                yield event
-            return
-        reader = ChunkReader()
-        async with aclosing(server_sent_events(response)) as stream:
-            async for chunk in stream:
-                if chunk.data == "[DONE]":
-                    break
-                for event in reader.read(chunk.data):
-                    yield event
-        if not reader.finished:
-            raise StreamCut("The stream ended without a finish reason.")
-    except ProviderError as error:
-        error.args = (scrub(str(error)),)
-        raise
-    except FOREIGN_ERRORS as error:
-        raise translate(error, began=True) from error
-    finally:
-        if response is not None:
-            await response.aclose()
-
-
-def _whole(body: bytes, kind: str) -> Iterator[ProviderEvent]:
-    try:
-        answer = msgspec.json.decode(body.strip())
-    except msgspec.MsgspecError:
-        what = f"{kind} instead of JSON" if kind and "json" not in kind else "no valid JSON"
-        raise InvalidAnswer(f"The server answered with {what}; check its base_url.", status=200) from None
-    if not isinstance(answer, dict) or not (answer.get("choices") or answer.get("error")):
-        raise InvalidAnswer("The answer has no choices in it.", status=200)
-    reader = ChunkReader()
-    yield from reader.events(answer)
-    if not reader.finished:
-        raise StreamCut("The answer came without a finish reason.", status=200)
+    return exchange(transport, url, headers=headers, body=body, connect=call.connect, reader=ChunkReader(), scrub=scrub)
 
 
 class _PlainDelta(msgspec.Struct):
@@ -160,22 +105,14 @@ _decode_plain = msgspec.json.Decoder(_PlainChunk).decode
 
 
 class ChunkReader:
-    """Reads the chunks of one answer (or its one whole body); unknown fields and odd types are passed over."""
+    """Reads the chunks of one answer, or its one whole body."""
 
     def __init__(self) -> None:
         self.finished = False
-        self._size = 0
         self._served: Served | None = None
 
     def read(self, data: str) -> Iterable[ProviderEvent]:
-        """The events in one chunk, as it stands on the wire.
-
-        Raises:
-            ProviderError: the chunk reports an error, or a content policy stopped the answer.
-        """
-        self._size += len(data)
-        if self._size > MAX_BODY_BYTES:
-            raise AnswerTooLarge(f"The answer is larger than {MAX_BODY_BYTES / 1e6:.0f} MB.")
+        """See `Reader.read`."""
         if self._served is not None:
             # A third of the time that the whole chunk takes: most of a stream's cost is here.
             try:
@@ -188,12 +125,15 @@ class ChunkReader:
             chunk = msgspec.json.decode(data)
         except msgspec.MsgspecError:
             return ()  # one malformed event does not spoil the others; a lost finish reason is found at the end
-        return self.events(chunk)
+        return self._events(chunk) if isinstance(chunk, dict) else ()
 
-    def events(self, chunk: object) -> Iterator[ProviderEvent]:
-        """The events in one chunk, or in one whole answer."""
-        if not isinstance(chunk, dict):
-            return
+    def whole(self, answer: Mapping[str, Any]) -> Iterable[ProviderEvent]:
+        """See `Reader.whole`."""
+        if not (answer.get("choices") or answer.get("error")):
+            raise InvalidAnswer("The answer has no choices in it.", status=200)
+        return self._events(answer)
+
+    def _events(self, chunk: Mapping[str, Any]) -> Iterator[ProviderEvent]:
         if error := chunk.get("error"):
             raise failure(200, {"error": error})
         if served := self._newly_served(chunk):
@@ -205,7 +145,7 @@ class ChunkReader:
         if isinstance(usage := chunk.get("usage"), dict):
             yield read_usage(usage)
 
-    def _newly_served(self, chunk: dict[str, Any]) -> Served | None:
+    def _newly_served(self, chunk: Mapping[str, Any]) -> Served | None:
         before = self._served or Served()
         served = Served(
             model=_text(chunk.get("model")) or before.model,
