@@ -154,13 +154,15 @@ class Breaker:
         self._reason = None
 
     def view(self, model: str) -> BreakerView:
-        self._forget(self._clock())
+        """May be called from any thread."""
+        horizon = self._clock() - self.policy.within
+        outcomes = [failed for at, failed in list(self._outcomes)[-self.policy.window :] if at >= horizon]
         return BreakerView(
             model=model,
             state=self.state,
             opens_in=self.closes_in() or 0.0,
-            calls=len(self._outcomes),
-            failures=sum(failed for _, failed in self._outcomes),
+            calls=len(outcomes),
+            failures=sum(outcomes),
             reason=self._reason,
         )
 

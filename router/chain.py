@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -38,7 +38,7 @@ from router.messages import (
     answer_so_far,
     digest,
 )
-from router.providers import Call
+from router.providers import Call, Problem
 from router.store import Observation
 
 CacheMode = Literal["use", "refresh", "off"]
@@ -100,6 +100,18 @@ async def run_chain(
     return await ChainRun(engine, chain, request, options, [] if events is None else events).run(offline)
 
 
+class _Turn(NamedTuple):
+    """A model's turn in the loop: its place, and why it cannot be called at all, if so."""
+
+    place: int
+    access: Access
+    problem: Problem | None
+
+    @property
+    def can_be_called(self) -> bool:
+        return self.problem is None and self.access.breaker.closes_in() is None
+
+
 class ChainRun:
     """One request on its way through a chain."""
 
@@ -135,43 +147,46 @@ class ChainRun:
         return self._completion(answer, cut=False)
 
     async def _first_answer(self, offline: ModelRef | None) -> Answer:
-        models = list(self._chain.models)
-        usable = sum(self._engine.access(ref).provider.problem() is None for ref in models)
-        if usable == 0 and offline is not None and offline not in models:
-            models.append(offline)
-            usable = 1
+        turns = self._turns(offline)
         last_error: ProviderError | None = None
-        waiting: list[tuple[float, int, ModelRef]] = []
-        for place, ref in enumerate(models):
-            self._current = place, ref
-            landed = await self._try_model(ref, usable, waiting)
+        waiting: list[tuple[float, _Turn]] = []
+        for turn in turns:
+            self._current = turn.place, turn.access.ref
+            landed = await self._try_model(turn, turns, waiting)
             if isinstance(landed, Answer):
                 return landed
             if landed is not None:
                 last_error = landed
                 self._stop_at_policy(landed)
-                usable -= 1
         if last_error is None and waiting:
             # Only open breakers stood in the way: the one that closes first is tried once.
-            _, place, ref = min(waiting, key=lambda entry: entry[:2])
-            self._current = place, ref
-            landed = await self._ride(ref, self._engine.access(ref), None, share=self._time_left())
+            _, turn = min(waiting, key=lambda entry: entry[0])
+            self._current = turn.place, turn.access.ref
+            landed = await self._ride(turn.access, None, share=self._time_left())
             if isinstance(landed, Answer):
                 return landed
             last_error = landed
         raise AllModelsFailed(self._attempts, last_error)
 
+    def _turns(self, offline: ModelRef | None) -> list[_Turn]:
+        """The chain's models in order; the stand-in behind them where none can be called."""
+        accesses = [self._engine.access(ref) for ref in self._chain.models]
+        turns = [_Turn(place, access, access.provider.problem()) for place, access in enumerate(accesses)]
+        if offline is not None and offline not in self._chain.models and all(turn.problem for turn in turns):
+            access = self._engine.access(offline)
+            turns.append(_Turn(len(turns), access, access.provider.problem()))
+        return turns
+
     async def _try_model(
-        self, ref: ModelRef, usable: int, waiting: list[tuple[float, int, ModelRef]]
+        self, turn: _Turn, turns: list[_Turn], waiting: list[tuple[float, _Turn]]
     ) -> Answer | ProviderError | None:
         """One turn of the loop: an answer, the error it failed with, or None where it was skipped."""
-        engine = self._engine
-        access = engine.access(ref)
-        key = cache_key(ref, self._canonical, access.extra, self._options.sample)
+        engine, access = self._engine, turn.access
+        key = cache_key(access.ref, self._canonical, access.extra, self._options.sample)
         if engine.cache is not None and self._options.cache == "use" and (hit := engine.cache.get(key)):
             return self._replay(hit)
-        if problem := access.provider.problem():
-            self._note("skipped", problem.reason, problem.detail)
+        if turn.problem is not None:
+            self._note("skipped", turn.problem.reason, turn.problem.detail)
             return None
         if self._time_left() <= 0:
             limit = f"the chain's deadline of {self._chain.policy.deadline:g} s was over"
@@ -182,19 +197,21 @@ class ChainRun:
             closes_in = access.breaker.closes_in()
             permit = access.breaker.acquire()
             if permit is None:
-                waiting.append((closes_in or 0.0, self._current[0], ref))
+                waiting.append((closes_in or 0.0, turn))
                 detail = f"its circuit breaker is open for another {closes_in or 0:.0f} s"
                 self._note("skipped", "breaker_open", detail)
                 return None
-        return await self._ride(ref, access, permit, share=self._time_left() / max(1, usable), key=key)
+        # Those that can be called share what is left of the deadline, so that the last one gets its part.
+        later = sum(other.can_be_called for other in turns[turn.place + 1 :])
+        return await self._ride(access, permit, share=self._time_left() / (1 + later), key=key)
 
     async def _ride(
-        self, ref: ModelRef, access: Access, permit: Permit | None, *, share: float, key: str | None = None
+        self, access: Access, permit: Permit | None, *, share: float, key: str | None = None
     ) -> Answer | ProviderError:
         """Join the identical call under way, or make it, and wait for its end or our own limit."""
         flight = self._joinable(key)
         if flight is None:
-            call = Call(ref.model, self._request, self._options.stream, self._chain.policy.connect)
+            call = Call(access.ref.model, self._request, self._options.stream, self._chain.policy.connect)
             fly = ModelCall(access, call, self._chain.policy, permit, self._engine.clock).fly
             flight = self._engine.flights.open(key if self._options.cache == "use" else None, fly)
         stream, policy = self._options.stream, self._chain.policy

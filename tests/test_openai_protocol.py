@@ -13,8 +13,8 @@ import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
+import router.providers.exchange
 import router.providers.http
-import router.providers.openai
 from router.config import ProviderConfig
 from router.errors import ProviderError, decide
 from router.keys import Keys
@@ -547,7 +547,7 @@ async def test_an_answer_has_a_largest_size(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, stream: bool, kind: str
 ) -> None:
     monkeypatch.setattr(router.providers.http, "MAX_BODY_BYTES", 10 * len(HI))
-    monkeypatch.setattr(router.providers.openai, "MAX_BODY_BYTES", 10 * len(HI))
+    monkeypatch.setattr(router.providers.exchange, "MAX_BODY_BYTES", 10 * len(HI))
     assert (await wire.error(Body(*[HI] * 50).response(kind), stream=stream)).kind == "answer_too_large"
 
 

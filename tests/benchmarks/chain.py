@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 
-
 import httpx
 import msgspec
 from httpx_sse import EventSource

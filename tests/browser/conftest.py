@@ -205,7 +205,7 @@ def tracker() -> Iterator[Tracker]:
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # the base class says so
+        def do_GET(self) -> None:  # the base class says so
             asked.append(self.path)
             self.send_response(200)
             self.send_header("Access-Control-Allow-Origin", "*")

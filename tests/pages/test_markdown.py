@@ -6,9 +6,10 @@ import re
 import time
 
 import pytest
-from components.markdown import faithful, label
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from components.markdown import faithful, label
 
 JOINER = "\N{WORD JOINER}"
 STREAMLITS_OWN = re.compile(r":material/|(?<!\\):[a-z-]+\[|:[+-]1:|:[a-z][\w+-]*:", re.IGNORECASE)
