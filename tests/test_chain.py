@@ -215,6 +215,31 @@ def test_one_forced_call_is_shared_by_all_who_wait_for_it() -> None:
     assert {str(error) for error in errors} == {"All models failed. Last error: It is down."}
 
 
+def test_who_waits_in_vain_for_a_forced_call_is_told_how_long() -> None:
+    bench = Bench(breaker=TRIPS, a=[[DOWN], [FOREVER]])
+    patient = chain_of("a", first_token=100, deadline=100)
+
+    async def main() -> str:
+        await bench.failed(chain_of("a", retries=0))
+        forced = asyncio.create_task(bench.ask(patient))
+        await asyncio.sleep(1)
+        error = await bench.failed(chain_of("a", deadline=10), request=Request(messages=HELLO.messages * 2))
+        await stop(forced)
+        return str(error)
+
+    assert "within 10 s" in run_virtual(main())
+
+
+def test_time_of_a_model_that_is_passed_over_is_the_others() -> None:
+    bench = Bench(breaker=TRIPS, a=[[DOWN]], b=[good(after=29)])
+
+    async def main() -> Completion:
+        await bench.failed(chain_of("a", retries=0))
+        return await bench.ask(chain_of("a", "b", first_token=30, deadline=30))
+
+    assert run_virtual(main()).attempts[-1].model == "b"
+
+
 def test_a_probe_that_is_stopped_does_not_block_the_model() -> None:
     bench = Bench(breaker=TRIPS, a=[[DOWN], [FOREVER], good()])
 
@@ -373,6 +398,17 @@ def test_a_fallback_s_answer_is_not_kept_as_the_primary_s(cache: ResponseCache) 
         return await bench.ask(chain_of("a", "b"))
 
     assert run_virtual(main()).answer.text == "from a"
+
+
+def test_the_answer_of_a_forced_call_is_kept_too(cache: ResponseCache) -> None:
+    bench = Bench(cache=cache, breaker=TRIPS, a=[[DOWN], good("kept"), good("sent again")])
+
+    async def main() -> Completion:
+        await bench.failed(chain_of("a", retries=0))
+        await bench.ask(chain_of("a"))
+        return await bench.ask(chain_of("a"))
+
+    assert run_virtual(main()).answer.text == "kept"
 
 
 def test_a_hit_needs_no_key(cache: ResponseCache) -> None:

@@ -1,6 +1,6 @@
 """What the chain's loop costs, beside a bare httpx client on the same transport.
 
-    uv run python -m tests.benchmarks.chain
+uv run python -m tests.benchmarks.chain
 """
 
 from __future__ import annotations
@@ -92,14 +92,22 @@ def main() -> None:
         with lab_on(url, ["good"], cache={"enabled": False}) as lab:
             client = lab._portal.call(_client)
             seen = on_lab(lab, {"chain": through(lab), "bare": bare(client, url)}, rounds=10, times=300)
-            rows.append(("chain call, store on, cache off, beside bare httpx", "at most 1.3 x", _versus(seen["chain"], seen["bare"])))
+            rows.append(
+                (
+                    "chain call, store on, cache off, beside bare httpx",
+                    "at most 1.3 x",
+                    _versus(seen["chain"], seen["bare"]),
+                )
+            )
             concurrent = lab._portal.call(lambda: _throughput(through(lab)))
             rows.append(("chain calls with 64 at once", "", f"{concurrent:.0f}/s"))
             lab._portal.call(client.aclose)
         with lab_on(url, ["good"]) as lab:
             client = lab._portal.call(_client)
             seen = on_lab(lab, {"chain": through(lab), "bare": bare(client, url)}, rounds=10, times=300)
-            rows.append(("the same, cache on (every call a miss, then kept)", "reported", _versus(seen["chain"], seen["bare"])))
+            rows.append(
+                ("the same, cache on (every call a miss, then kept)", "reported", _versus(seen["chain"], seen["bare"]))
+            )
             way = through(lab)
             hits = lab._portal.call(lambda: _hits(way))
             rows.append(("cache hit through the whole loop", "p50 at most 0.3 ms", f"p50 {hits * 1e3:.3f} ms"))
@@ -112,13 +120,19 @@ def main() -> None:
                 single = on_lab(one, {"one": through(one)}, rounds=6, times=200)["one"]
                 double = on_lab(two, {"two": through(two)}, rounds=6, times=200)["two"]
                 single = min(single, on_lab(one, {"one": through(one)}, rounds=6, times=200)["one"])
-                rows.append((f"primary {name}, fallback answers, beside one call", "at most 2.3 x", _versus(double, single)))
+                rows.append(
+                    (f"primary {name}, fallback answers, beside one call", "at most 2.3 x", _versus(double, single))
+                )
     with upstream_process(tokens=200) as url, lab_on(url, ["good"], cache={"enabled": False}) as lab:
         client = lab._portal.call(_client)
-        seen = on_lab(
-            lab, {"chain": through(lab, stream=True), "bare": bare_stream(client, url)}, rounds=10, times=40
+        seen = on_lab(lab, {"chain": through(lab, stream=True), "bare": bare_stream(client, url)}, rounds=10, times=40)
+        rows.append(
+            (
+                "stream of 200 chunks, beside a bare loop that parses them",
+                "CPU at most 1.25 x",
+                _versus(seen["chain"], seen["bare"]),
+            )
         )
-        rows.append(("stream of 200 chunks, beside a bare loop that parses them", "CPU at most 1.25 x", _versus(seen["chain"], seen["bare"])))
         lab._portal.call(client.aclose)
     report(rows)
 
@@ -147,7 +161,6 @@ async def _hits(way: Way, times: int = 2000) -> float:
         await way(0)
         laps.append(time.perf_counter() - began)
     return statistics.median(laps)
-
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The chain beside LiteLLM's Router: throughput with 64 at once, and the price of a fallback.
 
-    uv run --group bench python -m tests.benchmarks.litellm_router
+uv run --group bench python -m tests.benchmarks.litellm_router
 """
 
 from __future__ import annotations
@@ -94,9 +94,21 @@ def main() -> None:
         theirs, their_one, their_two = asyncio.run(theirs_measured())
     report(
         [
-            ("throughput with 64 at once, beside LiteLLM's Router", "at least 10 x", f"{ours / theirs:.1f} x ({ours:.0f}/s, {theirs:.0f}/s)"),
-            ("primary answers 503, fallback answers, beside one call", "at most 2.3 x", f"{our_two / our_one:.2f} x ({our_two * 1e3:.2f} ms, {our_one * 1e3:.2f} ms)"),
-            ("the same with LiteLLM's Router", "reported", f"{their_two / their_one:.2f} x ({their_two * 1e3:.1f} ms, {their_one * 1e3:.1f} ms)"),
+            (
+                "throughput with 64 at once, beside LiteLLM's Router",
+                "at least 10 x",
+                f"{ours / theirs:.1f} x ({ours:.0f}/s, {theirs:.0f}/s)",
+            ),
+            (
+                "primary answers 503, fallback answers, beside one call",
+                "at most 2.3 x",
+                f"{our_two / our_one:.2f} x ({our_two * 1e3:.2f} ms, {our_one * 1e3:.2f} ms)",
+            ),
+            (
+                "the same with LiteLLM's Router",
+                "reported",
+                f"{their_two / their_one:.2f} x ({their_two * 1e3:.1f} ms, {their_one * 1e3:.1f} ms)",
+            ),
         ]
     )
 

@@ -1,6 +1,6 @@
 """httpx's own transport beside httpx-aiohttp: throughput with 64 at once, and CPU a request.
 
-    uv run python -m tests.benchmarks.transports
+uv run python -m tests.benchmarks.transports
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ async def measure(transport: httpx.AsyncBaseTransport, url: str) -> tuple[float,
         for _ in range(3):
             began, began_cpu = time.perf_counter(), time.process_time()
             await asyncio.gather(*(worker(TOTAL // AT_ONCE) for _ in range(AT_ONCE)))
-            laps.append(
-                (TOTAL / (time.perf_counter() - began), (time.process_time() - began_cpu) / TOTAL)
-            )
+            laps.append((TOTAL / (time.perf_counter() - began), (time.process_time() - began_cpu) / TOTAL))
     return max(laps)
 
 

@@ -187,9 +187,7 @@ def test_a_click_elsewhere_neither_ends_an_answer_nor_starts_another(
     assert [call.model for call in upstream.requests] == [model]
 
 
-def test_a_reload_finds_the_answer_under_way(
-    app: App, upstream: Upstream, page: Page, gate: threading.Event
-) -> None:
+def test_a_reload_finds_the_answer_under_way(app: App, upstream: Upstream, page: Page, gate: threading.Event) -> None:
     upstream.script("reloaded", then=held(gate))
     app.use(config(upstream, "reloaded"))
     expect(send(visit(page))).to_contain_text(HALF)
@@ -206,7 +204,7 @@ def test_a_reload_finds_the_answer_under_way(
 def test_a_closed_tab_ends_its_request_and_a_reload_does_not(
     app: App, upstream: Upstream, open_context: OpenContext
 ) -> None:
-    """Takes 15 s, the time that a lost session has to come back: the reload comes first, so that its time is over too."""
+    """Takes 15 s, the time that a lost session has to come back: the reload comes first, and its time is over too."""
     upstream.script("stays", then=stall_after(10))
     upstream.script("closed", then=stall_after(10))
     stays, closed = open_context().new_page(), open_context().new_page()
@@ -271,7 +269,9 @@ def test_a_hostile_answer_runs_nothing(hostile_answer: Locator, page: Page) -> N
     assert page.evaluate("window.hacked") is None
 
 
-def test_the_browser_is_told_to_load_nothing_from_elsewhere(app: App, upstream: Upstream, tracker: Tracker, page: Page) -> None:
+def test_the_browser_is_told_to_load_nothing_from_elsewhere(
+    app: App, upstream: Upstream, tracker: Tracker, page: Page
+) -> None:
     app.use(config(upstream, "unused"))
     response = page.goto("/")
     assert response is not None

@@ -1,4 +1,4 @@
-"""The Chat page without a browser: the page as Streamlit's script draws it, the engine, and an upstream on a real socket."""
+"""The Chat page without a browser: the page as its script draws it, the engine, an upstream on a real socket."""
 
 from __future__ import annotations
 

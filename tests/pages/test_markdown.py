@@ -1,4 +1,4 @@
-"""What a model wrote is drawn as it was meant: no directives, prices as prices, mathematics as mathematics, code as is."""
+"""What a model wrote is drawn as meant: no directives, prices as prices, mathematics as mathematics, code as is."""
 
 from __future__ import annotations
 
@@ -142,7 +142,16 @@ def test_no_text_speaks_streamlits_language(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["12:30:45", "at 12:30", "http://localhost:8501/a", "a ratio of 3:4", "C:\\temp\\x", "std::vector", "note: so", "{a: [1]}"],
+    [
+        "12:30:45",
+        "at 12:30",
+        "http://localhost:8501/a",
+        "a ratio of 3:4",
+        "C:\\temp\\x",
+        "std::vector",
+        "note: so",
+        "{a: [1]}",
+    ],
 )
 def test_other_colons_are_not_touched(text: str) -> None:
     assert faithful(text) == text
@@ -242,7 +251,9 @@ def test_time_does_not_grow_with_the_square_of_the_text(piece: str) -> None:
 # --- Labels ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["a_b*c", "[x](http://y)", "![x](http://y)", "$5 $6", "# a", "<b>", "a|b", "`a`", "~a~"])
+@pytest.mark.parametrize(
+    "name", ["a_b*c", "[x](http://y)", "![x](http://y)", "$5 $6", "# a", "<b>", "a|b", "`a`", "~a~"]
+)
 def test_a_label_shows_markdown_as_text(name: str) -> None:
     assert re.search(r"(?<!\\)[`*_\[\]<>#~|!$]", label(name)) is None
     assert re.sub(r"\\(.)", r"\1", label(name)) == name
