@@ -83,7 +83,10 @@ class ModelCall:
             if attempt.outcome == "cancelled":
                 breaker.give_back(permit)
                 return None
-            breaker.record(permit, error)
+            if attempt.sent:
+                breaker.record(permit, error)
+            else:
+                breaker.give_back(permit)
             if error is None:
                 return Landed(attempt.builder.answer(), attempt.record)
             next_wait = self._wait_before_retry(error, number, flight)
@@ -123,8 +126,14 @@ class _Try:
         self._queued_at = call.clock()
         self._began: float | None = None
         self._first_token: float | None = None
+        self._ended: float | None = None
         self.builder = AnswerBuilder()
         self.outcome: Outcome = "answered"
+
+    @property
+    def sent(self) -> bool:
+        """Whether it went on the wire: what was not sent says nothing about the model."""
+        return self._began is not None
 
     async def run(self) -> ProviderError | None:
         """Make the call and record it. Returns what it failed with."""
@@ -151,8 +160,7 @@ class _Try:
 
     async def _send(self) -> None:
         access = self._of.access
-        if access.places.locked():
-            self._flight.emit(Queued(access.ref.text))
+        self._flight.emit(Queued(access.ref.text))
         async with access.places:
             await access.provider.prepare()
             self._began = self._of.clock()
@@ -161,7 +169,7 @@ class _Try:
                 async with Limit(math.inf) as limit:
                     await self._read(limit)
             except TimeoutError:
-                self._timed_out()
+                self._timed_out(limit)
         _check_whole(self.builder)
 
     async def _read(self, limit: Limit) -> None:
@@ -181,9 +189,11 @@ class _Try:
                 elif isinstance(event, Finished):
                     limit.hasten(clock() + AFTER_FINISH)
 
-    def _timed_out(self) -> None:
+    def _timed_out(self, limit: Limit) -> None:
         if self.builder.finish_reason is not None:
-            return  # only usage or the end of the body was still to come
+            # Only usage or the end of the body was still to come.
+            self._ended = limit.at - AFTER_FINISH
+            return
         policy = self._of.policy
         if self._first_token is not None and self._of.clock() - self._first_token >= policy.max_answer:
             raise AnswerTimeout(f"The answer took longer than {policy.max_answer:g} s (max_answer).")
@@ -206,7 +216,7 @@ class _Try:
             offset=0.0,
             wait=self._wait,
             queued=(began or now) - self._queued_at,
-            latency=now - began if began is not None else None,
+            latency=(self._ended or now) - began if began is not None else None,
             ttft=self._first_token - began if began is not None and self._first_token is not None else None,
             status=200 if self.outcome == "answered" else error.status if error is not None else None,
             served_model=served.model,

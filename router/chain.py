@@ -162,7 +162,7 @@ class ChainRun:
             # Only open breakers stood in the way: the one that closes first is tried once.
             _, turn = min(waiting, key=lambda entry: entry[0])
             self._current = turn.place, turn.access.ref
-            landed = await self._ride(turn.access, None, share=self._time_left())
+            landed = await self._ride(turn.access, None, share=self._time_left(), key=self._key(turn.access))
             if isinstance(landed, Answer):
                 return landed
             last_error = landed
@@ -182,7 +182,7 @@ class ChainRun:
     ) -> Answer | ProviderError | None:
         """One turn of the loop: an answer, the error it failed with, or None where it was skipped."""
         engine, access = self._engine, turn.access
-        key = cache_key(access.ref, self._canonical, access.extra, self._options.sample)
+        key = self._key(access)
         if engine.cache is not None and self._options.cache == "use" and (hit := engine.cache.get(key)):
             return self._replay(hit)
         if turn.problem is not None:
@@ -205,9 +205,10 @@ class ChainRun:
         later = sum(other.can_be_called for other in turns[turn.place + 1 :])
         return await self._ride(access, permit, share=self._time_left() / (1 + later), key=key)
 
-    async def _ride(
-        self, access: Access, permit: Permit | None, *, share: float, key: str | None = None
-    ) -> Answer | ProviderError:
+    def _key(self, access: Access) -> str:
+        return cache_key(access.ref, self._canonical, access.extra, self._options.sample)
+
+    async def _ride(self, access: Access, permit: Permit | None, *, share: float, key: str) -> Answer | ProviderError:
         """Join the identical call under way, or make it, and wait for its end or our own limit."""
         flight = self._joinable(key)
         if flight is None:
@@ -230,12 +231,12 @@ class ChainRun:
                 self._note("failed", landed.kind, str(landed), shared=True)
             return landed
         attempt = self._attempts[-1]
-        if key is not None and self._engine.cache is not None and self._options.cache != "off" and not attempt.shared:
+        if self._engine.cache is not None and self._options.cache != "off" and not attempt.shared:
             self._engine.cache.put(key, CachedAnswer(answer=landed.answer, attempt=attempt))
         return landed.answer
 
-    def _joinable(self, key: str | None) -> Flight | None:
-        return self._engine.flights.get(key) if key is not None and self._options.cache == "use" else None
+    def _joinable(self, key: str) -> Flight | None:
+        return self._engine.flights.get(key) if self._options.cache == "use" else None
 
     def _stop_at_policy(self, error: ProviderError) -> None:
         if decide(error).next:

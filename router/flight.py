@@ -119,7 +119,8 @@ class Rider:
         self._clock = clock
         self._events = events
         self._record = record
-        self._until = clock() + share
+        self._boarded = clock()
+        self._until = self._boarded + share
         self._began: float | None = None
         self._silent = True
         self._paused_at: float | None = None
@@ -136,7 +137,8 @@ class Rider:
                 flight.board(self)
                 landed = await flight.arrive()
         except TimeoutError:
-            error = self._silence(self._clock() - (self._began or self._clock()))
+            since = self._began if self._began is not None else self._boarded + self.paused
+            error = self._silence(self._clock() - since)
             landed = await flight.leave(self, error) or error
         except asyncio.CancelledError:
             await flight.leave(self, None)

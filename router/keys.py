@@ -51,18 +51,17 @@ class Keys:
             _KeyFile(folder / ".streamlit" / "secrets.toml", _read_secrets),
         )
         self._typed: dict[str, str] = {}
-        self._asked: set[str] = set()
+        self._asked: frozenset[str] = frozenset()
 
     def hold(self, name: str, value: str) -> None:
         """Keep a key that was typed, in memory only; an empty one is forgotten."""
-        if value.strip():
-            self._typed[name] = value
-        else:
-            self._typed.pop(name, None)
+        # Replaced, never changed: other threads may be reading it.
+        self._typed = {**self._typed, name: value}
 
     def get(self, name: str) -> Secret | None:
         """The key of that name, or None where it is not set."""
-        self._asked.add(name)
+        if name not in self._asked:
+            self._asked |= {name}
         for source in (self._typed, self._environ, *(file.values() for file in self._files)):
             if value := source.get(name, "").strip():
                 return Secret(value)

@@ -7,9 +7,9 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -88,7 +88,8 @@ class Lab:
         # Who names a model wants that model: nothing stands in for it.
         offline = config.offline if model is None else None
         handle = Handle(self._loop)
-        self._loop.call_soon_threadsafe(self._launch, handle, chain, request, options, offline)
+        run = self._run(config, handle, chain, request, options, offline)
+        self._loop.call_soon_threadsafe(self._launch, handle, run)
         return handle
 
     def config(self) -> Config:
@@ -154,18 +155,20 @@ class Lab:
         await self._embedded.close()
         await self._transport.aclose()
 
-    def _launch(
-        self, handle: Handle, chain: Chain, request: Request, options: Options, offline: ModelRef | None
-    ) -> None:
-        run = self._run(handle, chain, request, options, offline)
+    def _launch(self, handle: Handle, run: Coroutine[Any, Any, Completion]) -> None:
         task = handle.launch(run)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(
-        self, handle: Handle, chain: Chain, request: Request, options: Options, offline: ModelRef | None
+        self,
+        config: Config,
+        handle: Handle,
+        chain: Chain,
+        request: Request,
+        options: Options,
+        offline: ModelRef | None,
     ) -> Completion:
-        config = self._config
         self._cache.policy = config.policy.cache
         engine = Engine(
             access=functools.partial(self._access, config),

@@ -43,7 +43,7 @@ def _draw_running(handle: Handle) -> None:
 def _activity(activity: Queued | Began | Waiting | None, answer: Answer) -> str:
     match activity:
         case Queued(model):
-            return f"Waiting for a place at {label(model)} …"
+            return f"Waiting for {label(model)} …"
         case Waiting(model, wait):
             return f"{label(model)} is tried again after {seconds(wait)} …"
         case Began(model) if answer.text or answer.reasoning:

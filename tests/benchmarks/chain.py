@@ -31,7 +31,7 @@ def through(lab: Lab, *, stream: bool = False) -> Way:
 
     async def way(number: int) -> object:
         handle = Handle(lab._loop)
-        return await lab._run(handle, config.chain("chat"), _request(number), options, None)
+        return await lab._run(config, handle, config.chain("chat"), _request(number), options, None)
 
     return way
 
