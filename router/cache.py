@@ -77,7 +77,7 @@ class ResponseCache:
             return self._new()
         except (sqlite3.DatabaseError, OSError, ValueError, KeyError) as error:
             if isinstance(error, OSError) or "unable to open" in str(error) or "readonly" in str(error):
-                self.notice = f"The response cache {self._folder} cannot be opened ({error}); it is off."
+                self.notice = f"The response cache {self._folder} cannot be opened ({_reason(error)}); it is off."
                 return None
         return self._replace()
 
@@ -97,7 +97,7 @@ class ResponseCache:
             self._folder.rename(aside)
             cache = self._new()
         except (sqlite3.DatabaseError, OSError, ValueError) as error:
-            self.notice = f"The response cache {self._folder} cannot be read or replaced ({error}); it is off."
+            self.notice = f"The response cache {self._folder} cannot be read or replaced ({_reason(error)}); it is off."
             return None
         self.notice = f"The response cache could not be read. It was set aside as {aside.name}, and a new one begun."
         return cache
@@ -129,7 +129,7 @@ class ResponseCache:
             if self._cache is not None:
                 self._cache.set(key, data, expire=self.policy.ttl)
         except (sqlite3.DatabaseError, OSError, diskcache.Timeout) as error:
-            self.notice = f"The response cache cannot be written ({error}); answers are not kept."
+            self.notice = f"The response cache cannot be written ({_reason(error)}); answers are not kept."
             log.warning(self.notice)
         finally:
             if self._pending.get(key) is data:
@@ -143,3 +143,7 @@ class ResponseCache:
         self._writer.shutdown(wait=True)
         if self._cache is not None:
             self._cache.close()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

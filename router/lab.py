@@ -25,7 +25,7 @@ from router.errors import ConfigError, StoreError
 from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys
-from router.messages import Completion, Request
+from router.messages import Completion, Event, Request
 from router.providers import Problem, Provider
 from router.providers.embedded import CONTEXT, EmbeddedProvider
 from router.providers.http import new_transport
@@ -88,7 +88,7 @@ class Lab:
         # Who names a model wants that model: nothing stands in for it.
         offline = config.offline if model is None else None
         handle = Handle(self._loop)
-        run = self._run(config, handle, chain, request, options, offline)
+        run = self._run(config, chain, request, options, offline=offline, events=handle.log)
         self._loop.call_soon_threadsafe(self._launch, handle, run)
         return handle
 
@@ -163,11 +163,12 @@ class Lab:
     async def _run(
         self,
         config: Config,
-        handle: Handle,
         chain: Chain,
         request: Request,
         options: Options,
+        *,
         offline: ModelRef | None,
+        events: list[Event],
     ) -> Completion:
         self._cache.policy = config.policy.cache
         engine = Engine(
@@ -177,7 +178,7 @@ class Lab:
             observe=self._observe,
             clock=self._loop.time,
         )
-        return await run_chain(engine, chain, request, options, offline=offline, events=handle.log)
+        return await run_chain(engine, chain, request, options, offline=offline, events=events)
 
     def _access(self, config: Config, ref: ModelRef) -> Access:
         at = self._provider(config, ref.provider)

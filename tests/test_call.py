@@ -190,7 +190,7 @@ def test_what_broke_off_is_voided_before_the_next_model_begins() -> None:
     bench = Bench(a=[[TextDelta("Hal"), ServerFailed("503")]], b=[good("Hello")])
     bench.run("a", "b")
     kinds = [type(event) for event in bench.events]
-    assert kinds == [Began, TextDelta, Ended, Restarted, Began, TextDelta, Finished, Ended]
+    assert kinds == [Queued, Began, TextDelta, Ended, Restarted, Queued, Began, TextDelta, Finished, Ended]
 
 
 @pytest.mark.parametrize(("after", "cost"), [(1.9, 0.5), (2.1, None)])

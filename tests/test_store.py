@@ -15,13 +15,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event, insert, text
+from sqlalchemy import event, insert, text
 
 import router.store.database
 from router.errors import StoreError
 from router.messages import Answer, Attempt, Usage
 from router.store import Observation, Settings, Store, Turn
-from router.store.database import HEAD, open_database
+from router.store.database import HEAD, Database
 from router.store.tables import metadata, observations
 from router.store.writer import Writer
 
@@ -136,16 +136,18 @@ def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
 class Room:
     """How many pages the database may have: the disk's size."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, database: Database) -> None:
         self.pages = 1_000_000
-        event.listen(engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {self.pages}"), insert=True)
+        event.listen(
+            database._engine, "begin", lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {self.pages}"), insert=True
+        )
 
 
 @pytest.fixture
-def opened(path: Path) -> Iterator[Engine]:
-    engine, _ = open_database(path)
-    yield engine
-    engine.dispose()
+def opened(path: Path) -> Iterator[Database]:
+    database = Database(path)
+    yield database
+    database.close()
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
@@ -164,12 +166,12 @@ _INSERT = insert(observations)
 BIG = "x" * 100_000
 
 
-def stored(engine: Engine) -> list[str]:
-    with engine.connect() as connection:
+def stored(database: Database) -> list[str]:
+    with database.reading() as connection:
         return list(connection.execute(text("SELECT request_id FROM observations ORDER BY id")).scalars())
 
 
-def test_a_full_disk_loses_nothing_once_there_is_room_again(opened: Engine) -> None:
+def test_a_full_disk_loses_nothing_once_there_is_room_again(opened: Database) -> None:
     room = Room(opened)
     writer = Writer(opened, retry_after=0.01)
     room.pages = 1
@@ -184,7 +186,7 @@ def test_a_full_disk_loses_nothing_once_there_is_room_again(opened: Engine) -> N
 
 def test_a_full_disk_is_said_with_the_rows_that_wait(store: Store) -> None:
     store.writer._retry_after = 0.01
-    room = Room(store._engine)
+    room = Room(store.database)
     room.pages = 1
     put(store.writer, *"abc", chain=BIG)
     assert eventually(lambda: bool(store.notices()))
@@ -195,7 +197,7 @@ def test_a_full_disk_is_said_with_the_rows_that_wait(store: Store) -> None:
     ]
 
 
-def test_a_full_disk_does_not_block_who_observes(opened: Engine) -> None:
+def test_a_full_disk_does_not_block_who_observes(opened: Database) -> None:
     room = Room(opened)
     room.pages = 1
     writer = Writer(opened, retry_after=0.01, capacity=10)
@@ -206,9 +208,9 @@ def test_a_full_disk_does_not_block_who_observes(opened: Engine) -> None:
     writer.close()
 
 
-def test_what_overflows_is_dropped_and_counted(opened: Engine) -> None:
+def test_what_overflows_is_dropped_and_counted(opened: Database) -> None:
     writer = Writer(opened, capacity=10)
-    with opened.execution_options(immediate=True).begin():  # the writer waits for this lock
+    with opened.writing():  # the writer waits for this lock
         put(writer, *(str(number) for number in range(25)))
         state = writer.state()
     assert writer.flush()
@@ -233,7 +235,7 @@ def test_a_row_that_cannot_be_stored_does_not_keep_others_out(store: Store, pois
     assert eventually(lambda: "good" in ids(store))
 
 
-def test_a_row_that_cannot_be_stored_costs_no_others_on_a_full_disk(opened: Engine) -> None:
+def test_a_row_that_cannot_be_stored_costs_no_others_on_a_full_disk(opened: Database) -> None:
     room = Room(opened)
     writer = Writer(opened, retry_after=0.01)
     room.pages = 1
@@ -254,8 +256,8 @@ def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
-def test_the_migrations_give_the_tables_that_the_code_expects(opened: Engine) -> None:
-    with opened.connect() as connection:
+def test_the_migrations_give_the_tables_that_the_code_expects(opened: Database) -> None:
+    with opened.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 

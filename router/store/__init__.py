@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from router.store.conversations import ConversationLog, Settings, Turn
-from router.store.database import open_database
+from router.store.database import Database
 from router.store.observations import Observation, ObservationLog
 from router.store.writer import Writer
 
@@ -20,15 +20,15 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self._engine, self._notice = open_database(path)
-        self.writer = Writer(self._engine)
-        self.observations = ObservationLog(self._engine, self.writer)
-        self.conversations = ConversationLog(self._engine, self.writer)
+        self.database = Database(path)
+        self.writer = Writer(self.database)
+        self.observations = ObservationLog(self.database, self.writer)
+        self.conversations = ConversationLog(self.database, self.writer)
 
     def notices(self) -> list[str]:
         """What people should know: a file set aside, rows that cannot be written or were lost."""
         state = self.writer.state()
-        found = [self._notice] if self._notice else []
+        found = [self.database.notice] if self.database.notice else []
         if state.problem:
             found.append(f"{state.problem}. {state.waiting} rows wait in memory until it can be written again.")
         if state.dropped:
@@ -38,4 +38,4 @@ class Store:
     def close(self) -> None:
         """Write what waits, and close."""
         self.writer.close()
-        self._engine.dispose()
+        self.database.close()

@@ -6,10 +6,11 @@ import time
 from typing import Literal
 
 import msgspec
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
 from router.messages import Answer, Attempt, Frozen
+from router.store.database import Database
 from router.store.tables import conversations, turns
 from router.store.writer import Writer
 
@@ -64,8 +65,8 @@ _SAVE_CONVERSATION = _CONVERSATION.on_conflict_do_update(
 class ConversationLog:
     """Stores conversations, and reads them back."""
 
-    def __init__(self, engine: Engine, writer: Writer) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
         self._writer = writer
 
     def save(self, turn: Turn) -> None:
@@ -88,5 +89,5 @@ class ConversationLog:
     def load(self, conversation: str) -> list[Turn]:
         """All turns of a conversation, oldest first."""
         rows = select(turns.c.turn).where(turns.c.conversation == conversation).order_by(turns.c.created, turns.c.id)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return [msgspec.json.decode(row, type=Turn) for row in connection.execute(rows).scalars()]

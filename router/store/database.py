@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, OperationalError
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from router.errors import StoreError
 
@@ -20,43 +24,104 @@ BUSY_SECONDS = 30
 """How long a statement waits for another process's lock."""
 
 
-def open_database(path: Path) -> tuple[Engine, str | None]:
-    """Open the database, making or upgrading it where needed.
+class Database:
+    """The database file. What cannot be read is set aside, never deleted, and a new one begun.
 
-    A file that is no database is set aside, never deleted.
-
-    Returns:
-        The engine, and a sentence about a file that was set aside, if one was.
+    Attributes:
+        notice: a sentence about a file that was set aside.
 
     Raises:
         StoreError: the file cannot be opened, written or upgraded.
     """
-    notice = None
-    try:
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._replacing = threading.Lock()
+        self.notice: str | None = None
         try:
-            engine = _open(path)
+            try:
+                self._engine = _open(path)
+            except DatabaseError as error:
+                if not is_corrupt(error):
+                    raise
+                self._replace()
+        except (DatabaseError, OSError) as error:
+            reason = error.orig if isinstance(error, DatabaseError) else error.strerror
+            raise StoreError(
+                f"The database {path} cannot be opened: {reason}. Check that its folder is yours to write in and that"
+                " the disk has room."
+            ) from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads.
+
+        Raises:
+            StoreError: what it reads is damaged.
+        """
+        engine = self._engine
+        try:
+            with engine.connect() as connection:
+                yield connection
         except DatabaseError as error:
-            if not _is_corrupt(error):
-                raise
-            aside = path.with_name(f"{path.stem}-broken-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}{path.suffix}")
-            path.rename(aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            engine = _open(path)
-            notice = f"The database could not be read. It was set aside as {aside}, and a new one begun."
-    except (DatabaseError, OSError) as error:
-        reason = error.orig if isinstance(error, DatabaseError) else error.strerror
-        raise StoreError(
-            f"The database {path} cannot be opened: {reason}. Check that its folder is yours to write in and that the"
-            " disk has room."
-        ) from None
-    return engine, notice
+            if is_corrupt(error):
+                self.replace(engine)
+                raise StoreError(self.notice or "") from None
+            raise StoreError(f"The database {self._path} cannot be read: {error.orig}.") from None
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: it waits for the lock at its start, never half-way.
+
+        Raises:
+            DatabaseError: it could not be written; a damaged file has been replaced by then.
+        """
+        engine = self._engine
+        try:
+            with engine.execution_options(immediate=True).begin() as connection:
+                yield connection
+        except DatabaseError as error:
+            if is_corrupt(error):
+                self.replace(engine)
+            raise
+
+    def replace(self, damaged: Engine) -> None:
+        """Set the file aside and begin a new one, unless another thread has done so."""
+        with self._replacing:
+            if self._engine is damaged:
+                damaged.dispose()
+                self._replace()
+
+    def _replace(self) -> None:
+        stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        aside = self._path.with_name(f"{self._path.stem}-broken-{stamp}{self._path.suffix}")
+        self._path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        self._engine = _open(self._path)
+        self.notice = f"The database could not be read. It was set aside as {aside}, and a new one begun."
+
+    def close(self) -> None:
+        self._engine.dispose()
 
 
-def _is_corrupt(error: DatabaseError) -> bool:
-    return not isinstance(error, OperationalError) or "malformed" in str(error) or "encrypted" in str(error)
+def is_corrupt(error: DatabaseError) -> bool:
+    """Whether SQLite says that the file is no database, or a damaged one."""
+    words = str(error.orig)
+    return "malformed" in words or "not a database" in words or "encrypted" in words
 
 
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+# SQLite's own patience does not cover the switch to the write-ahead log, where another process holds the lock.
+@retry(
+    retry=retry_if_exception(_is_locked),
+    stop=stop_after_delay(BUSY_SECONDS),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
 def _open(path: Path) -> Engine:
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _configure)
@@ -65,7 +130,7 @@ def _open(path: Path) -> Engine:
         if not path.exists():
             # Made here, so that it is never readable by others, not even for a moment.
             path.touch(mode=0o600)
-        with writing(engine).begin() as connection:
+        with engine.execution_options(immediate=True).begin() as connection:
             _upgrade(connection)
     except BaseException:
         engine.dispose()
@@ -86,11 +151,6 @@ def _configure(connection: DBAPIConnection, _: object) -> None:
 def _begin(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def writing(engine: Engine) -> Engine:
-    """The same engine for transactions that write: they wait for the lock at their start, never half-way."""
-    return engine.execution_options(immediate=True)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, insert, select
+from sqlalchemy import RowMapping, insert, select
 
 from router.messages import Attempt, Frozen, Source, Usage
+from router.store.database import Database
 from router.store.tables import observations
 from router.store.writer import Writer
 
@@ -30,8 +31,8 @@ class Observation(Frozen, frozen=True, kw_only=True):
 class ObservationLog:
     """Stores observations, and reads them back."""
 
-    def __init__(self, engine: Engine, writer: Writer) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
         self._writer = writer
 
     def add(self, observation: Observation) -> None:
@@ -41,7 +42,7 @@ class ObservationLog:
     def last(self, count: int) -> list[RowMapping]:
         """The newest rows, oldest first."""
         newest = select(observations).order_by(observations.c.id.desc()).limit(count)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return list(reversed(connection.execute(newest).mappings().all()))
 
 

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Engine, Executable
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Executable
+from sqlalchemy.exc import DatabaseError, OperationalError
 
-from router.store.database import is_disk_full, writing
+from router.store.database import Database, is_corrupt, is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,11 @@ class Writer:
     """Writes rows in the order in which they came.
 
     Args:
-        engine: the database.
         retry_after: seconds until a failed write is tried again.
     """
 
-    def __init__(self, engine: Engine, *, capacity: int = CAPACITY, retry_after: float = 1.0) -> None:
-        self._engine = writing(engine)
+    def __init__(self, database: Database, *, capacity: int = CAPACITY, retry_after: float = 1.0) -> None:
+        self._database = database
         self._capacity = capacity
         self._retry_after = retry_after
         self._rows: deque[tuple[Executable, Mapping[str, Any]]] = deque()
@@ -108,13 +107,12 @@ class Writer:
             batch = [self._rows[index] for index in range(min(1 if singly else BATCH, len(self._rows)))]
             try:
                 self._write(batch)
-            except (OperationalError, OSError) as error:
-                reason = "the disk is full" if is_disk_full(error) else getattr(error, "orig", None) or error
-                if self._problem is None:
-                    log.warning("The store cannot be written: %s", reason)
-                self._problem = f"Observations cannot be stored: {reason}"
-                return False
-            except Exception:
+            except Exception as error:
+                if isinstance(error, DatabaseError) and is_corrupt(error):
+                    continue  # the file has been replaced: the rows go into the new one
+                if isinstance(error, OperationalError | OSError):
+                    self._set_problem(error)
+                    return False
                 if len(batch) > 1:
                     singly = len(batch)  # find the row that cannot be stored: it must not keep the others out
                     continue
@@ -129,8 +127,14 @@ class Writer:
                 self._written.notify_all()
         return True
 
+    def _set_problem(self, error: OperationalError | OSError) -> None:
+        reason = "the disk is full" if is_disk_full(error) else getattr(error, "orig", None) or error
+        if self._problem is None:
+            log.warning("The store cannot be written: %s", reason)
+        self._problem = f"Observations cannot be stored: {reason}"
+
     def _write(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> None:
-        with self._engine.begin() as connection:
+        with self._database.writing() as connection:
             start = 0
             # Neighbours with the same statement go in together.
             for end in range(1, len(batch) + 1):

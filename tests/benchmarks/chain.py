@@ -15,7 +15,6 @@ import msgspec
 from httpx_sse import EventSource
 
 from router.chain import Options
-from router.handle import Handle
 from router.lab import Lab
 from router.messages import Request
 from router.providers.http import new_transport
@@ -30,8 +29,7 @@ def through(lab: Lab, *, stream: bool = False) -> Way:
     options = Options(stream=stream)
 
     async def way(number: int) -> object:
-        handle = Handle(lab._loop)
-        return await lab._run(config, handle, config.chain("chat"), _request(number), options, None)
+        return await lab._run(config, config.chain("chat"), _request(number), options, offline=None, events=[])
 
     return way
 

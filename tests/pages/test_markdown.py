@@ -212,6 +212,12 @@ def test_what_is_no_code_is_prose(text: str) -> None:
     assert "\\$5 to \\$6 :\N{WORD JOINER}tada:" in faithful(text.format("$5 to $6 :tada:"))
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_any_line_end_is_one(line_end: str) -> None:
+    text = line_end.join(["First", "of", "four", "lines", "", "```", "$5 :tada:", "```", "", "$5 to $6", ""])
+    assert faithful(text).replace("\r\n", "\n").replace("\r", "\n") == faithful(text.replace(line_end, "\n"))
+
+
 @given(before=PROSE, mark=FENCE_MARK, lines=CODE_LINES, after=PROSE)
 def test_every_line_of_a_fence_is_unchanged(before: str, mark: str, lines: list[str], after: str) -> None:
     code = [line for line in lines if not re.match(rf" {{0,3}}{mark}", line)]
