@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from router.cli import main
-from tests.upstream import Received, Upstream, answer, chain_yaml, cut_after, silent, status
+from tests.upstream import Received, Upstream, answer, chain_yaml, cut_after, silent, stall_after, status
 
 GOOD = "A whole answer."
 KEY = "sk-or-v1-0123456789abcdef"
@@ -145,6 +146,45 @@ def test_a_broken_off_answer_is_no_part_of_what_is_piped(upstream: Upstream, run
     upstream.script("primary", cut_after(3))
     upstream.script("fallback", answer(GOOD))
     assert run("ask", "Hello?").stdout == f"{GOOD}\n"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stdout is a terminal."""
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_is_shown_the_answer_once_and_on_a_line_of_its_own(upstream: Upstream, run: Run) -> None:
+    upstream.script("primary", answer(GOOD))
+    assert run("ask", "Hello?").stdout == f"{GOOD}\n"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_is_told_where_one_answer_ends_and_the_next_begins(upstream: Upstream, run: Run) -> None:
+    upstream.script("primary", cut_after(2))
+    upstream.script("fallback", answer(GOOD))
+    lines = [line.strip() for line in run("ask", "Hello?").output.splitlines() if line.strip()]
+    assert lines[:3] == ["word1 word2", BROKEN_OFF, GOOD]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_a_terminal_is_shown_the_answer_as_it_comes(config: Path, upstream: Upstream) -> None:
+    upstream.script("primary", stall_after(1))
+    ours, theirs = os.openpty()
+    try:
+        with subprocess.Popen(
+            [PROGRAM, "--config", config, "ask", "Hello?"], env=environment(), stdout=theirs, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                assert select.select([ours], [], [], 20)[0]
+                assert os.read(ours, 100).startswith(b"word1")
+                assert process.poll() is None
+            finally:
+                process.kill()
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 # --- ask: who answers ------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from router.lab import Lab
 from router.messages import Completion, Request
 from router.providers import embedded, embedded_server
 from router.providers.embedded import EmbeddedProvider
-from router.store import Turn
+from router.store import Turn, database
 from tests.conftest import MakeLab
 from tests.upstream import Exchange, Upstream, answer, chain_yaml
 
@@ -599,6 +599,46 @@ class TestDamage:
         assert lab.store is not None
         lab.store.writer.flush()
         assert [each.name for each in (tmp_path / ".lab").iterdir() if "-broken-" in each.name]
+
+
+def test_two_labs_that_find_their_database_damaged_share_the_new_one(
+    used: Path, make_lab: MakeLab, upstream: Upstream, tmp_path: Path
+) -> None:
+    """The second must not set aside what the first has begun: that one still writes to it."""
+    shutil.copytree(used, tmp_path / ".lab")
+    break_pages(tmp_path / ".lab" / "lab.sqlite")
+    both = [make_lab(chain_yaml(upstream, "m")), make_lab(chain_yaml(upstream, "m"))]
+    for number, lab in enumerate([*both, *both]):
+        ask(lab, f"A new one: {number}")
+        assert lab.store is not None
+        lab.store.writer.flush()
+    assert rows(tmp_path, "SELECT count(*) FROM observations") == [(4,)]
+
+
+def test_a_database_that_another_lab_has_just_replaced_is_shared(
+    make_lab: MakeLab, upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find the same broken file as they start; the first has replaced it when the second is about to."""
+    (tmp_path / ".lab").mkdir()
+    break_file(tmp_path / ".lab" / "lab.sqlite")
+    really_open = database._open
+    first: list[Lab] = []
+
+    def open_late(path: Path) -> object:
+        monkeypatch.setattr(database, "_open", really_open)
+        try:
+            return really_open(path)
+        finally:
+            first.append(make_lab(chain_yaml(upstream, "m")))
+            ask(first[0], "From the first")
+
+    monkeypatch.setattr(database, "_open", open_late)
+    second = make_lab(chain_yaml(upstream, "m"))
+    ask(second, "From the second")
+    for lab in (*first, second):
+        assert lab.store is not None
+        lab.store.writer.flush()
+    assert rows(tmp_path, "SELECT count(*) FROM observations") == [(2,)]
 
 
 # --- The local group is not installed --------------------------------------------------------------
