@@ -136,6 +136,7 @@ def _print_answer(handle: Handle) -> None:
             if live and isinstance(event, TextDelta):
                 click.echo(event.text, nl=False)
             elif isinstance(event, Restarted):
+                click.echo("\n" if live else "", nl=False)
                 click.echo("(That answer broke off. The next model starts afresh.)", err=True)
         sys.stdout.flush()
         if running:

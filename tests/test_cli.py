@@ -171,6 +171,7 @@ def test_a_terminal_is_told_where_one_answer_ends_and_the_next_begins(upstream: 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 def test_a_terminal_is_shown_the_answer_as_it_comes(config: Path, upstream: Upstream) -> None:
     upstream.script("primary", stall_after(1))
+    upstream.script("fallback", answer(GOOD))
     ours, theirs = os.openpty()
     try:
         with subprocess.Popen(

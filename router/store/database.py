@@ -40,7 +40,7 @@ class Database:
         self.notice: str | None = None
         try:
             try:
-                self._engine = _open(path)
+                self._reopen()
             except DatabaseError as error:
                 if not is_corrupt(error):
                     raise
@@ -92,17 +92,34 @@ class Database:
                 damaged.dispose()
                 self._replace()
 
-    def _replace(self) -> None:
-        stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-        aside = self._path.with_name(f"{self._path.stem}-broken-{stamp}{self._path.suffix}")
-        self._path.rename(aside)
-        for suffix in ("-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+    def _reopen(self) -> None:
+        self._file = _identity(self._path)
         self._engine = _open(self._path)
-        self.notice = f"The database could not be read. It was set aside as {aside}, and a new one begun."
+        self._file = _identity(self._path)
+
+    def _replace(self) -> None:
+        # Where another process has replaced it already, its new file is ours too.
+        if _identity(self._path) == self._file:
+            stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            aside = self._path.with_name(f"{self._path.stem}-broken-{stamp}{self._path.suffix}")
+            self._path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self.notice = f"The database could not be read. It was set aside as {aside}, and a new one begun."
+        else:
+            self.notice = "The database could not be read. Another process has set it aside and begun a new one."
+        self._reopen()
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def is_corrupt(error: DatabaseError) -> bool:
