@@ -176,6 +176,7 @@ class _Try:
         # Written out for speed: this body runs once a token.
         clock, emit, add = self._of.clock, self._flight.emit, self.builder.add
         stall, last = self._of.policy.stall, math.inf
+        streamed = self._of.call.stream  # the pieces of a whole answer come all at once
         async with aclosing(self._of.access.provider.stream(self._of.call)) as events:
             async for event in events:
                 emit(event)
@@ -184,9 +185,11 @@ class _Try:
                     if self._first_token is None:
                         self._first_token = now
                         last = now + self._of.policy.max_answer
-                        limit.hasten(min(now + stall, last))
-                    limit.at = min(now + stall, last)
-                elif isinstance(event, Finished):
+                        if streamed:
+                            limit.hasten(min(now + stall, last))
+                    at = now + stall
+                    limit.at = min(last, at)
+                elif streamed and isinstance(event, Finished):
                     limit.hasten(clock() + AFTER_FINISH)
 
     def _timed_out(self, limit: Limit) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from router.errors import ProviderError
 from router.limit import Limit
-from router.messages import Answer, Attempt, Began, Event, Queued, Token, Waiting
+from router.messages import Answer, Attempt, Began, Event, Queued, ReasoningDelta, TextDelta, ToolCallDelta, Waiting
 
 
 class Landed(NamedTuple):
@@ -18,6 +18,8 @@ class Landed(NamedTuple):
     answer: Answer
     attempt: Attempt
 
+
+_TOKENS = frozenset((TextDelta, ReasoningDelta, ToolCallDelta))
 
 Result: TypeAlias = Landed | ProviderError | None
 """How a flight ends: with an answer, an error, or None where it was cancelled."""
@@ -32,6 +34,7 @@ class Flight:
 
     def __init__(self) -> None:
         self._riders: list[Rider] = []
+        self._sinks: list[Callable[[Event], None]] = []
         self._events: list[Event] = []
         self._task: asyncio.Task[Result]
         self.abort_reason: ProviderError | None = None
@@ -45,6 +48,7 @@ class Flight:
     def board(self, rider: Rider) -> None:
         """Join; what has arrived of the try under way is replayed."""
         self._riders.append(rider)
+        self._sinks.append(rider.deliver)
         for event in self._events:
             rider.deliver(event)
 
@@ -59,11 +63,15 @@ class Flight:
 
     def emit(self, event: Event) -> None:
         """Hand an event to every rider."""
-        if isinstance(event, Began):
+        if type(event) is Began:
             self._events.clear()
         self._events.append(event)
-        for rider in self._riders:
-            rider.deliver(event)
+        for sink in self._sinks:
+            sink(event)
+
+    def divert(self, rider: Rider, sink: Callable[[Event], None]) -> None:
+        """Hand a rider's events on to `sink` from now on, without asking the rider."""
+        self._sinks[self._riders.index(rider)] = sink
 
     def ended(self, attempt: Attempt, began: float) -> None:
         """Tell every rider that a try is over."""
@@ -86,6 +94,7 @@ class Flight:
     async def leave(self, rider: Rider, reason: ProviderError | None) -> Result:
         """Wait for it no longer. Returns how the call ended, where this was the last rider and so ended it."""
         if len(self._riders) > 1:
+            del self._sinks[self._riders.index(rider)]
             self._riders.remove(rider)
             return None
         self.abort_reason, self.aborted = reason, True
@@ -122,7 +131,6 @@ class Rider:
         self._boarded = clock()
         self._until = self._boarded + share
         self._began: float | None = None
-        self._silent = True
         self._paused_at: float | None = None
         self._timer = Limit(self._until)
         self._unrecorded = True
@@ -149,26 +157,24 @@ class Rider:
 
     def deliver(self, event: Event) -> None:
         """An event of the call under way; sets the limit that follows from it."""
-        if self._silent:
-            self._set_limit(event)
-        self._events.append(event)
-
-    def _set_limit(self, event: Event) -> None:
         now = self._clock()
-        if isinstance(event, Queued):
+        kind = type(event)
+        if kind is Queued:
             self._paused_at = now
             self._timer.at = math.inf
-        elif isinstance(event, Began):
+        elif kind is Began:
             self._resume(now)
             self._unrecorded = True
             self._began = now
             self._timer.hasten(min(now + self._limit, self._until))
-        elif isinstance(event, Waiting):
+        elif kind is Waiting:
             self._timer.hasten(self._until)
-        elif isinstance(event, Token):
-            self._silent = False
+        elif kind in _TOKENS:
+            # From the first token on there is no limit of ours, and no try after this one.
             self._paused_at = now
             self._timer.at = math.inf
+            self._flight.divert(self, self._events.append)
+        self._events.append(event)
 
     def _resume(self, now: float) -> None:
         if self._paused_at is not None:

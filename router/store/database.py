@@ -140,7 +140,8 @@ def _is_locked(error: BaseException) -> bool:
     reraise=True,
 )
 def _open(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    # What a failed statement was given stays out of the log: a turn holds what people wrote.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -9,7 +10,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from router.store.database import Database, is_corrupt, is_disk_full
@@ -24,6 +26,12 @@ LINGER = 0.2
 
 BATCH = 2_000
 """Rows of one transaction, so that other processes get their turn."""
+
+
+@functools.cache
+def _sql(statement: ClauseElement, columns: tuple[str, ...]) -> str:
+    """The statement's text, for the driver: rows go to it as they are, at a fraction of the price."""
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named"), column_keys=columns))
 
 
 class WriterState(NamedTuple):
@@ -51,7 +59,7 @@ class Writer:
         self._database = database
         self._capacity = capacity
         self._retry_after = retry_after
-        self._rows: deque[tuple[Executable, Mapping[str, Any]]] = deque()
+        self._rows: deque[tuple[ClauseElement, Mapping[str, Any]]] = deque()
         self._wake = threading.Event()
         self._closing = False
         self._written = threading.Condition()
@@ -62,7 +70,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def put(self, statement: Executable, row: Mapping[str, Any]) -> None:
+    def put(self, statement: ClauseElement, row: Mapping[str, Any]) -> None:
         """Accept a row for `statement`; returns at once. May be called from any thread."""
         if len(self._rows) >= self._capacity:
             self._dropped += 1
@@ -133,11 +141,12 @@ class Writer:
             log.warning("The store cannot be written: %s", reason)
         self._problem = f"Observations cannot be stored: {reason}"
 
-    def _write(self, batch: Sequence[tuple[Executable, Mapping[str, Any]]]) -> None:
+    def _write(self, batch: Sequence[tuple[ClauseElement, Mapping[str, Any]]]) -> None:
         with self._database.writing() as connection:
             start = 0
             # Neighbours with the same statement go in together.
             for end in range(1, len(batch) + 1):
                 if end == len(batch) or batch[end][0] is not batch[start][0]:
-                    connection.execute(batch[start][0], [row for _, row in batch[start:end]])
+                    rows = [row for _, row in batch[start:end]]
+                    connection.exec_driver_sql(_sql(batch[start][0], tuple(rows[0])), rows)
                     start = end

@@ -234,7 +234,7 @@ def test_an_answer_under_way_does_not_hold_up_the_server(app: App, upstream: Ups
 
 # --- Hostile answers -------------------------------------------------------------------------------
 
-HOSTILE = r"""It costs $5 and $10, not $7.
+HOSTILE = r"""It costs $5 and $10 in $HOME/$PATH.
 
 Euler: \(e^{i\pi}\) and
 
@@ -300,7 +300,7 @@ def test_the_browser_is_told_to_load_nothing_from_elsewhere(
 
 
 def test_prices_stay_text(hostile_answer: Locator) -> None:
-    expect(hostile_answer.get_by_text("It costs $5 and $10, not $7.")).to_be_visible()
+    expect(hostile_answer.get_by_text("It costs $5 and $10 in $HOME/$PATH.")).to_be_visible()
 
 
 def test_formulas_are_drawn(hostile_answer: Locator) -> None:
