@@ -186,8 +186,10 @@ def test_the_embedded_model_s_process_ends_in_the_middle_of_an_answer() -> None:
             assert child.stdin is not None and child.stdout is not None
             marked = next(line for line in child.stdout if line.startswith(b"LISTENING "))
             connection = http.client.HTTPConnection(marked.decode().strip().rpartition("/")[2], timeout=60)
-            request = {"messages": [{"role": "user", "content": "Tell a long story."}], "max_tokens": 8000}
-            connection.request("POST", "/v1/chat/completions", json.dumps({**request, "stream": True}))
+            request = {"messages": [{"role": "user", "content": "Tell a story."}], "max_tokens": 8000}
+            connection.request(
+                "POST", "/v1/chat/completions", json.dumps({**request, "ignore_eos": True, "stream": True})
+            )
             with contextlib.closing(connection), connection.getresponse() as response:
                 assert response.readline().startswith(b"data:")
                 child.stdin.close()

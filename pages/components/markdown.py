@@ -25,7 +25,7 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _PRICE = re.compile(r"\d[\d.,]*(?:\s*(?:[-–—]|to|and|or)?\s*$|\s+[A-Za-z]{2,})")
-_DIRECTIVE = re.compile(r"(?<!\\):(?=[a-z-][\w-]*[\[{])", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"(?<!\\):(?=[a-z-][\w-]*[\[{])|(?<![^\s\\]):{2,}(?=[a-z])", re.IGNORECASE)
 _ICON = re.compile(
     r":(?=material/|(?:[+-]1|[a-z][\w+-]*|\d{3,}|\d+[a-z_][\w+-]*):)"  # icons and emoji
     r"|(?<!\S)(?=(?:<->|->|<-|--|>=|<=|~=)(?!\S))",  # arrows and the like
@@ -107,6 +107,6 @@ def _formula(math: re.Match[str]) -> str:
 
 def _plain(text: str) -> str:
     text = re.sub(r"(?<!\\)\$", r"\\$", text)
-    text = _DIRECTIVE.sub(r"\:", text)
+    text = _DIRECTIVE.sub(lambda found: found.group().replace(":", "\\:"), text)
     # Icons, emoji and arrows are found after escapes are resolved: there only something between the characters helps.
     return _ICON.sub(lambda found: found.group() + _JOINER, text)
