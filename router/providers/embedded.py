@@ -52,7 +52,7 @@ class EmbeddedProvider:
 
     async def prepare(self) -> None:
         async with self._starting:
-            if self._child is None or self._child.returncode is not None:
+            if self._child is None or _has_ended(self._child):
                 self._address = await self._start()
 
     async def _start(self) -> str:
@@ -102,6 +102,16 @@ class EmbeddedProvider:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
+
+
+def _has_ended(child: asyncio.subprocess.Process) -> bool:
+    if child.returncode is not None or not hasattr(os, "waitid"):
+        return child.returncode is not None
+    # The loop may not have heard of it yet; this looks without taking the news away from it.
+    try:
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 async def _read_address(child: asyncio.subprocess.Process) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -61,7 +60,7 @@ class Writer:
         self._retry_after = retry_after
         self._rows: deque[tuple[ClauseElement, Mapping[str, Any]]] = deque()
         self._wake = threading.Event()
-        self._closing = False
+        self._closing = threading.Event()
         self._written = threading.Condition()
         self._accepted = 0
         self._done = 0
@@ -91,22 +90,22 @@ class Writer:
 
     def close(self) -> None:
         """Write what waits, and stop."""
-        self._closing = True
+        self._closing.set()
         self._wake.set()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while True:
             self._wake.wait()
-            if not self._closing:
-                time.sleep(LINGER)
+            self._closing.wait(LINGER)
             self._wake.clear()
-            if not self._drain() and not self._closing:
-                # Not written: the rows stay, in order, and are tried again.
-                time.sleep(self._retry_after)
-                self._wake.set()
-            elif self._closing:
+            written = self._drain()
+            if self._closing.is_set():
                 return
+            if not written:
+                # The rows stay, in order, and are tried again.
+                self._closing.wait(self._retry_after)
+                self._wake.set()
 
     def _drain(self) -> bool:
         """Write all rows that wait; False where that cannot be done now."""
