@@ -8,6 +8,7 @@ chat = st.Page("chat.py", title="Chat", icon="💬", default=True)
 page = st.navigation([chat], position="top")
 # Lines of text that can be read, and room for lanes and tables.
 st.set_page_config(page_title="Fallback Lab", page_icon="🔀", layout="centered" if page == chat else "wide")
+st.markdown("### :material/alt_route: Fallback Lab", anchors=False)
 for notice in lab_or_stop().notices():
     st.warning(notice, icon=":material/warning:")
 page.run()

@@ -85,7 +85,8 @@ def _read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(
-            f"{path} does not exist. Start in the folder that holds models.yaml, or name it with --config."
+            f"{path} does not exist. Start in the folder that holds models.yaml, or name it with --config or"
+            " FALLBACK_LAB_CONFIG."
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None

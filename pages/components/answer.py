@@ -61,12 +61,13 @@ def _draw_ended(lab: Lab, turn: Turn, settings: Settings, *, newest: bool) -> No
     elif turn.state == "failed":
         st.error(label(turn.error or "No model answered."), icon=":material/error:")
     if turn.attempts:
-        draw_summary(turn.attempts)
+        if turn.state != "failed":
+            draw_summary(turn.attempts)
         _draw_why(lab, turn, newest=newest)
+    if turn.attempts:
+        with st.expander("Trace", icon=":material/timeline:", type="compact"):
+            draw_trace(turn.attempts)
     with st.container(horizontal=True, gap="xsmall"):
-        if turn.attempts:
-            with st.popover("Trace", icon=":material/timeline:", type="tertiary"):
-                draw_trace(turn.attempts)
         if turn.answer.text:
             with st.popover("Copy", icon=":material/content_copy:", type="tertiary"):
                 st.code(turn.answer.text, language=None, wrap_lines=True, width=480, height=240)
@@ -82,7 +83,7 @@ def _draw_why(lab: Lab, turn: Turn, *, newest: bool) -> None:
             st.info(label(reason), icon=":material/key_off:")
         else:
             st.caption(label(reason))
-    elif turn.state == "answered":
+    elif turn.state != "cut":
         for sentence in passed_over(turn.attempts):
             st.caption(label(sentence))
     if newest and (notice := outgrown(turn.attempts, lab.context(turn.attempts[-1].model))):

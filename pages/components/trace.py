@@ -19,7 +19,14 @@ _ICONS = {
     "skipped": ":gray[:material/skip_next:]",
     "cancelled": ":orange[:material/stop_circle:]",
 }
-_PHASES = ["back-off", "queue", "to first token", "tokens", "no answer"]
+# Told apart in light and dark, and without full colour vision.
+_PHASES = {
+    "back-off": "#b9c2c0",
+    "queue": "#8b9795",
+    "to first token": "#56b4e9",
+    "tokens": "#14988b",
+    "no answer": "#d55e00",
+}
 
 
 def draw_summary(attempts: Sequence[Attempt]) -> None:
@@ -76,6 +83,7 @@ def _phases(index: int, attempt: Attempt) -> list[dict[str, object]]:
 
 def _time_line(rows: pd.DataFrame) -> alt.Chart:
     names = list(dict.fromkeys(rows["attempt"]))
+    phases = [phase for phase in _PHASES if phase in set(rows["phase"])]
     chart: alt.Chart = (
         alt.Chart(rows, height=alt.Step(26))
         .mark_bar(height=14, cornerRadius=2)
@@ -85,10 +93,10 @@ def _time_line(rows: pd.DataFrame) -> alt.Chart:
             y=alt.Y("attempt:N", title=None, sort=names, axis=alt.Axis(labelLimit=160)),
             color=alt.Color(
                 "phase:N",
-                sort=_PHASES,
+                sort=phases,
                 title=None,
-                scale=alt.Scale(domain=_PHASES, range=["#c9cfce", "#9aa5a3", "#56b4e9", "#0f766e", "#d55e00"]),
-                legend=alt.Legend(orient="bottom", symbolType="square"),
+                scale=alt.Scale(domain=phases, range=[_PHASES[phase] for phase in phases]),
+                legend=alt.Legend(orient="top", columns=3, symbolType="square", offset=4),
             ),
             tooltip=["attempt", "phase", alt.Tooltip("seconds:Q", format=".3f")],
         )
