@@ -104,8 +104,8 @@ def test_without_a_key_the_page_says_which_key_is_not_set(app: App, page: Page) 
 def test_without_a_key_the_trace_shows_who_answered_instead(app: App, page: Page) -> None:
     send(open_shipped(app, page, max_tokens=20), "What is two and two?")
     expect_end(page)
-    button(page, "Trace").click()
-    trace = page.get_by_test_id("stPopoverBody")
+    page.get_by_text("Trace", exact=True).click()
+    trace = page.get_by_label("Chat message from assistant").last
     expect(trace).to_contain_text("z-ai/glm-5 passed over: OPENROUTER_API_KEY is not set")
     expect(trace).to_contain_text("embedded:smollm2-135m-instruct answered in")
     expect(time_line_of(trace)).to_be_visible()
@@ -404,8 +404,8 @@ def test_the_trace_fits_a_phone(app: App, upstream: Upstream, phone: Page) -> No
     app.use(config(upstream, "failing", "a-model-with-a-name-that-goes-on-for-quite-a-while-really:free"))
     send(visit(phone))
     expect_end(phone)
-    button(phone, "Trace").click()
-    body = phone.get_by_test_id("stPopoverBody")
+    phone.get_by_text("Trace", exact=True).click()
+    body = phone.get_by_label("Chat message from assistant").last
     expect(time_line_of(body)).to_be_visible()
     expect(body).to_be_in_viewport(ratio=0.99)
     assert overflow(phone) == {}

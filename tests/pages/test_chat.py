@@ -244,8 +244,8 @@ def test_the_trace_has_a_time_line_of_the_calls(upstream: Upstream, open_app: Op
 
 
 def trace(app: AppTest) -> Any:
-    (popover,) = [popover for popover in app.get("popover") if popover.proto.popover.label == "Trace"]
-    return popover
+    (expander,) = [expander for expander in app.expander if expander.label == "Trace"]
+    return expander
 
 
 def test_a_chain_that_fails_says_why(upstream: Upstream, open_app: OpenApp) -> None:
