@@ -426,8 +426,11 @@ class Upstream:
     def wait_closed(self, model: str, within: float = 10) -> Received:
         """Wait until the last call of a model is over."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self.received(model)[-1].closed, within), f"{model} is still read"
-            return self.received(model)[-1]
+            over = self._changed.wait_for(
+                lambda: [c for c in self.received(model)[-1:] if c.closed is not None], within
+            )
+            assert over, f"{model} is still read"
+            return over[0]
 
     def begin(self, exchange: Exchange) -> Step:
         """A call has arrived."""
