@@ -423,6 +423,11 @@ class Upstream:
         """All calls of one model so far."""
         return [call for call in self.requests if call.model == model]
 
+    def wait_received(self, model: str, within: float = 10) -> None:
+        """Wait until a call of a model has arrived."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.received(model), within), f"{model} was not asked"
+
     def wait_closed(self, model: str, within: float = 10) -> Received:
         """Wait until the last call of a model is over."""
         with self._changed:

@@ -283,6 +283,7 @@ def test_stop_ends_the_call_and_keeps_what_arrived(upstream: Upstream, open_app:
     app = look(open_app(chain_yaml(upstream, "primary", first_token=60)))
     app.chat_input(key="chat_prompt").set_value("Hello?")
     assert is_running(look(app))
+    upstream.wait_received("primary")
     wait_for_end(press(app, "Stop"))
     assert upstream.wait_closed("primary").disconnected
     assert any("was stopped" in warning.value for warning in app.warning)
