@@ -440,6 +440,7 @@ class Upstream:
     def begin(self, exchange: Exchange) -> Step:
         """A call has arrived."""
         with self._changed:
+            self._changed.notify_all()
             self._log[exchange] = Received(exchange.model, exchange.body, exchange.headers, exchange.arrived)
             steps, then = self._scripts.get(exchange.model, (deque(), answer()))
             return steps.popleft() if steps else then
