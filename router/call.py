@@ -20,9 +20,10 @@ from router.errors import (
     StreamStalled,
     decide,
 )
+from router.events import AnswerBuilder, Began, Finished, Queued, Restarted, Waiting
 from router.flight import Flight, Landed, Result
 from router.limit import Limit
-from router.messages import AnswerBuilder, Attempt, Began, Finished, Outcome, Queued, Restarted, Waiting
+from router.messages import Attempt, Outcome
 from router.providers import Call, Provider
 from router.retry import wait_before_retry
 

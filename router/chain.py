@@ -23,21 +23,9 @@ from router.errors import (
     ProviderError,
     decide,
 )
+from router.events import Ended, Event, Served, answer_so_far, replay
 from router.flight import Flight, Flights, Rider
-from router.messages import (
-    Answer,
-    Attempt,
-    Completion,
-    Ended,
-    Event,
-    Frozen,
-    Outcome,
-    Request,
-    Served,
-    Source,
-    answer_so_far,
-    digest,
-)
+from router.messages import Answer, Attempt, Completion, Frozen, Outcome, Request, Source, digest
 from router.providers import Call, Problem
 from router.store import Observation
 
@@ -248,7 +236,7 @@ class ChainRun:
     def _replay(self, hit: CachedAnswer) -> Answer:
         answer, original = hit.answer, hit.attempt
         self._events.append(Served(original.served_model, original.served_by, original.generation_id))
-        self._events.extend(answer.events())
+        self._events.extend(replay(answer))
         place, ref = self._current
         self._record(
             msgspec.structs.replace(

@@ -21,9 +21,10 @@ from rich.text import Text
 from router.chain import Options
 from router.config import Chain
 from router.errors import AllModelsFailed, ConfigError, FallbackLabError, InvalidRequest
+from router.events import Restarted, TextDelta
 from router.handle import Handle
 from router.lab import Lab, default_config_path
-from router.messages import Attempt, Completion, Request, Restarted, TextDelta
+from router.messages import Attempt, Completion, Request
 from router.words import attempt_sentence, seconds
 
 POLL = 0.03

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple, TypeAlias
 
 from router.errors import ProviderError
+from router.events import Began, Event, Queued, ReasoningDelta, TextDelta, ToolCallDelta, Waiting
 from router.limit import Limit
-from router.messages import Answer, Attempt, Began, Event, Queued, ReasoningDelta, TextDelta, ToolCallDelta, Waiting
+from router.messages import Answer, Attempt
 
 
 class Landed(NamedTuple):

@@ -13,18 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from router.errors import Cancelled, FallbackLabError
-from router.messages import (
-    Answer,
-    AnswerBuilder,
-    Attempt,
-    Began,
-    Completion,
-    Ended,
-    Event,
-    Queued,
-    Restarted,
-    Waiting,
-)
+from router.events import AnswerBuilder, Began, Ended, Event, Queued, Restarted, Waiting
+from router.messages import Answer, Attempt, Completion
 
 log = logging.getLogger(__name__)
 

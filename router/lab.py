@@ -22,10 +22,11 @@ from router.chain import Engine, Options, run_chain
 from router.chat import Chat
 from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
 from router.errors import ConfigError, StoreError
+from router.events import Event
 from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys
-from router.messages import Completion, Event, Request
+from router.messages import Completion, Request
 from router.providers import Problem, Provider
 from router.providers.embedded import CONTEXT, EmbeddedProvider
 from router.providers.http import new_transport

@@ -12,8 +12,9 @@ from router.call import Access
 from router.chain import Engine, Options, run_chain
 from router.config import BreakerPolicy, Chain, ChainPolicy, ModelRef
 from router.errors import AllModelsFailed, ProviderError
+from router.events import Event, Finished, ProviderEvent, TextDelta
 from router.flight import Flights
-from router.messages import Completion, Event, Finished, ProviderEvent, Request, TextDelta
+from router.messages import Completion, Request
 from router.providers import Call, Problem
 from router.store import Observation
 from tests.virtual_time import run_virtual

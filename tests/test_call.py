@@ -16,21 +16,19 @@ from router.errors import (
     RateLimited,
     ServerFailed,
 )
-from router.messages import (
+from router.events import (
     Began,
-    Completion,
     Ended,
     Finished,
     Queued,
     ReasoningDelta,
-    Request,
     Restarted,
     Served,
     TextDelta,
     ToolCallDelta,
-    Usage,
     Waiting,
 )
+from router.messages import Completion, Request, Usage
 from tests.fakes import FOREVER, Bench, Step, chain_of, good, story
 from tests.virtual_time import run_virtual
 

@@ -19,19 +19,8 @@ from router.errors import (
     InvalidRequest,
     ServerFailed,
 )
-from router.messages import (
-    Attempt,
-    Completion,
-    Finished,
-    ReasoningDelta,
-    Request,
-    Served,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-    Waiting,
-)
+from router.events import Finished, ReasoningDelta, Served, TextDelta, ToolCallDelta, Waiting
+from router.messages import Attempt, Completion, Request, ToolCall, Usage
 from tests.conftest import MakeLab
 from tests.fakes import FOREVER, HELLO, Bench, Step, chain_of, good, ref, stop, story
 from tests.virtual_time import run_virtual

@@ -12,8 +12,9 @@ import router.chat
 from router.chain import Options
 from router.chat import Chat
 from router.errors import AllModelsFailed, ConfigError, InvalidRequest
+from router.events import Began
 from router.handle import Snapshot
-from router.messages import Answer, Attempt, Began, Request
+from router.messages import Answer, Attempt, Request
 from router.store import Settings, Turn
 
 SETTINGS = Settings(category="chat", system="Be brief.", temperature=0.5, max_tokens=9)

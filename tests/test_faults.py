@@ -14,9 +14,10 @@ from router.call import AFTER_FINISH, Access
 from router.chain import Engine, Options, run_chain
 from router.config import BreakerPolicy, Chain, ChainPolicy, ModelRef
 from router.errors import AllModelsFailed, ServerFailed
+from router.events import Finished, ProviderEvent, Restarted, Served, TextDelta
 from router.flight import Flights
 from router.lab import Lab
-from router.messages import Completion, Finished, ProviderEvent, Request, Restarted, Served, TextDelta, Usage
+from router.messages import Completion, Request, Usage
 from router.providers import Call, Problem
 from tests.conftest import MakeLab
 from tests.upstream import (

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import pytest
 
 from router.errors import AllModelsFailed, Cancelled, RateLimited, ServerFailed
-from router.messages import Began, Completion, Event, Finished, Request, Served, TextDelta, Usage
+from router.events import Began, Event, Finished, Served, TextDelta
+from router.messages import Completion, Request, Usage
 from tests.fakes import Bench, Step, chain_of, good, story
 from tests.virtual_time import run_virtual
 

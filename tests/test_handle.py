@@ -10,21 +10,9 @@ from typing import Any
 import pytest
 
 from router.errors import AllModelsFailed, Cancelled, FallbackLabError, InvalidRequest
+from router.events import Began, Ended, Event, Finished, Queued, ReasoningDelta, Restarted, TextDelta, Waiting
 from router.handle import LOST_AFTER, Handle, Snapshot
-from router.messages import (
-    Answer,
-    Attempt,
-    Began,
-    Completion,
-    Ended,
-    Event,
-    Finished,
-    Queued,
-    ReasoningDelta,
-    Restarted,
-    TextDelta,
-    Waiting,
-)
+from router.messages import Answer, Attempt, Completion
 from tests.fakes import FOREVER, Bench, chain_of
 from tests.virtual_time import run_virtual
 

@@ -12,23 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.errors import InvalidRequest
-from router.messages import (
-    MAX_REQUEST_BYTES,
-    Answer,
-    AnswerBuilder,
-    Attempt,
-    Completion,
-    Finished,
-    ProviderEvent,
-    ReasoningDelta,
-    Request,
-    Served,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
-    Usage,
-    digest,
-)
+from router.events import AnswerBuilder, Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
+from router.messages import MAX_REQUEST_BYTES, Answer, Attempt, Completion, Request, ToolCall, Usage, digest
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 

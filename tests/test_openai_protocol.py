@@ -17,17 +17,9 @@ import router.providers.exchange
 import router.providers.http
 from router.config import ProviderConfig
 from router.errors import ProviderError, decide
+from router.events import Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
 from router.keys import Keys
-from router.messages import (
-    Finished,
-    ProviderEvent,
-    ReasoningDelta,
-    Request,
-    Served,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from router.messages import Request, Usage
 from router.providers import Call
 from router.providers.openai import ChunkReader, OpenAIProvider, read_usage
 

@@ -7,9 +7,10 @@ import contextlib
 import streamlit as st
 
 from router.errors import InvalidRequest
+from router.events import Began, Queued, Waiting
 from router.handle import Handle
 from router.lab import Lab
-from router.messages import Answer, Began, Queued, ToolCall, Waiting
+from router.messages import Answer, ToolCall
 from router.store import Settings, Turn
 from router.words import outgrown, passed_over, seconds, stand_in
 

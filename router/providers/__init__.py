@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from router.messages import ProviderEvent, Request
+from router.events import ProviderEvent
+from router.messages import Request
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 
 from router.errors import EmbeddedUnavailable, ModelNotFound
+from router.events import ProviderEvent
 from router.keys import Keys
-from router.messages import ProviderEvent
 from router.providers import Call, Problem
 from router.providers.openai import chat_completions
 

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from router.errors import AnswerTooLarge, InvalidAnswer, ProviderError, StreamCut
-from router.messages import ProviderEvent
+from router.events import ProviderEvent
 from router.providers.failures import failure
 from router.providers.http import (
     FOREIGN_ERRORS,

@@ -10,16 +10,9 @@ import msgspec
 
 from router.config import ProviderConfig
 from router.errors import ContentFiltered, InvalidAnswer
+from router.events import Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
 from router.keys import Keys
-from router.messages import (
-    Finished,
-    ProviderEvent,
-    ReasoningDelta,
-    Served,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from router.messages import Usage
 from router.providers import Call, Problem
 from router.providers.exchange import exchange
 from router.providers.failures import failure, number

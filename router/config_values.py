@@ -1,0 +1,56 @@
+"""The values that models.yaml writes as text: durations, sizes, addresses, and the names of keys."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)", value.strip())
+        if not match:
+            raise ValueError(f"`{value}` is no duration. Write seconds as a number, or a unit: 30s, 5m, 7d")
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+def _size(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)", value.strip().upper())
+        if not match:
+            raise ValueError(f"`{value}` is no size. Write bytes as a number, or a unit: 200MB, 1GB")
+        return int(float(match[1]) * _SIZES[match[2]])
+    return value
+
+
+def _variable(value: object) -> object:
+    if value is None:
+        return None
+    match = _VARIABLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match:
+        # The value is not repeated: it may be a key.
+        raise ValueError('a key is written as the name of a variable, such as "${OPENROUTER_API_KEY}"')
+    return match[1]
+
+
+def _http_url(value: str) -> str:
+    match = re.match(r"([A-Za-z][\w+.-]*):", value)
+    if not re.match(r"https?://[^/\s]+", value):
+        what = f"`{match[1]}:`" if match else "no scheme"
+        raise ValueError(f"the address must begin with http:// or https://, not {what}")
+    if re.match(r"https?://[^/\s]*@", value):
+        raise ValueError("the address must not hold a user name or password")
+    return value.rstrip("/")
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, strict=True, allow_inf_nan=False)]
+Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0, strict=True)]
+Variable = Annotated[str | None, BeforeValidator(_variable)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
