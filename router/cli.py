@@ -184,8 +184,8 @@ def check(config_path: Path) -> None:
         console = Console(highlight=False)
         keys = Table("provider", "protocol", "key", title="Providers", title_justify="left")
         for name, provider in config.providers.items():
-            problem = lab.keys.problem(provider.api_key) if provider.api_key else None
-            state = problem or (f"{provider.api_key} is set" if provider.api_key else "none needed")
+            problem = lab.keys.problem(*provider.api_key)
+            state = problem or (f"{lab.keys.name(*provider.api_key)} is set" if provider.api_key else "none needed")
             keys.add_row(Text(name), provider.protocol, Text(state, style="red" if problem else "green"))
         console.print(keys)
         models = Table("category", "place", "model", "usable", title="Chains", title_justify="left")

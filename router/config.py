@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from router.config_values import Bytes, HttpUrl, Seconds, Variable
+from router.config_values import Bytes, HttpUrl, Seconds, Variables
 from router.errors import ConfigError
 from router.messages import digest
 from router.yaml_source import Lines, read_yaml
@@ -68,11 +68,11 @@ class Policy(ChainPolicy):
 
 
 class ProviderConfig(_Data):
-    """Somewhere a model is served; `api_key` is the name of the variable that holds the key."""
+    """Somewhere a model is served; `api_key` are the names of the variables that may hold its key."""
 
     protocol: Literal["openai", "anthropic", "embedded"]
     base_url: HttpUrl | None = None
-    api_key: Variable = None
+    api_key: Variables = ()
     headers: Mapping[str, str] = {}
     body: Mapping[str, Any] = {}
     max_concurrency: Annotated[int, Field(ge=1)] = 8

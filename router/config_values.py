@@ -30,14 +30,13 @@ def _size(value: object) -> object:
     return value
 
 
-def _variable(value: object) -> object:
-    if value is None:
-        return None
-    match = _VARIABLE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not match:
+def _variables(value: object) -> object:
+    names = () if value is None else value if isinstance(value, list) else (value,)
+    matches = [_VARIABLE.fullmatch(name.strip()) if isinstance(name, str) else None for name in names]
+    if not all(matches):
         # The value is not repeated: it may be a key.
         raise ValueError('a key is written as the name of a variable, such as "${OPENROUTER_API_KEY}"')
-    return match[1]
+    return tuple(match[1] for match in matches if match)
 
 
 def _http_url(value: str) -> str:
@@ -52,5 +51,5 @@ def _http_url(value: str) -> str:
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, strict=True, allow_inf_nan=False)]
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0, strict=True)]
-Variable = Annotated[str | None, BeforeValidator(_variable)]
+Variables = Annotated[tuple[str, ...], BeforeValidator(_variables)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,12 @@ class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
     """A piece of the model's reasoning."""
 
     text: str
+
+
+class ReasoningDetail(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the reasoning as the provider wants it back: pieces of one `type` and `index` belong together."""
+
+    detail: Mapping[str, Any]
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +53,7 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Token: TypeAlias = TextDelta | ReasoningDelta | ToolCallDelta
+Token: TypeAlias = TextDelta | ReasoningDelta | ReasoningDetail | ToolCallDelta
 ProviderEvent: TypeAlias = Token | Served | Finished | Usage
 
 
@@ -96,6 +102,7 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._text: list[str] = []
         self._reasoning: list[str] = []
+        self._details: dict[tuple[object, object], _DetailParts] = {}
         self._calls: dict[int, _CallParts] = {}
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
@@ -108,6 +115,10 @@ class AnswerBuilder:
             return True
         if isinstance(event, ReasoningDelta):
             self._reasoning.append(event.text)
+            return True
+        if isinstance(event, ReasoningDetail):
+            key = (event.detail.get("type"), event.detail.get("index"))
+            self._details.setdefault(key, _DetailParts()).add(event.detail)
             return True
         if isinstance(event, ToolCallDelta):
             self._calls.setdefault(event.index, _CallParts()).add(event)
@@ -125,6 +136,7 @@ class AnswerBuilder:
         return Answer(
             text="".join(self._text),
             reasoning="".join(self._reasoning),
+            reasoning_details=tuple(parts.detail() for parts in self._details.values()),
             tool_calls=tuple(parts.call(index) for index, parts in sorted(self._calls.items())),
             finish_reason=self.finish_reason,
         )
@@ -145,6 +157,8 @@ def replay(answer: Answer) -> Iterator[ProviderEvent]:
     """The events that give an answer again."""
     if answer.reasoning:
         yield ReasoningDelta(answer.reasoning)
+    for detail in answer.reasoning_details:
+        yield ReasoningDetail(detail)
     if answer.text:
         yield TextDelta(answer.text)
     for index, call in enumerate(answer.tool_calls):
@@ -166,3 +180,22 @@ class _CallParts:
 
     def call(self, index: int) -> ToolCall:
         return ToolCall(id=self.id or f"call_{index}", name=self.name or "", arguments="".join(self.arguments))
+
+
+_IN_PIECES = ("text", "summary", "data")
+
+
+class _DetailParts:
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {}
+        self._pieces: dict[str, list[str]] = {}
+
+    def add(self, detail: Mapping[str, Any]) -> None:
+        for name, value in detail.items():
+            if name in _IN_PIECES and isinstance(value, str):
+                self._pieces.setdefault(name, []).append(value)
+            elif value is not None or name not in self._fields:
+                self._fields[name] = value
+
+    def detail(self) -> Mapping[str, Any]:
+        return self._fields | {name: "".join(pieces) for name, pieces in self._pieces.items()}

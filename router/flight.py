@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import NamedTuple, TypeAlias
 
 from router.errors import ProviderError
-from router.events import Began, Event, Queued, ReasoningDelta, TextDelta, ToolCallDelta, Waiting
+from router.events import Began, Event, Queued, ReasoningDelta, ReasoningDetail, TextDelta, ToolCallDelta, Waiting
 from router.limit import Limit
 from router.messages import Answer, Attempt
 
@@ -20,7 +20,7 @@ class Landed(NamedTuple):
     attempt: Attempt
 
 
-_TOKENS = frozenset((TextDelta, ReasoningDelta, ToolCallDelta))
+_TOKENS = frozenset((TextDelta, ReasoningDelta, ReasoningDetail, ToolCallDelta))
 
 Result: TypeAlias = Landed | ProviderError | None
 """How a flight ends: with an answer, an error, or None where it was cancelled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -58,22 +58,32 @@ class Keys:
         # Replaced, never changed: other threads may be reading it.
         self._typed = {**self._typed, name: value}
 
-    def get(self, name: str) -> Secret | None:
-        """The key of that name, or None where it is not set."""
-        if name not in self._asked:
-            self._asked |= {name}
-        for source in (self._typed, self._environ, *(file.values() for file in self._files)):
-            if value := source.get(name, "").strip():
-                return Secret(value)
+    def get(self, *names: str) -> Secret | None:
+        """The key of the first of these names that is set, or None where none is."""
+        found = self._find(names)
+        return Secret(found[1]) if found else None
+
+    def name(self, *names: str) -> str | None:
+        """The first of these names that is set."""
+        found = self._find(names)
+        return found[0] if found else None
+
+    def problem(self, *names: str) -> str | None:
+        """Why no key of these names can be used, in one sentence; None where one can, or none is needed."""
+        found = self._find(names)
+        if found is None:
+            return _not_set(names) if names else None
+        name, value = found
+        if any(not 33 <= ord(char) <= 126 for char in value):
+            return f"{name} holds a line break, a space or a character that no key has; set it again"
         return None
 
-    def problem(self, name: str) -> str | None:
-        """Why the key cannot be used, in one sentence; None where it can."""
-        secret = self.get(name)
-        if secret is None:
-            return f"{name} is not set"
-        if any(not 33 <= ord(char) <= 126 for char in secret.reveal()):
-            return f"{name} holds a line break, a space or a character that no key has; set it again"
+    def _find(self, names: Sequence[str]) -> tuple[str, str] | None:
+        self._asked |= frozenset(names)
+        for name in names:
+            for source in (self._typed, self._environ, *(file.values() for file in self._files)):
+                if value := source.get(name, "").strip():
+                    return name, value
         return None
 
     def scrub(self, text: str) -> str:
@@ -89,6 +99,10 @@ class Keys:
             if len(value) >= MIN_KEY_LENGTH:
                 text = text.replace(value, "***")
         return text
+
+
+def _not_set(names: Sequence[str]) -> str:
+    return f"{names[0]} is not set" if len(names) == 1 else f"none of {', '.join(names)} is set"
 
 
 class _KeyFile:

@@ -28,6 +28,7 @@ from router.handle import Handle
 from router.keys import Keys
 from router.messages import Completion, Request
 from router.providers import Problem, Provider
+from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import CONTEXT, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
@@ -199,7 +200,8 @@ class Lab:
     def _new_provider(self, config: ProviderConfig) -> Provider:
         if config.protocol == "embedded":
             return self._embedded
-        return OpenAIProvider(config, self.keys, self._transport)
+        speaks = AnthropicProvider if config.protocol == "anthropic" else OpenAIProvider
+        return speaks(config, self.keys, self._transport)
 
     def _observe(self, observation: Observation) -> None:
         if self.store is not None:

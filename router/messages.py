@@ -127,6 +127,7 @@ class Usage(Frozen, frozen=True, kw_only=True):
         prompt_tokens: all input tokens, cached ones included.
         completion_tokens: all output tokens, reasoning ones included.
         cached_tokens: the part of prompt_tokens read from the provider's prompt cache.
+        cache_write_tokens: the part of prompt_tokens written to it.
         reasoning_tokens: the part of completion_tokens spent on reasoning.
         cost: US dollars.
     """
@@ -134,6 +135,7 @@ class Usage(Frozen, frozen=True, kw_only=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = None
 
@@ -144,6 +146,11 @@ class ToolCall(Frozen, frozen=True, kw_only=True):
     id: str
     name: str
     arguments: str
+
+    def shape(self) -> Mapping[str, Any]:
+        """The call as a message holds it."""
+        function = {"name": self.name, "arguments": self.arguments or "{}"}
+        return {"id": self.id, "type": "function", "function": function}
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):
@@ -199,12 +206,26 @@ class Attempt(Frozen, frozen=True, kw_only=True):
 
 
 class Answer(Frozen, frozen=True, kw_only=True):
-    """What a model said, whole or cut."""
+    """What a model said, whole or cut.
+
+    Attributes:
+        reasoning_details: reasoning as the provider wants it back in the next turn, signatures and all.
+    """
 
     text: str = ""
     reasoning: str = ""
+    reasoning_details: tuple[Mapping[str, Any], ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
+
+    def message(self) -> Message:
+        """The assistant's message of the next request."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
+        if self.reasoning_details:
+            message["reasoning_details"] = self.reasoning_details
+        if self.tool_calls:
+            message["tool_calls"] = [call.shape() for call in self.tool_calls]
+        return message
 
 
 class Completion(Frozen, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ import router.providers.exchange
 import router.providers.http
 from router.config import ProviderConfig
 from router.errors import ProviderError, decide
-from router.events import Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
+from router.events import Finished, ProviderEvent, ReasoningDelta, ReasoningDetail, Served, TextDelta, ToolCallDelta
 from router.keys import Keys
 from router.messages import Request, Usage
 from router.providers import Call
@@ -61,10 +61,11 @@ class Wire:
     async def events(
         self, answer: httpx.Response | Exception, *, request: Request = HELLO, stream: bool = True
     ) -> list[ProviderEvent]:
-        """The events of one call that is answered so; without who served it."""
+        """The events of one call that is answered so; without who served it, and what only the next turn needs."""
         self.route.mock(side_effect=[answer])
         call = Call("m", request, stream, 5.0)
-        return [event async for event in self.provider.stream(call) if not isinstance(event, Served)]
+        left_out = (Served, ReasoningDetail)
+        return [event async for event in self.provider.stream(call) if not isinstance(event, left_out)]
 
     async def error(self, answer: httpx.Response | Exception, *, stream: bool = True) -> ProviderError:
         """The error of one call that is answered so."""
@@ -539,7 +540,6 @@ async def test_an_answer_has_a_largest_size(
     wire: Wire, monkeypatch: pytest.MonkeyPatch, stream: bool, kind: str
 ) -> None:
     monkeypatch.setattr(router.providers.http, "MAX_BODY_BYTES", 10 * len(HI))
-    monkeypatch.setattr(router.providers.exchange, "MAX_BODY_BYTES", 10 * len(HI))
     assert (await wire.error(Body(*[HI] * 50).response(kind), stream=stream)).kind == "answer_too_large"
 
 

@@ -107,11 +107,9 @@ def _parameters(last: Settings | None) -> tuple[str, float | None, int | None]:
 def ask_for_keys(lab: Lab, chain: Chain) -> None:
     """For each key that the chain's models lack: the line to add to .env, and a field to type it in."""
     config = lab.config()
-    names = dict.fromkeys(config.providers[ref.provider].api_key for ref in chain.models)
-    for name in names:
-        problem = lab.keys.problem(name) if name is not None else None
-        if name is not None and problem is not None:
-            _ask_for_key(lab, name, problem)
+    for names in dict.fromkeys(config.providers[ref.provider].api_key for ref in chain.models):
+        if problem := lab.keys.problem(*names):
+            _ask_for_key(lab, names[0], problem)
 
 
 def _ask_for_key(lab: Lab, name: str, problem: str) -> None:

@@ -7,7 +7,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from router.config import ProviderConfig
 from router.events import ProviderEvent
+from router.keys import Keys
 from router.messages import Request
 
 
@@ -31,6 +33,12 @@ class Problem(NamedTuple):
 
     reason: str
     detail: str
+
+
+def missing_key(config: ProviderConfig, keys: Keys) -> Problem | None:
+    """The problem of a provider whose key is not set, or cannot be one."""
+    detail = keys.problem(*config.api_key)
+    return Problem("no_key", detail) if detail else None
 
 
 class Provider(Protocol):

@@ -9,18 +9,20 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from router.errors import AnswerTooLarge, InvalidAnswer, ProviderError, StreamCut
-from router.events import ProviderEvent
+from router.errors import InvalidAnswer, ProviderError, StreamCut
+from router.events import ProviderEvent, Served
 from router.providers.failures import failure
 from router.providers.http import (
     FOREIGN_ERRORS,
-    MAX_BODY_BYTES,
     media_type,
     post,
     read_body,
     server_sent_events,
     translate,
 )
+
+_NUMBERS = ("x-generation-id", "request-id", "x-request-id")
+"""OpenRouter's, Anthropic's and OpenAI's header with a call's number."""
 
 
 class Reader(Protocol):
@@ -66,6 +68,9 @@ async def exchange(  # noqa: PLR0912  # a generator more in between costs a tent
         response = await post(
             transport, url, headers={"Content-Type": "application/json", **headers}, body=data, connect=connect
         )
+        # A failed call has a number to ask its provider about, too. In an answer, its own id comes later and wins.
+        if named := next((response.headers[name] for name in _NUMBERS if name in response.headers), None):
+            yield Served(id=named)
         if response.status_code != 200:
             raise failure(response.status_code, await read_body(response), response.headers)
         # Some servers answer a request for a stream with one body: what it says it is decides.
@@ -73,14 +78,10 @@ async def exchange(  # noqa: PLR0912  # a generator more in between costs a tent
             for event in reader.whole(_decoded(await read_body(response), media_type(response))):
                 yield event
         else:
-            size = 0
             async with aclosing(server_sent_events(response)) as stream:
                 async for message in stream:
                     if message.data == "[DONE]":
                         break
-                    size += len(message.data)
-                    if size > MAX_BODY_BYTES:
-                        raise AnswerTooLarge(f"The answer is larger than {MAX_BODY_BYTES / 1e6:.0f} MB.")
                     for event in reader.read(message.data):
                         yield event
         if not reader.finished:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from router.errors import (
     ServerFailed,
     Unavailable,
 )
+from router.providers.untrusted import mapping, number
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds; a longer Retry-After is taken as one day."""
@@ -47,12 +47,14 @@ _BY_CODE: Mapping[str, type[ProviderError]] = {
     "billing_error": PaymentRequired,
     "context_length_exceeded": ContextLengthExceeded,
     "exceed_context_size_error": ContextLengthExceeded,  # llama.cpp
+    "request_too_large": RequestTooLarge,
     "content_policy_violation": ContentFiltered,
     "content_filter": ContentFiltered,
     "moderation": ContentFiltered,
     "rate_limit_exceeded": RateLimited,
     "rate_limit_error": RateLimited,
     "overloaded_error": ServerFailed,
+    "timeout_error": ServerFailed,
     "server_error": ServerFailed,
     "api_error": ServerFailed,
     "invalid_api_key": AuthenticationFailed,
@@ -63,7 +65,9 @@ _BY_CODE: Mapping[str, type[ProviderError]] = {
 }
 
 _BILL = re.compile(r"credit|quota|billing|balance", re.IGNORECASE)
-_CONTEXT = re.compile(r"(maximum|exceeds?|larger than|longer than).{0,60}context", re.IGNORECASE | re.DOTALL)
+_CONTEXT = re.compile(
+    r"(maximum|exceeds?|larger than|longer than).{0,60}context|prompt is too long", re.IGNORECASE | re.DOTALL
+)
 
 
 def failure(status: int | None, body: object, headers: Mapping[str, str] = {}) -> ProviderError:
@@ -78,7 +82,7 @@ def failure(status: int | None, body: object, headers: Mapping[str, str] = {}) -
     raw_code = error.get("code")
     if status in (None, 200) and (inner := number(raw_code)) is not None and 300 <= inner < 600:
         status = int(inner)
-    metadata = _mapping(error.get("metadata"))
+    metadata = mapping(error.get("metadata"))
     codes = [
         str(code)
         for code in (metadata.get("error_type"), error.get("error_type"), raw_code, error.get("type"))
@@ -86,7 +90,7 @@ def failure(status: int | None, body: object, headers: Mapping[str, str] = {}) -
     ]
     message = _message(error, status)
     kind = _class(status, codes, message, metadata)
-    retryable = _mapping(error.get("availability")).get("retryable")
+    retryable = mapping(error.get("availability")).get("retryable")
     if isinstance(retryable, bool) and retryable != DECISIONS[kind].retry:
         kind = ServerFailed if retryable else Unavailable  # the provider knows best
     return kind(
@@ -103,18 +107,16 @@ def _error_object(body: object) -> Mapping[str, Any]:
             body = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return {}
-    error = _mapping(body).get("error", body)
-    return {"message": error} if isinstance(error, str) else _mapping(error)
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    error = mapping(body).get("error", body)
+    return {"message": error} if isinstance(error, str) else mapping(error)
 
 
 def _message(error: Mapping[str, Any], status: int | None) -> str:
     message = error.get("message")
     if isinstance(message, str) and message.strip():
         return " ".join(message.split())[:500]
+    if status is not None and 300 <= status < 400:
+        return "The server redirects to another address, where the key is not sent; check its base_url."
     return f"The provider answered with status {status}." if status else "The provider reported an error."
 
 
@@ -126,8 +128,9 @@ def _class(status: int | None, codes: list[str], message: str, metadata: Mapping
             return _BY_CODE[code]
     if status == 429 and _BILL.search(message):
         return QuotaExhausted
-    if status == 400 and _CONTEXT.search(message):
-        return ContextLengthExceeded
+    invalid = status == 400 or (status is None and "invalid_request_error" in codes)
+    if invalid:
+        return ContextLengthExceeded if _CONTEXT.search(message) else BadRequest
     if status is None or not 300 <= status < 500:
         return ServerFailed
     return _BY_STATUS.get(status, BadRequest)
@@ -135,7 +138,7 @@ def _class(status: int | None, codes: list[str], message: str, metadata: Mapping
 
 def _retry_after(headers: Mapping[str, str], error: Mapping[str, Any]) -> float | None:
     """Seconds to wait, or None: OpenRouter's availability, retry-after-ms, Retry-After in seconds or as a date."""
-    availability = _mapping(error.get("availability"))
+    availability = mapping(error.get("availability"))
     seconds = number(availability.get("retry_after"))
     if seconds is None and (ms := number(headers.get("retry-after-ms"))) is not None:
         seconds = ms / 1000
@@ -149,14 +152,3 @@ def _retry_after(headers: Mapping[str, str], error: Mapping[str, Any]) -> float 
     if seconds is None or seconds <= 0:
         return None
     return min(seconds, MAX_RETRY_AFTER)
-
-
-def number(value: object) -> float | None:
-    """A finite number, also one written as text; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None

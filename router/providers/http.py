@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 import aiohttp
 import httpx
@@ -21,7 +21,7 @@ from router.errors import (
 )
 
 MAX_BODY_BYTES = 16_000_000
-"""Largest whole body that is read, in bytes after decompression."""
+"""Largest body that is read, in bytes after decompression."""
 
 # With the aiohttp transport a reset and a refused connection both surface as httpx.ConnectTimeout; what happened
 # stands in __cause__. The first entry that fits wins.
@@ -82,9 +82,20 @@ async def post(
     timeout = {"connect": connect, "read": None, "write": None, "pool": None}
     try:
         request = httpx.Request("POST", _parsed(url), headers=headers, content=body, extensions={"timeout": timeout})
-        return await transport.handle_async_request(request)
+        try:
+            return await transport.handle_async_request(request)
+        except httpx.HTTPError as error:
+            if not _was_closed(error):
+                raise
+            return await transport.handle_async_request(request)
     except FOREIGN_ERRORS as error:
         raise translate(error, began=False) from error
+
+
+def _was_closed(error: httpx.HTTPError) -> bool:
+    """Whether a kept connection had been closed by its server before anything was written to it."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientOSError) and isinstance(cause.__cause__, aiohttp.ClientConnectionResetError)
 
 
 def translate(error: Exception, *, began: bool) -> ProviderError:
@@ -104,19 +115,35 @@ async def read_body(response: httpx.Response) -> bytes:
     Raises:
         AnswerTooLarge: it is larger.
     """
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.aiter_bytes():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise AnswerTooLarge(f"The answer is larger than {MAX_BODY_BYTES / 1e6:.0f} MB.")
-        parts.append(part)
-    return b"".join(parts)
+    return b"".join([part async for part in _Limited(response)])
 
 
 def server_sent_events(response: httpx.Response) -> AsyncGenerator[ServerSentEvent, None]:
-    """The events of a stream; comments are passed over."""
-    return EventSource(response).aiter_sse()
+    """The events of a stream, up to MAX_BODY_BYTES of it; comments are passed over.
+
+    Raises:
+        AnswerTooLarge: it is larger, be it in events, in comments or in a line without an end.
+    """
+    limited = httpx.Response(200, headers=_EVENT_STREAM, stream=_Limited(response))
+    return EventSource(limited).aiter_sse()
+
+
+_EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+
+
+class _Limited(httpx.AsyncByteStream):
+    """A response's body after decompression, up to MAX_BODY_BYTES."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._response.aiter_bytes():
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                raise AnswerTooLarge(f"The answer is larger than {MAX_BODY_BYTES / 1e6:.0f} MB.")
+            yield part
 
 
 def media_type(response: httpx.Response) -> str:

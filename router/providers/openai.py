@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
 from router.config import ProviderConfig
 from router.errors import ContentFiltered, InvalidAnswer
-from router.events import Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
+from router.events import Finished, ProviderEvent, ReasoningDelta, ReasoningDetail, Served, TextDelta, ToolCallDelta
 from router.keys import Keys
-from router.messages import Usage
-from router.providers import Call, Problem
+from router.messages import Message, Usage
+from router.providers import Call, Problem, missing_key
 from router.providers.exchange import exchange
-from router.providers.failures import failure, number
+from router.providers.failures import failure
+from router.providers.untrusted import count, mapping, number, text
+
+ATTRIBUTION = {"HTTP-Referer": "http://localhost:8501", "X-OpenRouter-Title": "Fallback Lab"}
+"""By what OpenRouter lists an app; `headers` in models.yaml say it otherwise."""
 
 
 class OpenAIProvider:
@@ -32,10 +37,11 @@ class OpenAIProvider:
         self._keys = keys
         self._transport = transport
         self._url = f"{config.base_url}/chat/completions"
+        self._openrouter = urlsplit(config.base_url or "").hostname == "openrouter.ai"
+        self._headers = {**(ATTRIBUTION if self._openrouter else {}), **config.headers}
 
     def problem(self) -> Problem | None:
-        detail = self._keys.problem(self._config.api_key) if self._config.api_key else None
-        return Problem("no_key", detail) if detail else None
+        return missing_key(self._config, self._keys)
 
     async def prepare(self) -> None:
         """Nothing to do: connections are opened by the first call."""
@@ -45,13 +51,14 @@ class OpenAIProvider:
             self._transport,
             self._url,
             call,
-            headers={**self._authorization(), **self._config.headers},
+            headers={**self._authorization(), **self._headers},
             extra=self._config.body,
+            reasoning_details=self._openrouter,
             scrub=self._keys.scrub,
         )
 
     def _authorization(self) -> dict[str, str]:
-        secret = self._keys.get(self._config.api_key) if self._config.api_key else None
+        secret = self._keys.get(*self._config.api_key)
         return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
 
 
@@ -63,13 +70,27 @@ def chat_completions(
     headers: Mapping[str, str],
     extra: Mapping[str, Any],
     scrub: Callable[[str], str],
+    reasoning_details: bool = False,
 ) -> AsyncGenerator[ProviderEvent, None]:
-    """Send one call to a chat completions address; `extra` are body fields that the request's own override."""
+    """Send one call to a chat completions address.
+
+    Args:
+        extra: body fields that the request's own override.
+        reasoning_details: the server takes back the reasoning of earlier turns; others refuse fields they do not know.
+    """
     body = {**extra, **call.request.body(), "model": call.model}
+    if not reasoning_details:
+        body["messages"] = [_without_details(message) for message in call.request.messages]
     if call.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
     return exchange(transport, url, headers=headers, body=body, connect=call.connect, reader=ChunkReader(), scrub=scrub)
+
+
+def _without_details(message: Message) -> Message:
+    if "reasoning_details" not in message:
+        return message
+    return {name: value for name, value in message.items() if name != "reasoning_details"}
 
 
 class _PlainDelta(msgspec.Struct):
@@ -141,9 +162,9 @@ class ChunkReader:
     def _newly_served(self, chunk: Mapping[str, Any]) -> Served | None:
         before = self._served or Served()
         served = Served(
-            model=_text(chunk.get("model")) or before.model,
-            provider=_text(chunk.get("provider")) or before.provider,
-            id=_text(chunk.get("id")) or before.id,
+            model=text(chunk.get("model")) or before.model,
+            provider=text(chunk.get("provider")) or before.provider,
+            id=text(chunk.get("id")) or before.id,
         )
         if served == self._served:
             return None
@@ -167,9 +188,13 @@ class ChunkReader:
 
 
 def _delta(delta: dict[str, Any]) -> Iterator[ProviderEvent]:
-    reasoning = _text(delta.get("reasoning")) or _text(delta.get("reasoning_content"))
-    if reasoning := reasoning or _content(delta.get("reasoning_details")):
+    details = delta.get("reasoning_details")
+    reasoning = text(delta.get("reasoning")) or text(delta.get("reasoning_content"))
+    if reasoning := reasoning or _content(details):
         yield ReasoningDelta(reasoning)
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            yield ReasoningDetail(detail)
     if content := _content(delta.get("content")):
         yield TextDelta(content)
     calls = delta.get("tool_calls")
@@ -182,8 +207,8 @@ def _delta(delta: dict[str, Any]) -> Iterator[ProviderEvent]:
 def _content(content: object) -> str | None:
     """Text, or the text in a list of parts."""
     if isinstance(content, list):
-        return "".join(_text(part.get("text")) or "" for part in content if isinstance(part, dict))
-    return _text(content)
+        return "".join(text(part.get("text")) or "" for part in content if isinstance(part, dict))
+    return text(content)
 
 
 def _tool_call(position: int, call: dict[str, Any]) -> ToolCallDelta:
@@ -195,33 +220,26 @@ def _tool_call(position: int, call: dict[str, Any]) -> ToolCallDelta:
         arguments = msgspec.json.encode(arguments).decode()
     return ToolCallDelta(
         index=index if isinstance(index, int) else position,
-        id=_text(call.get("id")),
-        name=_text(function.get("name")),
-        arguments=_text(arguments) or "",
+        id=text(call.get("id")),
+        name=text(function.get("name")),
+        arguments=text(arguments) or "",
     )
 
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:
     """Token counts and cost of a chat completions `usage` object; what is absent or odd stays unknown."""
-    prompt = usage.get("prompt_tokens_details")
-    completion = usage.get("completion_tokens_details")
+    prompt = mapping(usage.get("prompt_tokens_details"))
+    completion = mapping(usage.get("completion_tokens_details"))
     return Usage(
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        cached_tokens=_count(prompt.get("cached_tokens")) if isinstance(prompt, dict) else None,
-        reasoning_tokens=_count(completion.get("reasoning_tokens")) if isinstance(completion, dict) else None,
+        prompt_tokens=count(usage.get("prompt_tokens")),
+        completion_tokens=count(usage.get("completion_tokens")),
+        cached_tokens=count(prompt.get("cached_tokens")),
+        cache_write_tokens=count(prompt.get("cache_write_tokens")),
+        reasoning_tokens=count(completion.get("reasoning_tokens")),
         cost=_dollars(usage.get("cost")),
     )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _dollars(value: object) -> float | None:
     cost = None if isinstance(value, str) else number(value)
     return cost if cost is not None and cost >= 0 else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None

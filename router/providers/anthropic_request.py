@@ -1,0 +1,176 @@
+"""A request in the shape of chat completions, as the body of Anthropic messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from router.messages import Message, Request
+from router.providers.untrusted import mapping
+
+MAX_TOKENS = 4096
+"""Answer limit where the request has none: the API wants one, and every model takes this."""
+
+# Effort in words, as thinking tokens; the API wants a number.
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576}
+
+_SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier", "betas")
+"""Fields that mean the same in both protocols, or are this one's own."""
+
+_DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+);base64,(?P<data>.+)", re.DOTALL)
+
+
+def messages_body(request: Request, model: str) -> dict[str, Any]:
+    """The body of POST /v1/messages; parameters that the API does not have (seed, penalties, …) are left out."""
+    asked = request.body()
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": asked.get("max_tokens") or asked.get("max_completion_tokens") or MAX_TOKENS,
+        "messages": _messages(request.messages),
+        **{name: asked[name] for name in _SAME if name in asked},
+    }
+    if system := "\n\n".join(_texts(message) for message in request.messages if _is_system(message)):
+        body["system"] = system
+    if stop := asked.get("stop"):
+        body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        if choice := _tool_choice(request.tool_choice, parallel=asked.get("parallel_tool_calls")):
+            body["tool_choice"] = choice
+    schema = mapping(mapping(request.response_format).get("json_schema")).get("schema")
+    if schema is not None:
+        body["output_config"] = {**body.get("output_config", {}), "format": {"type": "json_schema", "schema": schema}}
+    return _with_thinking(body, asked)
+
+
+def _with_thinking(body: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
+    reasoning = mapping(asked.get("reasoning"))
+    budget = reasoning.get("max_tokens") or _BUDGETS.get(str(asked.get("reasoning_effort") or reasoning.get("effort")))
+    if budget and "thinking" not in body:
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+        # Thinking counts against max_tokens, and forbids a temperature of one's own.
+        body["max_tokens"] += budget
+        for name in ("temperature", "top_k"):
+            body.pop(name, None)
+    elif (temperature := body.get("temperature")) is not None:
+        body["temperature"] = min(temperature, 1.0)  # here it ends at 1
+    return body
+
+
+def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Roles alternate here: neighbours of one role become one message, and tool results are the user's."""
+    found: list[dict[str, Any]] = []
+    for message in messages:
+        if _is_system(message):
+            continue
+        role = "assistant" if message.get("role") == "assistant" else "user"
+        blocks = list(_blocks(message))
+        if not blocks:
+            continue
+        if found and found[-1]["role"] == role:
+            found[-1]["content"] += blocks
+        else:
+            found.append({"role": role, "content": blocks})
+    return found
+
+
+def _blocks(message: Message) -> Iterator[dict[str, Any]]:
+    if message.get("role") == "tool":
+        content = [block for part in _parts(message) if (block := _content_block(part))]
+        yield {"type": "tool_result", "tool_use_id": message.get("tool_call_id", ""), "content": content}
+        return
+    if message.get("role") == "assistant":
+        yield from _thinking_blocks(message)
+    for part in _parts(message):
+        if block := _content_block(part):
+            yield block
+    for call in message.get("tool_calls") or ():
+        yield _tool_use(mapping(call))
+
+
+def _thinking_blocks(message: Message) -> Iterator[dict[str, Any]]:
+    """Thinking with its signature, as it came; without one the API would refuse it."""
+    for detail in message.get("reasoning_details") or ():
+        if detail.get("format") != "anthropic-claude-v1":
+            continue
+        if detail.get("type") == "reasoning.encrypted":
+            yield {"type": "redacted_thinking", "data": detail.get("data", "")}
+        elif detail.get("signature"):
+            yield {"type": "thinking", "thinking": detail.get("text", ""), "signature": detail["signature"]}
+
+
+def _parts(message: Message) -> list[Mapping[str, Any]]:
+    content = message.get("content")
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return [part for part in content or () if isinstance(part, Mapping)]
+
+
+def _content_block(part: Mapping[str, Any]) -> dict[str, Any] | None:
+    match part.get("type"):
+        case "text":
+            return {"type": "text", "text": part["text"]} if part.get("text") else None  # an empty one is refused
+        case "image_url":
+            return {"type": "image", "source": _source(mapping(part.get("image_url")).get("url", ""))}
+        case "file":
+            file = mapping(part.get("file"))
+            return {
+                "type": "document",
+                "source": _source(file.get("file_data", "")),
+                **({"title": file["filename"]} if file.get("filename") else {}),
+            }
+        case _:
+            return dict(part)  # a block of this protocol's own, such as one with cache_control
+
+
+def _source(url: str) -> dict[str, Any]:
+    if match := _DATA_URL.fullmatch(url):
+        return {"type": "base64", "media_type": match["type"], "data": match["data"]}
+    return {"type": "url", "url": url}
+
+
+def _tool_use(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = mapping(call.get("function"))
+    try:
+        arguments = msgspec.json.decode(function.get("arguments") or "{}")
+    except msgspec.MsgspecError:
+        arguments = {}
+    return {
+        "type": "tool_use",
+        "id": call.get("id", ""),
+        "name": function.get("name", ""),
+        "input": arguments if isinstance(arguments, dict) else {},
+    }
+
+
+def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    if not isinstance(function, Mapping):
+        return dict(tool)  # a tool of this protocol's own
+    described = {"description": function["description"]} if function.get("description") else {}
+    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    return {"name": function.get("name", ""), **described, "input_schema": schema}
+
+
+def _tool_choice(choice: object, *, parallel: object) -> dict[str, Any] | None:
+    translated: dict[str, Any] | None = None
+    if isinstance(choice, str):
+        kind = {"auto": "auto", "required": "any", "none": "none"}.get(choice, choice)
+        translated = {"type": kind}
+    elif isinstance(choice, Mapping):
+        name = mapping(choice.get("function")).get("name")
+        translated = {"type": "tool", "name": name} if name else dict(choice)
+    if parallel is False:
+        translated = {**(translated or {"type": "auto"}), "disable_parallel_tool_use": True}
+    return translated
+
+
+def _texts(message: Message) -> str:
+    return "\n".join(str(part.get("text", "")) for part in _parts(message))
+
+
+def _is_system(message: Message) -> bool:
+    return message.get("role") in ("system", "developer")
