@@ -3,79 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import respx
 from hypothesis import given
 from hypothesis import strategies as st
 
 import router.providers.exchange
 import router.providers.http
-from router.config import ProviderConfig
 from router.errors import ProviderError, decide
-from router.events import Finished, ProviderEvent, ReasoningDelta, ReasoningDetail, Served, TextDelta, ToolCallDelta
-from router.keys import Keys
+from router.events import Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
 from router.messages import Request, Usage
 from router.providers import Call
-from router.providers.openai import ChunkReader, OpenAIProvider, read_usage
+from router.providers.openai import ChunkReader, read_usage
+from tests.wire import HELLO, KEY, Body, Wire, sse, whole
 
-KEY = "sk-or-v1-0123456789abcdef"
-HELLO = Request(messages=({"role": "user", "content": "Hello"},))
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
 DONE = Finished("stop")
 
 
 def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"id": "gen", "model": "m-1", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-
-
-def sse(*chunks: object, end: str = "data: [DONE]\n\n") -> httpx.Response:
-    """A stream: chunks as JSON, lines as they are."""
-    lines = [one if isinstance(one, str) else f"data: {json.dumps(one)}\n\n" for one in chunks]
-    return httpx.Response(200, headers={"content-type": "text/event-stream"}, content="".join(lines) + end)
-
-
-def whole(body: object, status: int = 200, **headers: str) -> httpx.Response:
-    if isinstance(body, str):
-        return httpx.Response(status, headers={"content-type": "text/html", **headers}, content=body)
-    return httpx.Response(status, headers=headers, json=body)
-
-
-class Wire:
-    """A provider whose upstream is respx.
-
-    Attributes:
-        route: what is sent, and what comes back.
-    """
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        router = respx.Router(assert_all_called=False)
-        self.route = router.post("http://host/v1/chat/completions")
-        config = ProviderConfig(protocol="openai", base_url="http://host/v1", **settings)
-        self.provider = OpenAIProvider(config, Keys(folder, {"A_KEY": KEY}), httpx.MockTransport(router.async_handler))
-
-    async def events(
-        self, answer: httpx.Response | Exception, *, request: Request = HELLO, stream: bool = True
-    ) -> list[ProviderEvent]:
-        """The events of one call that is answered so; without who served it, and what only the next turn needs."""
-        self.route.mock(side_effect=[answer])
-        call = Call("m", request, stream, 5.0)
-        left_out = (Served, ReasoningDetail)
-        return [event async for event in self.provider.stream(call) if not isinstance(event, left_out)]
-
-    async def error(self, answer: httpx.Response | Exception, *, stream: bool = True) -> ProviderError:
-        """The error of one call that is answered so."""
-        with pytest.raises(ProviderError) as caught:
-            await self.events(answer, stream=stream)
-        return caught.value
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        return dict(json.loads(self.route.calls.last.request.content))
 
 
 @pytest.fixture
@@ -462,27 +413,6 @@ def test_no_retry_after_whatsoever_is_an_accident(value: str) -> None:
 
 
 # --- The connection --------------------------------------------------------------------------------
-
-
-class Body(httpx.AsyncByteStream):
-    """A body that tells whether it was closed, and may break off."""
-
-    def __init__(self, *parts: bytes, error: Exception | None = None) -> None:
-        self.parts = parts
-        self.error = error
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for part in self.parts:
-            yield part
-        if self.error:
-            raise self.error
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-    def response(self, kind: str = "text/event-stream", status: int = 200) -> httpx.Response:
-        return httpx.Response(status, headers={"content-type": kind}, stream=self)
 
 
 HI = f"data: {json.dumps(chunk(content='Hi'))}\n\n".encode()
