@@ -21,9 +21,11 @@ from router.errors import (
     decide,
 )
 from router.events import AnswerBuilder, Began, Finished, Queued, Restarted, Waiting
+from router.facts import ModelFacts
 from router.flight import Flight, Landed, Result
 from router.limit import Limit
-from router.messages import Attempt, Outcome
+from router.messages import Attempt, CostSource, Outcome, Usage
+from router.pricing import Bill, is_unbilled
 from router.providers import Call, Provider
 from router.retry import wait_before_retry
 
@@ -37,6 +39,9 @@ class Access(msgspec.Struct, frozen=True):
     Attributes:
         places: as many as the provider's max_concurrency.
         extra: the body fields that models.yaml adds for the provider, as canonical JSON.
+        facts: what is known of the model.
+        bill: what its tokens cost where the provider does not say.
+        insured: see `is_unbilled`.
     """
 
     ref: ModelRef
@@ -44,6 +49,9 @@ class Access(msgspec.Struct, frozen=True):
     breaker: Breaker
     places: asyncio.Semaphore
     extra: bytes = b"{}"
+    facts: ModelFacts = ModelFacts()
+    bill: Bill | None = None
+    insured: bool = False
 
 
 class ModelCall:
@@ -208,6 +216,7 @@ class _Try:
         began = self._began
         usage = self.builder.usage
         served = self.builder.served
+        cost, source = self._cost(usage, error)
         return Attempt(
             model=self._of.access.ref.text,
             provider=self._of.access.ref.provider,
@@ -227,9 +236,20 @@ class _Try:
             served_by=served.provider,
             generation_id=served.id,
             usage=usage,
-            cost=usage.cost if usage is not None else None,
-            cost_source="provider" if usage is not None and usage.cost is not None else None,
+            cost=cost,
+            cost_source=source,
         )
+
+    def _cost(self, usage: Usage | None, error: ProviderError | None) -> tuple[float | None, CostSource | None]:
+        access = self._of.access
+        cost: float | None = None
+        if usage is not None and usage.cost is not None:
+            return usage.cost, "provider"
+        if usage is not None and access.bill is not None:
+            cost = access.bill(usage)
+        elif error is not None and self._first_token is None and is_unbilled(error, insured=access.insured):
+            cost = 0.0
+        return cost, "computed" if cost is not None else None
 
 
 def _check_whole(builder: AnswerBuilder) -> None:

@@ -24,6 +24,7 @@ from router.errors import (
     decide,
 )
 from router.events import Ended, Event, Served, answer_so_far, replay
+from router.facts import needs_of
 from router.flight import Flight, Flights, Rider
 from router.messages import Answer, Attempt, Completion, Frozen, Outcome, Request, Source, digest
 from router.providers import Call, Problem
@@ -89,15 +90,16 @@ async def run_chain(
 
 
 class _Turn(NamedTuple):
-    """A model's turn in the loop: its place, and why it cannot be called at all, if so."""
+    """A model's turn in the loop: its place, and why it cannot be called at all, or not with this request, if so."""
 
     place: int
     access: Access
     problem: Problem | None
+    unmet: Problem | None
 
     @property
     def can_be_called(self) -> bool:
-        return self.problem is None and self.access.breaker.closes_in() is None
+        return (self.problem or self.unmet) is None and self.access.breaker.closes_in() is None
 
 
 class ChainRun:
@@ -115,6 +117,7 @@ class ChainRun:
         self._chain = chain
         self._request = request.with_defaults(chain.params)
         self._canonical = self._request.canonical()
+        self._needs = needs_of(self._request)
         self._options = options
         self._events = events
         self._id = uuid.uuid4().hex
@@ -158,12 +161,15 @@ class ChainRun:
 
     def _turns(self, offline: ModelRef | None) -> list[_Turn]:
         """The chain's models in order; the stand-in behind them where none can be called."""
-        accesses = [self._engine.access(ref) for ref in self._chain.models]
-        turns = [_Turn(place, access, access.provider.problem()) for place, access in enumerate(accesses)]
+        turns = [self._turn(place, ref) for place, ref in enumerate(self._chain.models)]
         if offline is not None and offline not in self._chain.models and all(turn.problem for turn in turns):
-            access = self._engine.access(offline)
-            turns.append(_Turn(len(turns), access, access.provider.problem()))
+            turns.append(self._turn(len(turns), offline))
         return turns
+
+    def _turn(self, place: int, ref: ModelRef) -> _Turn:
+        access = self._engine.access(ref)
+        unmet = self._needs.unmet_by(access.facts)
+        return _Turn(place, access, access.provider.problem(), Problem(*unmet) if unmet else None)
 
     async def _try_model(
         self, turn: _Turn, turns: list[_Turn], waiting: list[tuple[float, _Turn]]
@@ -173,8 +179,8 @@ class ChainRun:
         key = self._key(access)
         if engine.cache is not None and self._options.cache == "use" and (hit := engine.cache.get(key)):
             return self._replay(hit)
-        if turn.problem is not None:
-            self._note("skipped", turn.problem.reason, turn.problem.detail)
+        if problem := turn.problem or turn.unmet:
+            self._note("skipped", problem.reason, problem.detail)
             return None
         if self._time_left() <= 0:
             limit = f"the chain's deadline of {self._chain.policy.deadline:g} s was over"

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from router.config_values import Bytes, HttpUrl, Seconds, Variables
+from router.config_values import Bytes, Dollars, HttpUrl, Seconds, Variables
 from router.errors import ConfigError
+from router.facts import ModelFacts
 from router.messages import digest
+from router.pricing import Price
 from router.yaml_source import Lines, read_yaml
 
 
@@ -77,11 +80,41 @@ class ProviderConfig(_Data):
     body: Mapping[str, Any] = {}
     max_concurrency: Annotated[int, Field(ge=1)] = 8
 
+    @cached_property
+    def is_openrouter(self) -> bool:
+        """Whether it is OpenRouter itself, which has more than a compatible server."""
+        return urlsplit(self.base_url or "").hostname == "openrouter.ai"
+
     @pydantic.model_validator(mode="after")
     def _has_address(self) -> ProviderConfig:
         if self.protocol != "embedded" and self.base_url is None:
             raise ValueError(f"a provider with protocol {self.protocol} needs a base_url")
         return self
+
+
+class PriceConfig(_Data):
+    """US dollars per million tokens, and per request; see `Price`."""
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+    request: Dollars = 0.0
+
+
+class ModelConfig(_Data):
+    """What models.yaml says of a model; see `ModelFacts`."""
+
+    context: Annotated[int, Field(ge=1)] | None = None
+    tools: bool | None = None
+    images: bool | None = None
+    files: bool | None = None
+    price: PriceConfig | None = None
+
+    def facts(self) -> ModelFacts:
+        """The same as plain data."""
+        price = Price(**self.price.model_dump()) if self.price is not None else None
+        return ModelFacts(context=self.context, tools=self.tools, images=self.images, files=self.files, price=price)
 
 
 class ModelRef(_Data):
@@ -157,6 +190,7 @@ class _File(_Data):
     )
     offline: str | None = DEFAULT_OFFLINE
     policy: Policy = Policy()
+    models: Mapping[str, ModelConfig] = {}
     chains: Mapping[str, _ChainFile] = Field(min_length=1)
 
 
@@ -165,6 +199,7 @@ class Config(_Data):
 
     Attributes:
         offline: the model that answers where no provider of a chain has a key.
+        models: what the file says of models, by `provider:model`.
         warnings: sentences about what is allowed but probably not meant.
     """
 
@@ -173,6 +208,7 @@ class Config(_Data):
     providers: Mapping[str, ProviderConfig]
     offline: ModelRef | None
     policy: Policy
+    models: Mapping[str, ModelConfig]
     chains: Mapping[str, Chain]
     warnings: tuple[str, ...] = ()
 
@@ -186,6 +222,11 @@ class Config(_Data):
             return self.chains[category]
         except KeyError:
             raise ConfigError(f"{self.path} has no chain `{category}`{_nearest(category, self.chains)}") from None
+
+    def facts(self, ref: ModelRef) -> ModelFacts:
+        """What the file itself says of a model."""
+        model = self.models.get(f"{ref.provider}:{ref.model}")
+        return model.facts() if model is not None else ModelFacts()
 
     def single(self, reference: str) -> Chain:
         """A chain of one model, under the general policy.
@@ -224,6 +265,7 @@ def load_config(path: Path) -> Config:
             )
         chains = dict(_chains(file))
         offline = _offline(file)
+        models = dict(_models(file))
     except pydantic.ValidationError as error:
         raise ConfigError(_explain(path, lines, error)) from None
     except _Located as error:
@@ -234,6 +276,7 @@ def load_config(path: Path) -> Config:
         providers=file.providers,
         offline=offline,
         policy=file.policy,
+        models=models,
         chains=chains,
         warnings=tuple(_warnings(path, lines, chains)),
     )
@@ -262,6 +305,12 @@ def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
             model = Backoff if first["loc"][0] == "backoff" else ChainPolicy
             raise _Located(inside, _sentence(first, model)) from None
         yield name, Chain(name=name, models=tuple(refs), policy=policy, params=chain.params)
+
+
+def _models(file: _File) -> Iterator[tuple[str, ModelConfig]]:
+    for text, model in file.models.items():
+        ref = _reference(text, file, ("models", text))
+        yield f"{ref.provider}:{ref.model}", model
 
 
 def _reference(text: str, file: _File, at: tuple[str | int, ...]) -> ModelRef:
@@ -337,6 +386,10 @@ def _model_at(at: tuple[str | int, ...]) -> type[BaseModel]:
             return ProviderConfig
         case ("chains", _, _, *_):
             return _ChainFile
+        case ("models", _, "price", *_):
+            return PriceConfig
+        case ("models", _, _, *_):
+            return ModelConfig
         case _:
             return _File
 

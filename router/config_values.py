@@ -50,6 +50,7 @@ def _http_url(value: str) -> str:
 
 
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, strict=True, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0, strict=True)]
 Variables = Annotated[tuple[str, ...], BeforeValidator(_variables)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

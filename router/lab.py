@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,18 +18,20 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from router.breaker import Breakers, BreakerView
 from router.cache import ResponseCache
 from router.call import Access
+from router.catalogue import Catalogue
 from router.chain import Engine, Options, run_chain
 from router.chat import Chat
 from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
-from router.errors import ConfigError, StoreError
+from router.errors import ConfigError, ProviderError, StoreError
 from router.events import Event
+from router.facts import ModelFacts
 from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys
 from router.messages import Completion, Request
 from router.providers import Problem, Provider
 from router.providers.anthropic import AnthropicProvider
-from router.providers.embedded import CONTEXT, EmbeddedProvider
+from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
 from router.store import Observation, Store
@@ -65,6 +67,7 @@ class Lab:
         self._notice: str | None = None
         self.store = self._open_store()
         self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
+        self._catalogue = Catalogue(self.folder / "catalogue", {MODEL: FACTS})
         self._exit = contextlib.ExitStack()
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
         self._portal.call(self._open)
@@ -112,8 +115,23 @@ class Lab:
 
     def context(self, reference: str) -> int | None:
         """Tokens that a model can read; None where it is not known."""
-        ref = self._config.single(reference).models[0]
-        return CONTEXT if self._config.providers[ref.provider].protocol == "embedded" else None
+        return self.facts(self._config.single(reference).models[0]).context
+
+    def facts(self, ref: ModelRef) -> ModelFacts:
+        """What is known of a model."""
+        return self._catalogue.known(self._config, ref).facts
+
+    def models(self, provider: str) -> Mapping[str, ModelFacts] | None:
+        """The models that a provider lists, by name; None where its list was never read."""
+        return self._catalogue.models(self._config, provider)
+
+    def read_lists(self, providers: Iterable[str]) -> dict[str, str]:
+        """Read the providers' lists of models where that is due, and wait for it.
+
+        Returns:
+            By provider, why its list could not be read, in a sentence.
+        """
+        return self._portal.call(self._read_lists, self._config, sorted(set(providers)))
 
     def breaker(self, ref: ModelRef) -> BreakerView:
         """The state of a model's breaker."""
@@ -146,14 +164,16 @@ class Lab:
         self._breakers = Breakers(self._loop.time)
         self._flights = Flights()
         self._tasks: set[asyncio.Task[Completion]] = set()
+        self._learning: set[asyncio.Task[Any]] = set()
         self._embedded = EmbeddedProvider(self.keys, self._transport)
         self._providers: dict[str, _ProviderEntry] = {}
 
     async def _shut(self) -> None:
-        for task in self._tasks:
+        under_way: list[asyncio.Task[Any]] = [*self._tasks, *self._learning]
+        for task in under_way:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=5)
+        if under_way:
+            await asyncio.wait(under_way, timeout=5)
         await self._embedded.close()
         await self._transport.aclose()
 
@@ -180,12 +200,43 @@ class Lab:
             observe=self._observe,
             clock=self._loop.time,
         )
+        self._learn(config, chain)
         return await run_chain(engine, chain, request, options, offline=offline, events=events)
 
     def _access(self, config: Config, ref: ModelRef) -> Access:
         at = self._provider(config, ref.provider)
         breaker = self._breakers.get(ref.provider, ref.model, config.policy.breaker)
-        return Access(ref, at.provider, breaker, at.places, at.extra)
+        known = self._catalogue.known(config, ref)
+        return Access(
+            ref, at.provider, breaker, at.places, at.extra, known.facts, known.bill, at.settings.is_openrouter
+        )
+
+    def _learn(self, config: Config, chain: Chain) -> None:
+        """See to it that what is known of a chain's models is at hand for the next request; holds up none."""
+        for name in {ref.provider for ref in chain.models}:
+            at = self._provider(config, name)
+            if at.settings.is_openrouter:
+                if self._catalogue.is_due(config, name) and not at.provider.problem():
+                    self._in_background(self._read_lists(config, [name]))
+            elif at.settings.api_key and not self._catalogue.has_prices and not at.provider.problem():
+                self._in_background(self._catalogue.load_prices())
+
+    async def _read_lists(self, config: Config, providers: Sequence[str]) -> dict[str, str]:
+        async def read(name: str) -> str | None:
+            fetch = functools.partial(self._provider(config, name).provider.models, config.policy.connect)
+            try:
+                await self._catalogue.read(config, name, fetch)
+            except ProviderError as error:
+                return str(error)
+            return None
+
+        problems = await asyncio.gather(*(read(name) for name in providers))
+        return {name: problem for name, problem in zip(providers, problems, strict=True) if problem}
+
+    def _in_background(self, work: Coroutine[Any, Any, object]) -> None:
+        task = self._loop.create_task(work)
+        self._learning.add(task)
+        task.add_done_callback(self._learning.discard)
 
     def _provider(self, config: Config, name: str) -> _ProviderEntry:
         # A provider is as good as its configuration: one that changed is made anew, and calls under way keep theirs.

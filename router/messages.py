@@ -13,7 +13,7 @@ from router.errors import InvalidRequest
 Message: TypeAlias = Mapping[str, Any]
 Outcome = Literal["answered", "failed", "skipped", "cancelled"]
 CostSource = Literal["provider", "computed"]
-Source = Literal["chat", "compare", "eval", "cli"]
+Source = Literal["chat", "compare", "eval", "cli", "check"]
 
 MAX_REQUEST_BYTES = 4_000_000
 """Largest request that is sent, in bytes of JSON; every known provider refuses more text than this."""

@@ -30,6 +30,12 @@ def dollars(value: float | None) -> str:
     return f"${value:.2f}" if value >= 0.1 else f"${value:.2g}" if value >= 0.0001 else "< $0.0001"
 
 
+def cost(attempt: Attempt) -> str:
+    """What a call cost, and who says so: $0.0012, $0.0012 by list price, unknown."""
+    by_list = attempt.cost_source == "computed" and attempt.cost
+    return dollars(attempt.cost) + (" by list price" if by_list else "")
+
+
 def place(number: int) -> str:
     """Primary, fallback 1, fallback 2, …"""
     return "primary" if number == 0 else f"fallback {number}"
@@ -52,7 +58,7 @@ def attempt_sentence(attempt: Attempt) -> str:
         parts.append(f"{tokens} tokens")
     if attempt.served_model and attempt.served_model not in (attempt.model, attempt.model.partition(":")[2]):
         parts.append(f"served by {attempt.served_model}")
-    parts.append("shared" if attempt.shared else f"cost {dollars(attempt.cost)}")
+    parts.append("shared" if attempt.shared else f"cost {cost(attempt)}")
     return ", ".join(parts)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from router.messages import Attempt
-from router.words import attempt_sentence, dollars, seconds, tokens_per_second
+from router.words import attempt_sentence, cost, seconds, tokens_per_second
 
 from components.markdown import label
 
@@ -49,7 +49,7 @@ def draw_summary(attempts: Sequence[Attempt]) -> None:
     if usage is not None and usage.completion_tokens is not None:
         rate = tokens_per_second(last)
         parts.append(f"{usage.completion_tokens} tokens" + (f", {rate:.0f}/s" if rate and not last.cached else ""))
-    parts.append("cost $0" if last.cached else f"cost {dollars(last.cost)}".replace("$", r"\$"))
+    parts.append("cost $0" if last.cached else f"cost {cost(last)}".replace("$", r"\$"))
     st.caption(f"{_ICONS['answered']} " + " · ".join(parts))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from router.config import ProviderConfig
 from router.events import ProviderEvent
+from router.facts import ModelFacts
 from router.keys import Keys
 from router.messages import Request
 
@@ -52,6 +53,13 @@ class Provider(Protocol):
 
         Raises:
             ProviderError: it cannot be made ready.
+        """
+
+    async def models(self, connect: float) -> Mapping[str, ModelFacts]:
+        """The models that it says it serves, by their names; `connect` as in a call.
+
+        Raises:
+            ProviderError: the list cannot be read.
         """
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:

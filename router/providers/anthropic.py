@@ -19,12 +19,14 @@ from router.events import (
     TextDelta,
     ToolCallDelta,
 )
+from router.facts import ModelFacts
 from router.keys import Keys
 from router.messages import Usage
 from router.providers import Call, Problem, missing_key
 from router.providers.anthropic_request import messages_body
-from router.providers.exchange import exchange
+from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure
+from router.providers.model_list import read_models
 from router.providers.untrusted import count, mapping, text
 
 VERSION = "2023-06-01"
@@ -63,18 +65,27 @@ class AnthropicProvider:
     async def prepare(self) -> None:
         """Nothing to do: connections are opened by the first call."""
 
+    async def models(self, connect: float) -> Mapping[str, ModelFacts]:
+        url = f"{self._config.base_url}/models?limit=1000"
+        return read_models(
+            await read_json(self._transport, url, headers=self._headers(), connect=connect, scrub=self._keys.scrub)
+        )
+
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
-        secret = self._keys.get(*self._config.api_key)
-        key = {"x-api-key": secret.reveal()} if secret else {}
         return exchange(
             self._transport,
             self._url,
-            headers={"anthropic-version": VERSION, **key, **self._config.headers},
+            headers=self._headers(),
             body={**self._config.body, **messages_body(call.request, call.model), "stream": call.stream},
             connect=call.connect,
             reader=MessageReader(),
             scrub=self._keys.scrub,
         )
+
+    def _headers(self) -> dict[str, str]:
+        secret = self._keys.get(*self._config.api_key)
+        key = {"x-api-key": secret.reveal()} if secret else {}
+        return {"anthropic-version": VERSION, **key, **self._config.headers}
 
 
 class _PlainText(msgspec.Struct, tag="text_delta"):

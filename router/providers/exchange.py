@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -9,14 +10,14 @@ from typing import Any, Protocol
 import httpx
 import msgspec
 
-from router.errors import InvalidAnswer, ProviderError, StreamCut
+from router.errors import AnswerTimeout, InvalidAnswer, ProviderError, StreamCut
 from router.events import ProviderEvent, Served
 from router.providers.failures import failure
 from router.providers.http import (
     FOREIGN_ERRORS,
     media_type,
-    post,
     read_body,
+    send,
     server_sent_events,
     translate,
 )
@@ -65,7 +66,7 @@ async def exchange(  # noqa: PLR0912  # a generator more in between costs a tent
     response: httpx.Response | None = None
     try:
         data = msgspec.json.encode(body)
-        response = await post(
+        response = await send(
             transport, url, headers={"Content-Type": "application/json", **headers}, body=data, connect=connect
         )
         # A failed call has a number to ask its provider about, too. In an answer, its own id comes later and wins.
@@ -94,6 +95,42 @@ async def exchange(  # noqa: PLR0912  # a generator more in between costs a tent
     finally:
         if response is not None:
             await response.aclose()
+
+
+READ_LIMIT = 20.0
+"""Seconds to read a whole answer that is not a model's."""
+
+
+async def read_json(
+    transport: httpx.AsyncBaseTransport,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    connect: float,
+    scrub: Callable[[str], str],
+) -> Mapping[str, Any]:
+    """GET an address that answers with one JSON object.
+
+    Raises:
+        ProviderError: it does not.
+    """
+    try:
+        async with asyncio.timeout(READ_LIMIT):
+            response = await send(transport, url, headers=headers, body=None, connect=connect)
+            try:
+                body = await read_body(response)
+            finally:
+                await response.aclose()
+        if response.status_code != 200:
+            raise failure(response.status_code, body, response.headers)
+        return _decoded(body, media_type(response))
+    except ProviderError as error:
+        error.args = (scrub(str(error)),)
+        raise
+    except TimeoutError:
+        raise AnswerTimeout(f"No whole answer within {READ_LIMIT:g} s.") from None
+    except FOREIGN_ERRORS as error:
+        raise translate(error, began=True) from error
 
 
 def _decoded(body: bytes, kind: str) -> Mapping[str, Any]:

@@ -67,10 +67,10 @@ def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-async def post(
-    transport: httpx.AsyncBaseTransport, url: str, *, headers: Mapping[str, str], body: bytes, connect: float
+async def send(
+    transport: httpx.AsyncBaseTransport, url: str, *, headers: Mapping[str, str], body: bytes | None, connect: float
 ) -> httpx.Response:
-    """Send a POST. The response's body is not read yet; `aclose` closes its connection.
+    """Send a POST, or a GET where there is no body. The answer is not read yet; `aclose` closes its connection.
 
     The transport is called without httpx's client: its cookies, redirects and authentication are of no use here (a
     redirect is an error: the key must not go to another host), and cost as much as all of ours. Only the connection has
@@ -81,7 +81,8 @@ async def post(
     """
     timeout = {"connect": connect, "read": None, "write": None, "pool": None}
     try:
-        request = httpx.Request("POST", _parsed(url), headers=headers, content=body, extensions={"timeout": timeout})
+        method = "GET" if body is None else "POST"
+        request = httpx.Request(method, _parsed(url), headers=headers, content=body, extensions={"timeout": timeout})
         try:
             return await transport.handle_async_request(request)
         except httpx.HTTPError as error:

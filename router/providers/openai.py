@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -12,11 +11,13 @@ import msgspec
 from router.config import ProviderConfig
 from router.errors import ContentFiltered, InvalidAnswer
 from router.events import Finished, ProviderEvent, ReasoningDelta, ReasoningDetail, Served, TextDelta, ToolCallDelta
+from router.facts import ModelFacts
 from router.keys import Keys
 from router.messages import Message, Usage
 from router.providers import Call, Problem, missing_key
-from router.providers.exchange import exchange
+from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure
+from router.providers.model_list import read_models
 from router.providers.untrusted import count, mapping, number, text
 
 ATTRIBUTION = {"HTTP-Referer": "http://localhost:8501", "X-OpenRouter-Title": "Fallback Lab"}
@@ -37,8 +38,7 @@ class OpenAIProvider:
         self._keys = keys
         self._transport = transport
         self._url = f"{config.base_url}/chat/completions"
-        self._openrouter = urlsplit(config.base_url or "").hostname == "openrouter.ai"
-        self._headers = {**(ATTRIBUTION if self._openrouter else {}), **config.headers}
+        self._headers = {**(ATTRIBUTION if config.is_openrouter else {}), **config.headers}
 
     def problem(self) -> Problem | None:
         return missing_key(self._config, self._keys)
@@ -53,8 +53,15 @@ class OpenAIProvider:
             call,
             headers={**self._authorization(), **self._headers},
             extra=self._config.body,
-            reasoning_details=self._openrouter,
+            reasoning_details=self._config.is_openrouter,
             scrub=self._keys.scrub,
+        )
+
+    async def models(self, connect: float) -> Mapping[str, ModelFacts]:
+        headers = {**self._authorization(), **self._headers}
+        url = f"{self._config.base_url}/models"
+        return read_models(
+            await read_json(self._transport, url, headers=headers, connect=connect, scrub=self._keys.scrub)
         )
 
     def _authorization(self) -> dict[str, str]:

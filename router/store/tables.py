@@ -14,7 +14,7 @@ observations = Table(
     Column("prompt_hash", Text, nullable=False, comment="SHA-256 of the request's canonical JSON"),
     Column("category", Text, comment="NULL for a single model"),
     Column("chain", Text, nullable=False, comment="the chain's fingerprint"),
-    Column("source", Text, nullable=False, comment="chat, compare, eval or cli"),
+    Column("source", Text, nullable=False, comment="chat, compare, eval, cli or check"),
     Column("sample", Integer, nullable=False),
     Column("model", Text, nullable=False, comment="the reference asked for"),
     Column("provider", Text, nullable=False),

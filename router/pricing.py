@@ -1,0 +1,90 @@
+"""What a call costs where the provider does not say: list prices, in US dollars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from router.errors import ConnectionFailed, ConnectTimeout, ProviderError
+from router.messages import Frozen, Usage
+
+Bill: TypeAlias = Callable[[Usage], float | None]
+"""US dollars for the tokens of one call; None where the price or a count is unknown."""
+
+
+class Price(Frozen, frozen=True, kw_only=True):
+    """List price of a model: US dollars per million tokens, and per request.
+
+    Attributes:
+        cached_input: input read from the provider's prompt cache; None: as other input.
+        cache_write: input written to it; likewise.
+    """
+
+    input: float
+    output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    request: float = 0.0
+
+    def bill(self, usage: Usage) -> float | None:
+        """See `Bill`."""
+        if usage.prompt_tokens is None or usage.completion_tokens is None:
+            return None
+        read, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
+        millionths = (
+            max(usage.prompt_tokens - read - written, 0) * self.input
+            + read * (self.input if self.cached_input is None else self.cached_input)
+            + written * (self.input if self.cache_write is None else self.cache_write)
+            + usage.completion_tokens * self.output
+        )
+        return millionths / 1e6 + self.request
+
+
+def listed_bill(base_url: str, model: str) -> Bill:
+    """Prices of providers that publish them for people alone, from the offline data of genai-prices."""
+
+    def bill(usage: Usage) -> float | None:
+        # Imported when first needed: it takes half a second.
+        from genai_prices import Usage as Tokens  # noqa: PLC0415
+        from genai_prices import calc_price  # noqa: PLC0415
+
+        if usage.prompt_tokens is None or usage.completion_tokens is None:
+            return None
+        tokens = Tokens(
+            input_tokens=usage.prompt_tokens,
+            cache_read_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            output_tokens=usage.completion_tokens,
+        )
+        try:
+            return float(calc_price(tokens, model, provider_api_url=base_url).total_price)
+        except (LookupError, ValueError):  # no such provider or model, or counts that do not add up
+            return None
+
+    return bill
+
+
+def listed_context(base_url: str, model: str) -> int | None:
+    """Tokens that a model can read, from the same data."""
+    from genai_prices import Usage as Tokens  # noqa: PLC0415
+    from genai_prices import calc_price  # noqa: PLC0415
+
+    try:
+        return calc_price(Tokens(input_tokens=1), model, provider_api_url=base_url).model.context_window
+    except (LookupError, ValueError):
+        return None
+
+
+def is_unbilled(error: ProviderError, *, insured: bool) -> bool:
+    """Whether a call that failed before its first token is known to cost nothing.
+
+    There is no rule for all providers: certain is what was never sent, and what was refused before a model ran.
+
+    Args:
+        insured: the provider does not bill a failed answer either; OpenRouter's "zero completion insurance"
+            (https://openrouter.ai/docs/guides/features/zero-completion-insurance, read in November 2026).
+    """
+    if isinstance(error, ConnectionFailed | ConnectTimeout):
+        return True
+    status = error.status or 0
+    return (400 <= status < 500 and status != 408) or (insured and status >= 400)
