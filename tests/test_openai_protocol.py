@@ -118,6 +118,8 @@ NOTHING: list[Any] = [
     "event: ping\n\n",
     "data: \n\n",
     "data: {not json\n\n",
+    f"data: {'[' * 100_000}\n\n",
+    'data: {"choices": [{"delta": ' + '{"content":' * 100_000 + "\n\n",
     'data: {"choices": [{"delta": {"content": "cut o\n\n',
     "retry: 5\nid: 7\nunknown line\n\n",
     None,
@@ -137,7 +139,7 @@ NOTHING: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("nothing", NOTHING, ids=str)
+@pytest.mark.parametrize("nothing", NOTHING, ids=lambda value: str(value)[:60])
 @pytest.mark.parametrize("position", ["first", "later"])
 async def test_what_says_nothing_is_passed_over(wire: Wire, nothing: object, position: str) -> None:
     text = chunk(content="Hi")
@@ -283,6 +285,10 @@ LIMIT = {"message": "Slow down.", "code": 429}
         (whole("<html>Log in</html>"), "invalid_answer"),
         (whole("<html>Bad gateway</html>", 502), "server_failed"),
         (whole("", 200), "invalid_answer"),
+        (sse({"error": {"type": "invalid_request_error", "message": "Why.", "code": None}}), "bad_request"),
+        (Body(b'{"choices": "\xff"}').response("application/json"), "invalid_answer"),
+        (Body(b"[" * 100_000).response("application/json"), "invalid_answer"),
+        (Body(b"[" * 100_000).response("application/json", 500), "server_failed"),
         (whole("", 301, location="http://other/"), "bad_request"),
     ],
 )

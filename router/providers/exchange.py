@@ -21,6 +21,7 @@ from router.providers.http import (
     server_sent_events,
     translate,
 )
+from router.providers.untrusted import NO_JSON
 
 _NUMBERS = ("x-generation-id", "request-id", "x-request-id")
 """OpenRouter's, Anthropic's and OpenAI's header with a call's number."""
@@ -136,7 +137,7 @@ async def read_json(
 def _decoded(body: bytes, kind: str) -> Mapping[str, Any]:
     try:
         answer = msgspec.json.decode(body.strip())
-    except msgspec.MsgspecError:
+    except NO_JSON:
         what = f"{kind} instead of JSON" if kind and "json" not in kind else "no valid JSON"
         raise InvalidAnswer(f"The server answered with {what}; check its base_url.", status=200) from None
     if not isinstance(answer, dict):

@@ -26,7 +26,7 @@ from router.errors import (
     ServerFailed,
     Unavailable,
 )
-from router.providers.untrusted import mapping, number
+from router.providers.untrusted import NO_JSON, mapping, number
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds; a longer Retry-After is taken as one day."""
@@ -105,7 +105,7 @@ def _error_object(body: object) -> Mapping[str, Any]:
     if isinstance(body, bytes | str):
         try:
             body = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except NO_JSON:
             return {}
     error = mapping(body).get("error", body)
     return {"message": error} if isinstance(error, str) else mapping(error)
@@ -128,8 +128,9 @@ def _class(status: int | None, codes: list[str], message: str, metadata: Mapping
             return _BY_CODE[code]
     if status == 429 and _BILL.search(message):
         return QuotaExhausted
-    invalid = status == 400 or (status is None and "invalid_request_error" in codes)
-    if invalid:
+    if status == 400 or (status in (None, 200) and "invalid_request_error" in codes):
+        if "credit balance" in message.lower():  # Anthropic's bill
+            return PaymentRequired
         return ContextLengthExceeded if _CONTEXT.search(message) else BadRequest
     if status is None or not 300 <= status < 500:
         return ServerFailed

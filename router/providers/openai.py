@@ -18,7 +18,7 @@ from router.providers import Call, Problem, missing_key
 from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure
 from router.providers.model_list import read_models
-from router.providers.untrusted import count, mapping, number, text
+from router.providers.untrusted import NO_JSON, count, mapping, number, text
 
 ATTRIBUTION = {"HTTP-Referer": "http://localhost:8501", "X-OpenRouter-Title": "Fallback Lab"}
 """By what OpenRouter lists an app; `headers` in models.yaml say it otherwise."""
@@ -138,13 +138,13 @@ class ChunkReader:
             # A third of the time that the whole chunk takes: most of a stream's cost is here.
             try:
                 text = _decode_plain(data).choices[0].delta.content
-            except msgspec.MsgspecError:
+            except NO_JSON:
                 pass  # not plain: all of it is read below
             else:
                 return (TextDelta(text),) if text else ()
         try:
             chunk = msgspec.json.decode(data)
-        except msgspec.MsgspecError:
+        except NO_JSON:
             return ()  # one malformed event does not spoil the others; a lost finish reason is found at the end
         return self._events(chunk) if isinstance(chunk, dict) else ()
 

@@ -6,10 +6,20 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+NO_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What decoding raises: no JSON, no UTF-8, or nested more deeply than anything that is meant."""
+
 
 def mapping(value: object) -> Mapping[str, Any]:
     """An object; an empty one for anything else."""
     return value if isinstance(value, Mapping) else {}
+
+
+def mappings(value: object) -> list[Mapping[str, Any]]:
+    """The objects in a list; none in anything else."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def text(value: object) -> str | None:
