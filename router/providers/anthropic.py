@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from router.config import ProviderConfig
-from router.errors import ContentFiltered
+from router.errors import ContentFiltered, InvalidAnswer
 from router.events import (
     Finished,
     ProviderEvent,
@@ -27,7 +27,7 @@ from router.providers.anthropic_request import messages_body
 from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure
 from router.providers.model_list import read_models
-from router.providers.untrusted import count, mapping, text
+from router.providers.untrusted import NO_JSON, count, mapping, text
 
 VERSION = "2023-06-01"
 """The `anthropic-version` header that this file speaks."""
@@ -114,13 +114,13 @@ class MessageReader:
         """See `Reader.read`."""
         try:
             piece = _decode_plain(data).delta.text
-        except msgspec.MsgspecError:
+        except NO_JSON:
             pass  # not plain: all of it is read below
         else:
             return (TextDelta(piece),) if piece else ()
         try:
             event = msgspec.json.decode(data)
-        except msgspec.MsgspecError:
+        except NO_JSON:
             return ()  # one malformed event does not spoil the others
         return self._event(event) if isinstance(event, dict) else ()
 
@@ -128,9 +128,11 @@ class MessageReader:
         """See `Reader.whole`."""
         if answer.get("error") or answer.get("type") == "error":
             raise failure(200, answer)
-        yield from self._started(answer)
         blocks = answer.get("content")
-        for index, block in enumerate(blocks if isinstance(blocks, list) else []):
+        if not isinstance(blocks, list):
+            raise InvalidAnswer("The answer has no content in it.", status=200)
+        yield from self._started(answer)
+        for index, block in enumerate(blocks):
             if isinstance(block, dict):
                 yield from self._block(index, block, whole=True)
         yield from self._stopped(answer)
@@ -152,9 +154,9 @@ class MessageReader:
 
     def _started(self, message: Mapping[str, Any]) -> Iterator[ProviderEvent]:
         yield Served(model=text(message.get("model")), id=text(message.get("id")))
-        self._usage |= mapping(message.get("usage"))
         # What the prompt costs is known from here on, also where the answer breaks off; the output is not.
-        yield msgspec.structs.replace(read_usage(self._usage), completion_tokens=None)
+        self._usage = {k: v for k, v in mapping(message.get("usage")).items() if k != "output_tokens"}
+        yield read_usage(self._usage)
 
     def _stopped(self, message: Mapping[str, Any]) -> Iterator[ProviderEvent]:
         # The counts of message_delta are totals; what it leaves out still holds from message_start.
@@ -176,7 +178,7 @@ class MessageReader:
                 arguments = msgspec.json.encode(block.get("input") or {}).decode() if whole else ""
                 yield ToolCallDelta(call, text(block.get("id")), text(block.get("name")), arguments)
             case "redacted_thinking" if data := text(block.get("data")):
-                yield ReasoningDetail({"type": "reasoning.encrypted", "data": data, "format": DETAILS_FORMAT})
+                yield ReasoningDetail(_thinking(index, "encrypted", "data", data))
             case "text" | "thinking":
                 yield from self._delta(index, block)
 
@@ -185,15 +187,16 @@ class MessageReader:
             yield TextDelta(piece)
         if piece := text(delta.get("thinking")):
             yield ReasoningDelta(piece)
-            yield ReasoningDetail(_thinking(index, "text", piece))
+            yield ReasoningDetail(_thinking(index, "text", "text", piece))
         if piece := text(delta.get("signature")):
-            yield ReasoningDetail(_thinking(index, "signature", piece))
-        if piece := text(delta.get("partial_json")):
-            yield ToolCallDelta(self._call_of_block.get(_key(index), self._calls), arguments=piece)
+            yield ReasoningDetail(_thinking(index, "text", "signature", piece))
+        # The arguments of a call that the server makes itself are none of ours.
+        if (piece := text(delta.get("partial_json"))) and (call := self._call_of_block.get(_key(index))) is not None:
+            yield ToolCallDelta(call, arguments=piece)
 
 
-def _thinking(index: object, field: str, piece: str) -> dict[str, Any]:
-    return {"type": "reasoning.text", field: piece, "format": DETAILS_FORMAT, "index": _key(index)}
+def _thinking(index: object, kind: str, field: str, piece: str) -> dict[str, Any]:
+    return {"type": f"reasoning.{kind}", field: piece, "format": DETAILS_FORMAT, "index": _key(index)}
 
 
 def _key(index: object) -> int:

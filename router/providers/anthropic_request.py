@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from router.messages import Message, Request
-from router.providers.untrusted import mapping
+from router.providers.untrusted import NO_JSON, count, mapping, mappings, text
 
 MAX_TOKENS = 4096
 """Answer limit where the request has none: the API wants one, and every model takes this."""
@@ -17,10 +19,10 @@ MAX_TOKENS = 4096
 # Effort in words, as thinking tokens; the API wants a number.
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576}
 
-_SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier", "betas")
+_SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier")
 """Fields that mean the same in both protocols, or are this one's own."""
 
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+);base64,(?P<data>.+)", re.DOTALL)
+_DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+)(?:;[\w.=+-]+)*;base64,(?P<data>.+)", re.DOTALL)
 
 
 def messages_body(request: Request, model: str) -> dict[str, Any]:
@@ -28,11 +30,11 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
     asked = request.body()
     body: dict[str, Any] = {
         "model": model,
-        "max_tokens": asked.get("max_tokens") or asked.get("max_completion_tokens") or MAX_TOKENS,
+        "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
         "messages": _messages(request.messages),
         **{name: asked[name] for name in _SAME if name in asked},
     }
-    if system := "\n\n".join(_texts(message) for message in request.messages if _is_system(message)):
+    if system := _system([message for message in request.messages if _is_system(message)]):
         body["system"] = system
     if stop := asked.get("stop"):
         body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
@@ -42,13 +44,15 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
             body["tool_choice"] = choice
     schema = mapping(mapping(request.response_format).get("json_schema")).get("schema")
     if schema is not None:
-        body["output_config"] = {**body.get("output_config", {}), "format": {"type": "json_schema", "schema": schema}}
+        form = {"type": "json_schema", "schema": schema}
+        body["output_config"] = {**mapping(body.get("output_config")), "format": form}
     return _with_thinking(body, asked)
 
 
 def _with_thinking(body: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
     reasoning = mapping(asked.get("reasoning"))
-    budget = reasoning.get("max_tokens") or _BUDGETS.get(str(asked.get("reasoning_effort") or reasoning.get("effort")))
+    effort = asked.get("reasoning_effort") or reasoning.get("effort")
+    budget = count(reasoning.get("max_tokens")) or _BUDGETS.get(str(effort))
     if budget and "thinking" not in body:
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
         # Thinking counts against max_tokens, and forbids a temperature of one's own.
@@ -58,6 +62,14 @@ def _with_thinking(body: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, 
     elif (temperature := body.get("temperature")) is not None:
         body["temperature"] = min(temperature, 1.0)  # here it ends at 1
     return body
+
+
+def _system(messages: list[Message]) -> str | list[dict[str, Any]]:
+    """Text where it is text; blocks where one of them says more than that, such as cache_control."""
+    blocks = [block for message in messages for part in _parts(message) if (block := _content_block(part))]
+    if all(block.keys() == {"type", "text"} for block in blocks):
+        return "\n\n".join(block["text"] for block in blocks)
+    return blocks
 
 
 def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
@@ -87,13 +99,13 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
     for part in _parts(message):
         if block := _content_block(part):
             yield block
-    for call in message.get("tool_calls") or ():
-        yield _tool_use(mapping(call))
+    for call in mappings(message.get("tool_calls")):
+        yield _tool_use(call)
 
 
 def _thinking_blocks(message: Message) -> Iterator[dict[str, Any]]:
     """Thinking with its signature, as it came; without one the API would refuse it."""
-    for detail in message.get("reasoning_details") or ():
+    for detail in mappings(message.get("reasoning_details")):
         if detail.get("format") != "anthropic-claude-v1":
             continue
         if detail.get("type") == "reasoning.encrypted":
@@ -106,43 +118,47 @@ def _parts(message: Message) -> list[Mapping[str, Any]]:
     content = message.get("content")
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [part for part in content or () if isinstance(part, Mapping)]
+    return mappings(content)
 
 
 def _content_block(part: Mapping[str, Any]) -> dict[str, Any] | None:
+    # cache_control is this protocol's own: OpenRouter's users write it into any part.
+    rest = {name: value for name, value in part.items() if name in ("cache_control", "citations")}
     match part.get("type"):
         case "text":
-            return {"type": "text", "text": part["text"]} if part.get("text") else None  # an empty one is refused
+            return dict(part) if text(part.get("text")) else None  # an empty one is refused
         case "image_url":
-            return {"type": "image", "source": _source(mapping(part.get("image_url")).get("url", ""))}
+            return {"type": "image", "source": _source(mapping(part.get("image_url")).get("url")), **rest}
         case "file":
             file = mapping(part.get("file"))
-            return {
-                "type": "document",
-                "source": _source(file.get("file_data", "")),
-                **({"title": file["filename"]} if file.get("filename") else {}),
-            }
+            title = {"title": file["filename"]} if file.get("filename") else {}
+            return {"type": "document", "source": _source(file.get("file_data")), **title, **rest}
         case _:
-            return dict(part)  # a block of this protocol's own, such as one with cache_control
+            return dict(part)  # a block of this protocol's own
 
 
-def _source(url: str) -> dict[str, Any]:
-    if match := _DATA_URL.fullmatch(url):
-        return {"type": "base64", "media_type": match["type"], "data": match["data"]}
-    return {"type": "url", "url": url}
+def _source(address: object) -> dict[str, Any]:
+    url = text(address) or ""
+    match = _DATA_URL.fullmatch(url)
+    if match is None:
+        return {"type": "url", "url": url}
+    if match["type"].startswith("text/"):  # a file of text goes as text: base64 is for PDF and images
+        with contextlib.suppress(ValueError):
+            return {"type": "text", "media_type": "text/plain", "data": b64decode(match["data"]).decode()}
+    return {"type": "base64", "media_type": match["type"], "data": match["data"]}
 
 
 def _tool_use(call: Mapping[str, Any]) -> dict[str, Any]:
     function = mapping(call.get("function"))
-    try:
-        arguments = msgspec.json.decode(function.get("arguments") or "{}")
-    except msgspec.MsgspecError:
-        arguments = {}
+    arguments = function.get("arguments")
+    if isinstance(arguments, str):
+        with contextlib.suppress(*NO_JSON):
+            arguments = msgspec.json.decode(arguments)
     return {
         "type": "tool_use",
         "id": call.get("id", ""),
         "name": function.get("name", ""),
-        "input": arguments if isinstance(arguments, dict) else {},
+        "input": mapping(arguments),
     }
 
 
@@ -163,13 +179,9 @@ def _tool_choice(choice: object, *, parallel: object) -> dict[str, Any] | None:
     elif isinstance(choice, Mapping):
         name = mapping(choice.get("function")).get("name")
         translated = {"type": "tool", "name": name} if name else dict(choice)
-    if parallel is False:
+    if parallel is False and translated != {"type": "none"}:
         translated = {**(translated or {"type": "auto"}), "disable_parallel_tool_use": True}
     return translated
-
-
-def _texts(message: Message) -> str:
-    return "\n".join(str(part.get("text", "")) for part in _parts(message))
 
 
 def _is_system(message: Message) -> bool:
