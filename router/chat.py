@@ -154,5 +154,7 @@ def _messages(before: Sequence[Turn], prompt: str, system: str) -> Iterator[Mess
     for turn in before:
         yield {"role": "user", "content": turn.prompt}
         if turn.answer.text:
-            yield {"role": "assistant", "content": turn.answer.text}
+            # Calls have no results here; what was cut holds reasoning that is not whole.
+            left_out = {"tool_calls": ()} | ({} if turn.state == "answered" else {"reasoning_details": ()})
+            yield msgspec.structs.replace(turn.answer, **left_out).message()
     yield {"role": "user", "content": prompt}

@@ -85,6 +85,11 @@ class ProviderConfig(_Data):
         """Whether it is OpenRouter itself, which has more than a compatible server."""
         return urlsplit(self.base_url or "").hostname == "openrouter.ai"
 
+    @cached_property
+    def is_openai(self) -> bool:
+        """Whether it is OpenAI itself, which refuses what it has renamed."""
+        return urlsplit(self.base_url or "").hostname == "api.openai.com"
+
     @pydantic.model_validator(mode="after")
     def _has_address(self) -> ProviderConfig:
         if self.protocol != "embedded" and self.base_url is None:

