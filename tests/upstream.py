@@ -202,6 +202,11 @@ def error_inside_200(code: int | str = 502, message: str = "Upstream gave up.") 
     return status(200, message, code=code)
 
 
+def models(*listed: Json) -> Step:
+    """The list of models: objects with an `id`, and what else the server says of each."""
+    return respond(200, {"object": "list", "data": listed})
+
+
 def html_page() -> Step:
     return respond(200, b"<!doctype html><title>Welcome</title>", {"Content-Type": "text/html"})
 
@@ -259,6 +264,11 @@ class Exchange:
         self.arrived = time.monotonic()
         self.write = connection.write
         self.drop = connection.drop
+
+    @property
+    def asks_for_models(self) -> bool:
+        """GET /v1/models, which is no call of a model."""
+        return self._head.startswith(b"GET ")
 
     @functools.cached_property
     def body(self) -> dict[str, Any]:
@@ -323,9 +333,9 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        head, _, rest = self._buffer.partition(b"\r\n\r\n")
+        head, ended, rest = self._buffer.partition(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-        if length is None or len(rest) < int(length[1]):
+        if not ended or len(rest) < (int(length[1]) if length else 0):
             return
         self._buffer = b""
         self._exchange = exchange = Exchange(self, head, rest)
@@ -401,23 +411,38 @@ class Upstream:
         self._changed = threading.Condition()
         self._log: dict[Exchange, Received] = {}
         self._scripts: dict[str, tuple[deque[Step], Step]] = {}
+        self._models: Step = models()
+        self._listed: list[Mapping[str, str]] = []
 
     def script(self, model: str, *steps: Step, then: Step = answer()) -> None:
         """What the next calls of a model get, in order, and what all after them get."""
         with self._changed:
             self._scripts[model] = deque(steps), then
 
+    def script_models(self, step: Step) -> None:
+        """What all who ask for the list of models get."""
+        with self._changed:
+            self._models = step
+
     def reset(self) -> None:
         """Forget all scripts and calls."""
         with self._changed:
             self._scripts.clear()
             self._log.clear()
+            self._models = models()
+            self._listed.clear()
 
     @property
     def requests(self) -> list[Received]:
         """All calls so far."""
         with self._changed:
             return list(self._log.values())
+
+    @property
+    def listings(self) -> list[Mapping[str, str]]:
+        """The headers of all who asked for the list of models."""
+        with self._changed:
+            return list(self._listed)
 
     def received(self, model: str) -> list[Received]:
         """All calls of one model so far."""
@@ -441,6 +466,9 @@ class Upstream:
         """A call has arrived."""
         with self._changed:
             self._changed.notify_all()
+            if exchange.asks_for_models:
+                self._listed.append(exchange.headers)
+                return self._models
             self._log[exchange] = Received(exchange.model, exchange.body, exchange.headers, exchange.arrived)
             steps, then = self._scripts.get(exchange.model, (deque(), answer()))
             return steps.popleft() if steps else then
