@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,15 @@ def test_several_tool_results_are_one_user_message() -> None:
             ],
         },
     ]
+
+
+@pytest.mark.parametrize("name", ["functions.add:0", "", "é", "x" * 5])
+def test_an_id_of_another_provider_becomes_one_that_the_api_takes(name: str) -> None:
+    call = {"id": name, "type": "function", "function": {"name": "add", "arguments": "{}"}}
+    body = asked({"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": name, "content": "3"})
+    use, result = body["messages"][0]["content"][0]["id"], body["messages"][1]["content"][0]["tool_use_id"]
+    assert use == result
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", use)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from router.messages import Message, Request
+from router.messages import Message, Request, digest
 from router.providers.untrusted import NO_JSON, count, mapping, mappings, text
 
 MAX_TOKENS = 4096
@@ -21,6 +21,8 @@ _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh
 
 _SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier")
 """Fields that mean the same in both protocols, or are this one's own."""
+
+_CALL_ID = re.compile(r"[\w-]+", re.ASCII)
 
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+)(?:;[\w.=+-]+)*;base64,(?P<data>.+)", re.DOTALL)
 
@@ -92,7 +94,7 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
 def _blocks(message: Message) -> Iterator[dict[str, Any]]:
     if message.get("role") == "tool":
         content = [block for part in _parts(message) if (block := _content_block(part))]
-        yield {"type": "tool_result", "tool_use_id": message.get("tool_call_id", ""), "content": content}
+        yield {"type": "tool_result", "tool_use_id": _call_id(message.get("tool_call_id")), "content": content}
         return
     if message.get("role") == "assistant":
         yield from _thinking_blocks(message)
@@ -156,10 +158,16 @@ def _tool_use(call: Mapping[str, Any]) -> dict[str, Any]:
             arguments = msgspec.json.decode(arguments)
     return {
         "type": "tool_use",
-        "id": call.get("id", ""),
+        "id": _call_id(call.get("id")),
         "name": function.get("name", ""),
         "input": mapping(arguments),
     }
+
+
+def _call_id(value: object) -> str:
+    """An id that the API takes: other providers' ids hold dots and colons, which it refuses."""
+    found = str(value or "")
+    return found if _CALL_ID.fullmatch(found) else f"call_{digest(found)[:24]}"
 
 
 def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
