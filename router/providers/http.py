@@ -16,6 +16,7 @@ from router.errors import (
     ConnectionFailed,
     ConnectionReset,
     ConnectTimeout,
+    InvalidAnswer,
     ProviderError,
     StreamCut,
 )
@@ -82,7 +83,9 @@ async def send(
     timeout = {"connect": connect, "read": None, "write": None, "pool": None}
     try:
         method = "GET" if body is None else "POST"
-        request = httpx.Request(method, _parsed(url), headers=headers, content=body, extensions={"timeout": timeout})
+        request = httpx.Request(
+            method, _parsed(url), headers=_encoded(headers), content=body, extensions={"timeout": timeout}
+        )
         try:
             return await transport.handle_async_request(request)
         except httpx.HTTPError as error:
@@ -91,6 +94,12 @@ async def send(
             return await transport.handle_async_request(request)
     except FOREIGN_ERRORS as error:
         raise translate(error, began=False) from error
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Of several that differ in upper and lower case, the last one; any letter, as UTF-8."""
+    last = {name.lower(): (name.encode(), value.encode()) for name, value in headers.items()}
+    return list(last.values())
 
 
 def _was_closed(error: httpx.HTTPError) -> bool:
@@ -139,6 +148,9 @@ class _Limited(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        # What is compressed twice can grow a millionfold in one piece, before anything here is asked.
+        if "," in self._response.headers.get("content-encoding", ""):
+            raise InvalidAnswer("The answer is compressed more than once, as no server needs to.")
         size = 0
         async for part in self._response.aiter_bytes():
             size += len(part)
