@@ -102,7 +102,7 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._details: dict[tuple[object, object], _DetailParts] = {}
+        self._details: dict[tuple[str, str], _DetailParts] = {}
         self._calls: dict[int, _CallParts] = {}
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
@@ -117,8 +117,7 @@ class AnswerBuilder:
             self._reasoning.append(event.text)
             return True
         if isinstance(event, ReasoningDetail):
-            key = (event.detail.get("type"), event.detail.get("index"))
-            self._details.setdefault(key, _DetailParts()).add(event.detail)
+            self._details.setdefault(self._detail_key(event.detail), _DetailParts()).add(event.detail)
             return True
         if isinstance(event, ToolCallDelta):
             self._calls.setdefault(event.index, _CallParts()).add(event)
@@ -128,8 +127,15 @@ class AnswerBuilder:
         elif isinstance(event, Usage):
             self.usage = event
         elif isinstance(event, Served):
-            self.served = event
+            before = self.served
+            self.served = Served(event.model or before.model, event.provider or before.provider, event.id or before.id)
         return False
+
+    def _detail_key(self, detail: Mapping[str, Any]) -> tuple[str, str]:
+        index = detail.get("index")
+        if index is None and "data" in detail:
+            return "", str(len(self._details))  # encrypted reasoning comes in one piece
+        return str(detail.get("type")), str(index)
 
     def answer(self) -> Answer:
         """What has arrived so far."""

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import router.providers.exchange
 import router.providers.http
 from router.errors import ProviderError, decide
-from router.events import Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
-from router.messages import Request, Usage
+from router.events import AnswerBuilder, Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
+from router.messages import Answer, Request, Usage
 from router.providers import Call
 from router.providers.openai import ChunkReader, read_usage
 from tests.wire import HELLO, KEY, Body, Wire, sse, whole
@@ -67,6 +67,34 @@ async def test_the_key_and_the_provider_s_own_fields_go_along(tmp_path: Path) ->
     headers = wire.route.calls.last.request.headers
     assert (headers["authorization"], headers["x-title"]) == (f"Bearer {KEY}", "Lab")
     assert (wire.sent["top_k"], wire.sent["seed"]) == (1, 7)
+
+
+OPENROUTER = "https://openrouter.ai/api/v1"
+OTHERS = ["http://host/v1", "https://openrouter.ai.host/v1", "https://host/openrouter.ai/v1"]
+GREETING = sse(chunk("stop", content="Hi"))
+
+
+@pytest.mark.parametrize(
+    ("base_url", "headers", "sent"),
+    [
+        (OPENROUTER, {}, ("http://localhost:8501", "Fallback Lab")),
+        (OPENROUTER, {"X-OpenRouter-Title": "Mine"}, ("http://localhost:8501", "Mine")),
+        (OPENROUTER, {"http-referer": "https://mine", "x-openrouter-title": "Mine"}, ("https://mine", "Mine")),
+        *((other, {}, (None, None)) for other in OTHERS),
+    ],
+)
+async def test_openrouter_alone_is_told_which_app_asks(
+    tmp_path: Path, base_url: str, headers: dict[str, str], sent: tuple[str | None, str | None]
+) -> None:
+    wire = Wire(tmp_path, base_url=base_url, headers=headers)
+    await wire.events(GREETING)
+    assert (wire.headers.get("http-referer"), wire.headers.get("x-openrouter-title")) == sent
+
+
+async def test_a_header_of_one_s_own_may_hold_any_letter(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, headers={"X-Title": "Café 東京"})
+    await wire.events(GREETING)
+    assert dict(wire.headers.raw)[b"X-Title"] == "Café 東京".encode()
 
 
 async def test_a_server_without_keys_gets_none(wire: Wire) -> None:
@@ -251,6 +279,93 @@ async def test_who_serves_is_not_forgotten_by_later_chunks(wire: Wire, last: dic
     wire.route.mock(return_value=sse({**chunk(content="Hi"), "provider": "host"}, last, STOP))
     served = [event async for event in wire.provider.stream(Call("m", HELLO, True, 5.0)) if isinstance(event, Served)]
     assert served[-1] == Served("m-1", "host", "gen")
+
+
+DETAILS = [
+    {"type": "reasoning.text", "text": "Hm, é", "signature": None, "format": "anthropic-claude-v1", "index": 0},
+    {"type": "reasoning.text", "text": "m.", "index": 0, "id": None},
+    {"type": "reasoning.text", "signature": "c2ln", "index": 0},
+    {"type": "reasoning.summary", "summary": "One ", "id": "rs_1", "index": 1},
+    {"type": "reasoning.summary", "summary": "two.", "index": 1},
+    {"type": "reasoning.encrypted", "data": "b25l", "id": "rs_2", "index": 2, "new": {"x": [1]}},
+    {"type": "reasoning.encrypted", "data": "dHdv", "id": "rs_3", "index": 3},
+]
+JOINED = [
+    {
+        "type": "reasoning.text",
+        "text": "Hm, ém.",
+        "signature": "c2ln",
+        "format": "anthropic-claude-v1",
+        "index": 0,
+        "id": None,
+    },
+    {"type": "reasoning.summary", "summary": "One two.", "id": "rs_1", "index": 1},
+    *DETAILS[-2:],
+]
+
+
+def in_one_body(*details: object) -> httpx.Response:
+    message = {"content": "Hi", "reasoning_details": details}
+    return whole({"choices": [{"message": message, "finish_reason": "stop"}]})
+
+
+WITHOUT_INDEX = [{"type": "reasoning.encrypted", "data": data, "id": data} for data in ("one", "two")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (sse(*(chunk(reasoning_details=[detail]) for detail in DETAILS), chunk("stop", content="Hi")), JOINED),
+        (in_one_body(*JOINED), JOINED),
+        (in_one_body(*WITHOUT_INDEX), WITHOUT_INDEX),
+        (sse(*(chunk(reasoning_details=[one]) for one in WITHOUT_INDEX), chunk("stop", content="Hi")), WITHOUT_INDEX),
+        (in_one_body(None, 5, []), []),
+        (in_one_body({"type": ["odd"], "index": {}}), [{"type": ["odd"], "index": {}}]),
+    ],
+    ids=["streamed", "whole", "without index", "without index, streamed", "odd", "odder"],
+)
+async def test_reasoning_details_go_back_to_openrouter_as_they_came(
+    tmp_path: Path, answer: httpx.Response, kept: list[object]
+) -> None:
+    wire = Wire(tmp_path, base_url=OPENROUTER)
+    builder = AnswerBuilder()
+    for event in await wire.all_events(answer):
+        builder.add(event)
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, builder.answer().message())))
+    assert wire.sent["messages"][-1].get("reasoning_details", []) == kept
+
+
+@pytest.mark.parametrize("other", OTHERS)
+async def test_reasoning_details_go_to_no_other_server(tmp_path: Path, other: str) -> None:
+    wire = Wire(tmp_path, base_url=other)
+    said = Answer(text="Hi", reasoning_details=(DETAILS[0],)).message()
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, said)))
+    assert wire.sent["messages"] == [*HELLO.messages, {"role": "assistant", "content": "Hi"}]
+
+
+NUMBERED = {"content-type": "text/event-stream", "x-request-id": "req"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "number"),
+    [
+        (whole({"error": {}}, 500, **{"x-generation-id": "gen-7", "x-request-id": "r"}), "gen-7"),
+        (whole({"error": {}}, 500, **{"Request-Id": "req-7"}), "req-7"),
+        (whole("<html>", 502, **{"X-Request-Id": "req-7"}), "req-7"),
+        (whole({"error": {}}, 500), None),
+        (httpx.Response(200, headers=NUMBERED, content=b""), "req"),
+        (httpx.Response(200, headers=NUMBERED, content=b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n'), "req"),
+        (httpx.Response(200, headers=NUMBERED, content=b'data: {"choices":[],"model":"m"}\n\n'), "req"),
+        (httpx.Response(200, headers=NUMBERED, content=b'data: {"choices":[],"id":"gen"}\n\n'), "gen"),
+    ],
+)
+async def test_a_failed_call_has_a_number_to_ask_about(wire: Wire, answer: httpx.Response, number: str | None) -> None:
+    wire.route.mock(return_value=answer)
+    builder = AnswerBuilder()
+    with pytest.raises(ProviderError):
+        async for event in wire.provider.stream(Call("m", HELLO, True, 5.0)):
+            builder.add(event)
+    assert builder.served.id == number
 
 
 # --- Errors at every place -------------------------------------------------------------------------
