@@ -25,7 +25,9 @@ from router.store.database import HEAD, Database
 from router.store.tables import metadata, observations
 from router.store.writer import Writer
 
-USAGE = Usage(prompt_tokens=11, completion_tokens=12, cached_tokens=13, reasoning_tokens=14, cost=0.5)
+USAGE = Usage(
+    prompt_tokens=11, completion_tokens=12, cached_tokens=13, cache_write_tokens=15, reasoning_tokens=14, cost=0.5
+)
 FULL = Attempt(
     model="p:m", provider="p", place=2, number=3, outcome="failed", started=100.5, offset=1.5, reason="server_failed",
     detail="It said: secret prompt.", wait=2.5, queued=3.5, latency=4.5, ttft=5.5, status=503, served_model="m-1",
@@ -78,7 +80,7 @@ def test_every_field_lands_in_its_column(store: Store) -> None:
         "sample": 4, "model": "p:m", "provider": "p", "place": 2, "number": 3, "outcome": "failed",
         "reason": "server_failed", "status": 503, "started": 100.5, "offset": 1.5, "wait": 2.5, "queued": 3.5,
         "latency": 4.5, "ttft": 5.5, "served_model": "m-1", "served_by": "host", "generation_id": "gen-1",
-        "prompt_tokens": 11, "completion_tokens": 12, "cached_tokens": 13, "reasoning_tokens": 14, "cost": 0.5,
+        "prompt_tokens": 11, "completion_tokens": 12, "cached_tokens": 13, "cache_write_tokens": 15, "reasoning_tokens": 14, "cost": 0.5,
         "cost_source": "provider", "cached": True, "shared": True, "injected": True,
     }  # fmt: skip
 

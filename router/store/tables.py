@@ -35,6 +35,7 @@ observations = Table(
     Column("prompt_tokens", Integer),
     Column("completion_tokens", Integer),
     Column("cached_tokens", Integer),
+    Column("cache_write_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("cost", Float, comment="US dollars; NULL is unknown"),
     Column("cost_source", Text, comment="provider or computed"),
@@ -52,6 +53,7 @@ conversations = Table(
     Column("created", Float, nullable=False, comment="Unix time, seconds"),
     Column("updated", Float, nullable=False),
     Column("settings", Text, nullable=False, comment="JSON"),
+    Column("title", Text, comment="NULL until somebody gives it one: the first prompt serves"),
 )
 
 turns = Table(
@@ -62,4 +64,45 @@ turns = Table(
     Column("created", Float, nullable=False),
     Column("turn", Text, nullable=False, comment="JSON"),
     Index("turns_conversation", "conversation"),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("updated", Float, nullable=False, comment="Unix time, seconds"),
+)
+
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created", Float, nullable=False, comment="Unix time, seconds"),
+    Column("plan", Text, nullable=False, comment="JSON"),
+)
+
+cells = Table(
+    "cells",
+    metadata,
+    Column("comparison", Text, primary_key=True),
+    Column("lane", Integer, primary_key=True),
+    Column("prompt", Integer, primary_key=True),
+    Column("repeat", Integer, primary_key=True),
+    Column("cell", Text, nullable=False, comment="JSON"),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created", Float, nullable=False, comment="Unix time, seconds"),
+    Column("comparison", Text, nullable=False),
+    Column("prompt", Integer, nullable=False),
+    Column("category", Text, comment="NULL for prompts without one"),
+    Column("left", Text, nullable=False, comment="the lane's label"),
+    Column("right", Text, nullable=False),
+    Column("winner", Text, nullable=False, comment="left, right, tie or both bad"),
 )
