@@ -65,7 +65,7 @@ def needs_of(request: Request) -> Needs:
     characters = 0
     for part in (part for message in request.messages for part in _parts(message)):
         kinds.add(part.get("type"))
-        characters += len(str(part.get("text", "")))
+        characters += len(str(part.get("text") or ""))
     return Needs(bool(request.tools), "image_url" in kinds, "file" in kinds, characters)
 
 

@@ -56,12 +56,12 @@ def _date(value: object) -> str | None:
 def _price(pricing: Mapping[str, Any]) -> Price | None:
     """OpenRouter's prices are dollars per token, as text; a negative one says that it depends."""
     prices = {name: number(value) for name, value in pricing.items()}
-    prompt, completion = prices.get("prompt"), prices.get("completion")
-    if prompt is None or completion is None or prompt < 0 or completion < 0:
+    prompt, completion = _million(prices.get("prompt")), _million(prices.get("completion"))
+    if prompt is None or completion is None:
         return None
     return Price(
-        input=prompt * 1e6,
-        output=completion * 1e6,
+        input=prompt,
+        output=completion,
         cached_input=_million(prices.get("input_cache_read")),
         cache_write=_million(prices.get("input_cache_write")),
         request=max(prices.get("request") or 0.0, 0.0),
@@ -69,4 +69,4 @@ def _price(pricing: Mapping[str, Any]) -> Price | None:
 
 
 def _million(price: float | None) -> float | None:
-    return price * 1e6 if price is not None and price >= 0 else None
+    return number(price * 1e6) if price is not None and price >= 0 else None
