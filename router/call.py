@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 import msgspec
@@ -20,8 +21,9 @@ from router.errors import (
     StreamStalled,
     decide,
 )
-from router.events import AnswerBuilder, Began, Finished, Queued, Restarted, Waiting
+from router.events import AnswerBuilder, Began, Finished, ProviderEvent, Queued, Restarted, Waiting
 from router.facts import ModelFacts
+from router.faults import Faults, befallen
 from router.flight import Flight, Landed, Result
 from router.limit import Limit
 from router.messages import Attempt, CostSource, Outcome, Usage
@@ -60,6 +62,7 @@ class ModelCall:
     Args:
         permit: the breaker's leave for the first try; None to ask for it although the breaker is open.
         clock: monotonic seconds, the running loop's.
+        faults: what befalls its tries.
     """
 
     def __init__(
@@ -68,13 +71,16 @@ class ModelCall:
         call: Call,
         policy: ChainPolicy,
         permit: Permit | None,
+        *,
         clock: Callable[[], float],
+        faults: Faults | None = None,
     ) -> None:
         self.access = access
         self.call = call
         self.policy = policy
         self._permit = permit
         self.clock = clock
+        self.faults = faults
 
     async def fly(self, flight: Flight) -> Result:
         """Make all tries; see `Flight.take_off`."""
@@ -92,7 +98,7 @@ class ModelCall:
             if attempt.outcome == "cancelled":
                 breaker.give_back(permit)
                 return None
-            if attempt.sent:
+            if attempt.sent and attempt.fault is None:
                 breaker.record(permit, error)
             else:
                 breaker.give_back(permit)
@@ -138,6 +144,7 @@ class _Try:
         self._ended: float | None = None
         self.builder = AnswerBuilder()
         self.outcome: Outcome = "answered"
+        self.fault = call.faults.take(call.access.ref.text) if call.faults is not None else None
 
     @property
     def sent(self) -> bool:
@@ -186,7 +193,7 @@ class _Try:
         clock, emit, add = self._of.clock, self._flight.emit, self.builder.add
         stall, last = self._of.policy.stall, math.inf
         streamed = self._of.call.stream  # the pieces of a whole answer come all at once
-        async with aclosing(self._of.access.provider.stream(self._of.call)) as events:
+        async with aclosing(self._stream()) as events:
             async for event in events:
                 emit(event)
                 if add(event):
@@ -200,6 +207,10 @@ class _Try:
                     limit.at = min(last, at)
                 elif streamed and isinstance(event, Finished):
                     limit.hasten(clock() + AFTER_FINISH)
+
+    def _stream(self) -> AsyncGenerator[ProviderEvent, None]:
+        stream = functools.partial(self._of.access.provider.stream, self._of.call)
+        return stream() if self.fault is None else befallen(self.fault, stream)
 
     def _timed_out(self, limit: Limit) -> None:
         if self.builder.finish_reason is not None:
@@ -238,11 +249,14 @@ class _Try:
             usage=usage,
             cost=cost,
             cost_source=source,
+            injected=self.fault is not None,
         )
 
     def _cost(self, usage: Usage | None, error: ProviderError | None) -> tuple[float | None, CostSource | None]:
         access = self._of.access
         cost: float | None = None
+        if self.fault is not None and not self.fault.is_sent:
+            return 0.0, "computed"
         if usage is not None and usage.cost is not None:
             return usage.cost, "provider"
         if usage is not None and access.bill is not None:

@@ -25,6 +25,7 @@ from router.errors import (
 )
 from router.events import Ended, Event, Served, answer_so_far, replay
 from router.facts import needs_of
+from router.faults import Faults
 from router.flight import Flight, Flights, Rider
 from router.messages import Answer, Attempt, Completion, Frozen, Outcome, Request, Source, digest
 from router.providers import Call, Problem
@@ -73,12 +74,14 @@ async def run_chain(
     options: Options,
     *,
     offline: ModelRef | None = None,
+    faults: Faults | None = None,
     events: list[Event] | None = None,
 ) -> Completion:
     """Ask the chain's models in order until one answers.
 
     Args:
         offline: answers where no provider of the chain has a key.
+        faults: what befalls the models' calls; a model with one is asked anew and alone, and its breaker hears nothing.
         events: is appended every event as it comes.
 
     Raises:
@@ -86,7 +89,8 @@ async def run_chain(
         AllModelsFailed: no model answered, or a content policy ended the chain.
         Cancelled: the task was cancelled; carries what had arrived.
     """
-    return await ChainRun(engine, chain, request, options, [] if events is None else events).run(offline)
+    run = ChainRun(engine, chain, request, options, faults=faults or Faults(), events=[] if events is None else events)
+    return await run.run(offline)
 
 
 class _Turn(NamedTuple):
@@ -111,6 +115,8 @@ class ChainRun:
         chain: Chain,
         request: Request,
         options: Options,
+        *,
+        faults: Faults,
         events: list[Event],
     ) -> None:
         self._engine = engine
@@ -119,6 +125,7 @@ class ChainRun:
         self._canonical = self._request.canonical()
         self._needs = needs_of(self._request)
         self._options = options
+        self._faults = faults
         self._events = events
         self._id = uuid.uuid4().hex
         self._prompt_hash = digest(self._canonical)
@@ -153,7 +160,7 @@ class ChainRun:
             # Only open breakers stood in the way: the one that closes first is tried once.
             _, turn = min(waiting, key=lambda entry: entry[0])
             self._current = turn.place, turn.access.ref
-            landed = await self._ride(turn.access, None, share=self._time_left(), key=self._key(turn.access))
+            landed = await self._ride(turn.access, None, share=self._time_left())
             if isinstance(landed, Answer):
                 return landed
             last_error = landed
@@ -176,8 +183,8 @@ class ChainRun:
     ) -> Answer | ProviderError | None:
         """One turn of the loop: an answer, the error it failed with, or None where it was skipped."""
         engine, access = self._engine, turn.access
-        key = self._key(access)
-        if engine.cache is not None and self._options.cache == "use" and (hit := engine.cache.get(key)):
+        key, mode = self._key(access), self._cache_mode(access)
+        if engine.cache is not None and mode == "use" and (hit := engine.cache.get(key)):
             return self._replay(hit)
         if problem := turn.problem or turn.unmet:
             self._note("skipped", problem.reason, problem.detail)
@@ -187,7 +194,7 @@ class ChainRun:
             self._note("skipped", "deadline", limit)
             return None
         permit: Permit | None = None
-        if self._joinable(key) is None:
+        if self._joinable(key, mode) is None:
             closes_in = access.breaker.closes_in()
             permit = access.breaker.acquire()
             if permit is None:
@@ -197,18 +204,22 @@ class ChainRun:
                 return None
         # Those that can be called share what is left of the deadline, so that the last one gets its part.
         later = sum(other.can_be_called for other in turns[turn.place + 1 :])
-        return await self._ride(access, permit, share=self._time_left() / (1 + later), key=key)
+        return await self._ride(access, permit, share=self._time_left() / (1 + later))
 
     def _key(self, access: Access) -> str:
         return cache_key(access.ref, self._canonical, access.extra, self._options.sample)
 
-    async def _ride(self, access: Access, permit: Permit | None, *, share: float, key: str) -> Answer | ProviderError:
+    def _cache_mode(self, access: Access) -> CacheMode:
+        return "off" if access.ref.text in self._faults else self._options.cache
+
+    async def _ride(self, access: Access, permit: Permit | None, *, share: float) -> Answer | ProviderError:
         """Join the identical call under way, or make it, and wait for its end or our own limit."""
-        flight = self._joinable(key)
+        key, mode = self._key(access), self._cache_mode(access)
+        flight = self._joinable(key, mode)
         if flight is None:
             call = Call(access.ref.model, self._request, self._options.stream, self._chain.policy.connect)
-            fly = ModelCall(access, call, self._chain.policy, permit, self._engine.clock).fly
-            flight = self._engine.flights.open(key if self._options.cache == "use" else None, fly)
+            fly = ModelCall(access, call, self._chain.policy, permit, clock=self._engine.clock, faults=self._faults).fly
+            flight = self._engine.flights.open(key if mode == "use" else None, fly)
         stream, policy = self._options.stream, self._chain.policy
         rider = Rider(
             share=share,
@@ -225,12 +236,12 @@ class ChainRun:
                 self._note("failed", landed.kind, str(landed), shared=True)
             return landed
         attempt = self._attempts[-1]
-        if self._engine.cache is not None and self._options.cache != "off" and not attempt.shared:
+        if self._engine.cache is not None and mode != "off" and not attempt.shared:
             self._engine.cache.put(key, CachedAnswer(answer=landed.answer, attempt=attempt))
         return landed.answer
 
-    def _joinable(self, key: str) -> Flight | None:
-        return self._engine.flights.get(key) if self._options.cache == "use" else None
+    def _joinable(self, key: str, mode: CacheMode) -> Flight | None:
+        return self._engine.flights.get(key) if mode == "use" else None
 
     def _stop_at_policy(self, error: ProviderError) -> None:
         if decide(error).next:

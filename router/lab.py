@@ -25,6 +25,7 @@ from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
 from router.errors import ConfigError, ProviderError, StoreError
 from router.events import Event
 from router.facts import ModelFacts
+from router.faults import Faults
 from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys
@@ -82,8 +83,12 @@ class Lab:
         category: str | None = None,
         model: str | None = None,
         options: Options = Options(),
+        faults: Faults | None = None,
     ) -> Handle:
         """Send a request through a category's chain, or to a single model; returns at once.
+
+        Args:
+            faults: what befalls the models' calls; see `Faults`.
 
         Raises:
             ConfigError: there is no such chain.
@@ -93,7 +98,7 @@ class Lab:
         # Who names a model wants that model: nothing stands in for it.
         offline = config.offline if model is None else None
         handle = Handle(self._loop)
-        run = self._run(config, chain, request, options, offline=offline, events=handle.log)
+        run = self._run(config, chain, request, options, offline=offline, faults=faults, events=handle.log)
         self._loop.call_soon_threadsafe(self._launch, handle, run)
         return handle
 
@@ -190,6 +195,7 @@ class Lab:
         options: Options,
         *,
         offline: ModelRef | None,
+        faults: Faults | None,
         events: list[Event],
     ) -> Completion:
         self._cache.policy = config.policy.cache
@@ -201,7 +207,7 @@ class Lab:
             clock=self._loop.time,
         )
         self._learn(config, chain)
-        return await run_chain(engine, chain, request, options, offline=offline, events=events)
+        return await run_chain(engine, chain, request, options, offline=offline, faults=faults, events=events)
 
     def _access(self, config: Config, ref: ModelRef) -> Access:
         at = self._provider(config, ref.provider)

@@ -13,6 +13,7 @@ from router.chain import Engine, Options, run_chain
 from router.config import BreakerPolicy, Chain, ChainPolicy, ModelRef
 from router.errors import AllModelsFailed, ProviderError
 from router.events import Event, Finished, ProviderEvent, TextDelta
+from router.faults import Faults
 from router.flight import Flights
 from router.messages import Completion, Request
 from router.providers import Call, Problem
@@ -128,6 +129,7 @@ class Bench:
         request: Request = HELLO,
         *,
         offline: ModelRef | None = None,
+        faults: Faults | None = None,
         events: list[Event] | None = None,
         **options: Any,
     ) -> Completion:
@@ -138,6 +140,7 @@ class Bench:
             request,
             Options(**options),
             offline=offline,
+            faults=faults,
             events=self.events,
         )
 

@@ -1,0 +1,144 @@
+"""Faults on demand: what a model's calls meet, and what hears nothing of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.cache import ResponseCache
+from router.config import CachePolicy
+from router.events import Restarted, TextDelta
+from router.faults import AFTER_TOKENS, FAULT_KINDS, Fault, FaultKind, Faults
+from router.messages import Attempt, Completion
+from tests.fakes import Bench, Step, chain_of, good, story
+from tests.virtual_time import run_virtual
+
+LONG: list[Step] = [*(TextDelta(f"{number} ") for number in range(AFTER_TOKENS + 5)), *good()]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[ResponseCache]:
+    cache = ResponseCache(tmp_path / "cache", CachePolicy())
+    yield cache
+    cache.close()
+
+
+def faults_of(**models: Fault) -> Faults:
+    faults = Faults(draw=lambda: 0.5)
+    for model, fault in models.items():
+        faults.set(model, fault)
+    return faults
+
+
+def run(bench: Bench, faults: Faults, *models: str, **options: object) -> Completion:
+    return run_virtual(bench.ask(chain_of(*models), faults=faults, **options))
+
+
+def first(completion: Completion) -> Attempt:
+    return completion.attempts[0]
+
+
+REASONS: dict[FaultKind, str] = {
+    "silence": "first_token_timeout",
+    "rate limit": "rate_limited",
+    "server error": "server_failed",
+    "bad answer": "invalid_answer",
+    "cut stream": "stream_cut",
+    "stalled stream": "stream_stalled",
+}
+
+
+@pytest.mark.parametrize("kind", REASONS)
+def test_a_model_with_a_fault_fails_as_it_would(kind: FaultKind) -> None:
+    completion = run(Bench(a=[LONG], b=[good()]), faults_of(a=Fault(kind=kind, times=None)), "a", "b")
+    assert (first(completion).reason, completion.attempts[-1].model) == (REASONS[kind], "b")
+
+
+def test_every_kind_of_fault_is_told_apart() -> None:
+    assert set(FAULT_KINDS) == {*REASONS, "slow first token"}
+
+
+def test_a_slow_first_token_is_still_an_answer() -> None:
+    completion = run(Bench(a=[good()]), faults_of(a=Fault(kind="slow first token", seconds=4)), "a")
+    assert first(completion).ttft == pytest.approx(4)
+
+
+def test_a_fault_lasts_for_so_many_calls() -> None:
+    faults = faults_of(a=Fault(kind="server error", times=2))
+    completion = run(Bench(a=[good()]), faults, "a")
+    assert story(completion.attempts) == [
+        ("a", 1, "failed", "server_failed"),
+        ("a", 2, "failed", "server_failed"),
+        ("a", 3, "answered", None),
+    ]
+    assert faults.view() == {}
+
+
+@pytest.mark.parametrize(("probability", "outcome"), [(0.4, "answered"), (0.6, "failed")])
+def test_a_fault_may_befall_some_calls_alone(probability: float, outcome: str) -> None:
+    faults = faults_of(a=Fault(kind="bad answer", times=None, probability=probability))
+    assert first(run(Bench(a=[good()], b=[good()]), faults, "a", "b")).outcome == outcome
+
+
+def test_a_fault_that_is_taken_back_befalls_nothing() -> None:
+    faults = faults_of(a=Fault(kind="bad answer"))
+    faults.set("a", None)
+    assert first(run(Bench(a=[good()]), faults, "a")).outcome == "answered"
+
+
+def test_what_a_cut_stream_gave_is_dropped() -> None:
+    bench = Bench(a=[LONG], b=[good()])
+    run(bench, faults_of(a=Fault(kind="cut stream")), "a", "b")
+    assert Restarted() in bench.events
+
+
+@pytest.mark.parametrize("kind", ["cut stream", "stalled stream"])
+def test_a_stream_too_short_to_break_is_cut_at_its_end(kind: FaultKind) -> None:
+    completion = run(Bench(a=[good()], b=[good()]), faults_of(a=Fault(kind=kind)), "a", "b")
+    assert first(completion).reason == "stream_cut"
+
+
+# --- What hears nothing of it ----------------------------------------------------------------------
+
+
+def test_attempts_are_marked() -> None:
+    completion = run(Bench(a=[good()], b=[good()]), faults_of(a=Fault(kind="bad answer")), "a", "b")
+    assert [attempt.injected for attempt in completion.attempts] == [True, False]
+
+
+def test_a_fault_without_a_call_makes_none_and_costs_nothing() -> None:
+    bench = Bench(a=[good()], b=[good()])
+    completion = run(bench, faults_of(a=Fault(kind="silence")), "a", "b")
+    assert (bench.provider.count("a"), first(completion).cost) == (0, 0.0)
+
+
+def test_a_breaker_hears_nothing_of_faults() -> None:
+    bench = Bench(a=[good()], b=[good()])
+    run(bench, faults_of(a=Fault(kind="server error", times=None)), "a", "b")
+    assert run_virtual(bench.ask(chain_of("a"))).attempts[-1].outcome == "answered"
+
+
+def test_an_answer_from_the_cache_does_not_hide_a_fault(cache: ResponseCache) -> None:
+    bench = Bench(cache=cache, a=[good()], b=[good()])
+    run(bench, Faults(), "a", "b")
+    assert first(run(bench, faults_of(a=Fault(kind="bad answer")), "a", "b")).reason == "invalid_answer"
+
+
+def test_an_answer_with_a_fault_is_not_kept(cache: ResponseCache) -> None:
+    bench = Bench(cache=cache, a=[good()])
+    run(bench, faults_of(a=Fault(kind="slow first token")), "a")
+    assert not first(run(bench, Faults(), "a")).cached
+
+
+def test_a_call_with_a_fault_is_shared_with_nobody() -> None:
+    bench = Bench(a=[good(after=1)])
+
+    async def both() -> list[Completion]:
+        faults = faults_of(a=Fault(kind="slow first token", seconds=2))
+        return await asyncio.gather(bench.ask(chain_of("a"), faults=faults), bench.ask(chain_of("a")))
+
+    with_fault, without = run_virtual(both())
+    assert (first(with_fault).shared, first(without).injected, first(without).shared) == (False, False, False)
