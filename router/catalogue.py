@@ -16,6 +16,7 @@ from router.errors import ProviderError
 from router.facts import ModelFacts
 from router.messages import Frozen, digest
 from router.pricing import Bill, listed_bill, listed_context
+from router.providers.untrusted import NO_JSON
 
 FRESH_FOR = 86_400.0
 """Seconds; a list is then read again, and serves until that has worked."""
@@ -146,7 +147,7 @@ class _Lists:
     def _load(self, base_url: str) -> _List | None:
         try:
             return msgspec.json.decode(self._path(base_url).read_bytes(), type=_List)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, *NO_JSON):
             return None
 
     def _keep(self, base_url: str, found: _List) -> None:
