@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from router.cache import ResponseCache
-from router.config import CachePolicy
+from router.config import BreakerPolicy, CachePolicy
 from router.events import Restarted, TextDelta
 from router.faults import AFTER_TOKENS, FAULT_KINDS, Fault, FaultKind, Faults
 from router.messages import Attempt, Completion
@@ -117,8 +117,12 @@ def test_a_fault_without_a_call_makes_none_and_costs_nothing() -> None:
 
 def test_a_breaker_hears_nothing_of_faults() -> None:
     bench = Bench(a=[good()], b=[good()])
-    run(bench, faults_of(a=Fault(kind="server error", times=None)), "a", "b")
-    assert run_virtual(bench.ask(chain_of("a"))).attempts[-1].outcome == "answered"
+
+    async def calls_heard_of() -> int:
+        await bench.ask(chain_of("a", "b"), faults=faults_of(a=Fault(kind="server error", times=None)))
+        return bench.breakers.get("p", "a", BreakerPolicy()).view("a").calls
+
+    assert run_virtual(calls_heard_of()) == 0
 
 
 def test_an_answer_from_the_cache_does_not_hide_a_fault(cache: ResponseCache) -> None:
