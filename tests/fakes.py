@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from router.breaker import Breakers
@@ -13,6 +13,7 @@ from router.chain import Engine, Options, run_chain
 from router.config import BreakerPolicy, Chain, ChainPolicy, ModelRef
 from router.errors import AllModelsFailed, ProviderError
 from router.events import Event, Finished, ProviderEvent, TextDelta
+from router.facts import ModelFacts
 from router.faults import Faults
 from router.flight import Flights
 from router.messages import Completion, Request
@@ -93,6 +94,9 @@ class Bench:
         observed: every observation, in order.
         events: the events of the request that was asked last, in order.
         extra: what models.yaml adds to each body.
+
+    Args:
+        facts: what is known of models, by name.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class Bench:
         cache: ResponseCache | None = None,
         places: int = 8,
         breaker: BreakerPolicy = BreakerPolicy(),
+        facts: Mapping[str, ModelFacts] = {},
         **models: Sequence[Sequence[Step]],
     ) -> None:
         self.provider = FakeProvider(**models)
@@ -109,6 +114,7 @@ class Bench:
         self.observed: list[Observation] = []
         self.events: list[Event] = []
         self._breaker = breaker
+        self._facts = facts
         self._places = asyncio.Semaphore(places)
         self.extra = b"{}"
         self.engine = Engine(
@@ -121,7 +127,8 @@ class Bench:
     def _access(self, at: ModelRef) -> Access:
         provider = self.provider if at.provider == "p" else self.offline
         breaker = self.breakers.get(at.provider, at.model, self._breaker)
-        return Access(at, provider, breaker, self._places, self.extra)
+        facts = self._facts.get(at.model, ModelFacts())
+        return Access(at, provider, breaker, self._places, self.extra, facts)
 
     async def ask(
         self,
