@@ -102,7 +102,7 @@ class AnswerBuilder:
     def __init__(self) -> None:
         self._text: list[str] = []
         self._reasoning: list[str] = []
-        self._details: dict[tuple[str, str], _DetailParts] = {}
+        self._details: dict[tuple[str, str] | int, _DetailParts] = {}
         self._calls: dict[int, _CallParts] = {}
         self.finish_reason: str | None = None
         self.usage: Usage | None = None
@@ -131,10 +131,10 @@ class AnswerBuilder:
             self.served = Served(event.model or before.model, event.provider or before.provider, event.id or before.id)
         return False
 
-    def _detail_key(self, detail: Mapping[str, Any]) -> tuple[str, str]:
+    def _detail_key(self, detail: Mapping[str, Any]) -> tuple[str, str] | int:
         index = detail.get("index")
         if index is None and "data" in detail:
-            return "", str(len(self._details))  # encrypted reasoning comes in one piece
+            return len(self._details)  # encrypted reasoning comes in one piece
         return str(detail.get("type")), str(index)
 
     def answer(self) -> Answer:

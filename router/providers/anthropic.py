@@ -200,7 +200,7 @@ def _thinking(index: object, kind: str, field: str, piece: str) -> dict[str, Any
 
 
 def _key(index: object) -> int:
-    return index if isinstance(index, int) else 0
+    return count(index) or 0
 
 
 def read_usage(usage: Mapping[str, Any]) -> Usage:

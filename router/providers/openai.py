@@ -216,12 +216,12 @@ def _content(content: object) -> str | None:
 def _tool_call(position: int, call: dict[str, Any]) -> ToolCallDelta:
     function = call.get("function")
     function = function if isinstance(function, dict) else {}
-    index = call.get("index")
+    index = count(call.get("index"))
     arguments = function.get("arguments")
     if isinstance(arguments, dict):  # some servers send the object itself
         arguments = msgspec.json.encode(arguments).decode()
     return ToolCallDelta(
-        index=index if isinstance(index, int) else position,
+        index=position if index is None else index,
         id=text(call.get("id")),
         name=text(function.get("name")),
         arguments=text(arguments) or "",
