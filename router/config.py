@@ -270,7 +270,7 @@ def load_config(path: Path) -> Config:
             )
         chains = dict(_chains(file))
         offline = _offline(file)
-        models = dict(_models(file))
+        models = _models(file)
     except pydantic.ValidationError as error:
         raise ConfigError(_explain(path, lines, error)) from None
     except _Located as error:
@@ -312,10 +312,15 @@ def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
         yield name, Chain(name=name, models=tuple(refs), policy=policy, params=chain.params)
 
 
-def _models(file: _File) -> Iterator[tuple[str, ModelConfig]]:
+def _models(file: _File) -> dict[str, ModelConfig]:
+    found: dict[str, ModelConfig] = {}
     for text, model in file.models.items():
-        ref = _reference(text, file, ("models", text))
-        yield f"{ref.provider}:{ref.model}", model
+        at = ("models", text)
+        ref = _reference(text, file, at)
+        if (name := f"{ref.provider}:{ref.model}") in found:
+            raise _Located(at, f"`{text}` stands twice under `models`. Keep one.")
+        found[name] = model
+    return found
 
 
 def _reference(text: str, file: _File, at: tuple[str | int, ...]) -> ModelRef:
@@ -415,7 +420,7 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
             return f"`{name}` is empty. Name at least one category with its models."
         case kind:
             # What pydantic asks for, in the words of a YAML file; the value itself may be a key.
-            wanted = _WANTED.get(kind, error["msg"].lower())
+            wanted = _WANTED.get(kind, error["msg"].lower().replace("input should", "must"))
             return f"`{name}` {wanted}, not {_GIVEN.get(type(error['input']), 'this')}."
 
 

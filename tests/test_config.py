@@ -9,6 +9,8 @@ import pytest
 
 from router.config import ModelRef, Policy, load_config, parse_reference
 from router.errors import ConfigError
+from router.facts import ModelFacts
+from router.pricing import Price
 
 SHIPPED = Path(__file__).parents[1] / "models.yaml"
 CHAINS = "chains:\n  tools: [a, b]\n"
@@ -85,6 +87,9 @@ def test_the_shipped_file_gives_no_warning() -> None:
         (CHAINS + "default_provider: openruter\n", "line 3: `openruter` is no provider", "`openrouter`"),
         ("chains:\n  a:\n    - x\n    - opnai:gpt-5\n", "line 4: `opnai` is no provider", "`openai`"),
         (CHAINS + "offline: embeded:smollm2\n", "line 3: `embeded` is no provider", "`embedded`"),
+        (CHAINS + "models:\n  a: {contxt: 5}\n", "line 4: unknown key `contxt`", "`context`"),
+        (CHAINS + "models:\n  a:\n    price:\n      inputs: 1\n", "line 6: unknown key `inputs`", "`input`"),
+        (CHAINS + "models:\n  a: {tools: true}\n  opnai:gpt-5: {}\n", "line 5: `opnai` is no provider", "`openai`"),
     ],
 )
 def test_an_unknown_name_is_refused_with_its_line_and_the_nearest_one(
@@ -110,6 +115,12 @@ def test_an_unknown_name_is_refused_with_its_line_and_the_nearest_one(
         ("chains:\n  a:\n    - x\n    - x\n", "line 4: `x` stands twice in this chain"),
         ("chains:\n  a:\n    models:\n      - x\n      - openrouter:x\n", "line 5: `openrouter:x` stands twice"),
         ("chains:\n  5: [x]\n", "line 2: "),
+        (CHAINS + "models:\n", "line 3: `models` must be a mapping, not nothing"),
+        (CHAINS + "models: [a]\n", "line 3: `models` must be a mapping, not a list"),
+        (CHAINS + "models: {a: 5}\n", "line 3: `models.a` must be a mapping, not this number"),
+        (CHAINS + "models: {5: {tools: true}}\n", "line 3: the name `5` must be text; write it in quotes"),
+        (CHAINS + "models: {'openai:': {}}\n", "line 3: `openai:` names a provider and no model"),
+        (CHAINS + "models:\n  a: {}\n  openrouter:a: {}\n", "line 5: `openrouter:a` stands twice under `models`"),
         (CHAINS + "offline: 5\n", "line 3: `offline` must be text, not this number"),
         (PROVIDER.format("max_concurrency: 0"), "line 5: `providers.p.max_concurrency` "),
         (PROVIDER.format("headers: {X: 5}"), "line 5: `providers.p.headers.X` must be text, not this number"),
@@ -165,6 +176,34 @@ def test_a_wrong_breaker_or_cache_is_refused(path: Path, setting: str, words: st
     assert re.match(f"line 3: .*{words}", refusal(path, CHAINS + f"policy: {{{setting}}}\n"))
 
 
+PRICE = "price: {{input: 1, output: 1, {}}}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("context: 0", "`models.a.context` must be greater than or equal to 1"),
+        ("context: '8192'", "`models.a.context` must be a whole number, not text"),
+        ("context: 8192.5", "`models.a.context` must be a whole number"),
+        ("context: true", "`models.a.context` must be a whole number, not true or false"),
+        ("tools: yes", "`models.a.tools` must be true or false, not text"),
+        ("images: 1", "`models.a.images` must be true or false, not this number"),
+        ("files: []", "`models.a.files` must be true or false, not a list"),
+        ("price: 3", "`models.a.price` must be a mapping, not this number"),
+        ("price: {input: 3}", "`models.a.price.output` is missing."),
+        ("price: {input: -1, output: 1}", "`models.a.price.input` must be greater than or equal to 0"),
+        ("price: {input: '$3', output: 1}", "`models.a.price.input` must be a number, not text"),
+        ("price: {input: .inf, output: 1}", "`models.a.price.input` must be a finite number"),
+        ("price: {input: .nan, output: 1}", "`models.a.price.input` must be a finite number"),
+        (PRICE.format("request: -0.01"), "`models.a.price.request` must be greater than or equal to 0"),
+        (PRICE.format("cached_input: free"), "`models.a.price.cached_input` must be a number, not text"),
+        (PRICE.format("cache_write: -1"), "`models.a.price.cache_write` must be greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_fact_is_refused_with_what_is_wanted(path: Path, setting: str, words: str) -> None:
+    assert refusal(path, CHAINS + f"models:\n  a:\n    {setting}\n").startswith(f"line 5: {words}")
+
+
 def test_a_provider_that_names_no_model_is_not_called_unknown(path: Path) -> None:
     assert "`openai` is no provider" not in refusal(path, "chains:\n  a: ['openai:']\n")
 
@@ -174,6 +213,15 @@ def test_a_literal_key_is_refused_without_being_repeated(path: Path, key: str) -
     sentence = refusal(path, CHAINS + f"providers:\n  p:\n    protocol: openai\n    api_key: {key}\n")
     assert sentence.startswith('line 6: `providers.p.api_key`: a key is written as the name of a variable, such as "${')
     assert key not in sentence
+
+
+@pytest.mark.parametrize(
+    "keys", ["['${A_KEY}', sk-or-v1-0123456789]", "['${A_KEY}', 5]", "[['${A_KEY}']]", "{name: A_KEY}", "'${A} ${B}'"]
+)
+def test_a_list_with_anything_else_than_names_of_variables_is_refused(path: Path, keys: str) -> None:
+    sentence = refusal(path, CHAINS + f"providers:\n  p:\n    protocol: openai\n    api_key: {keys}\n")
+    assert sentence.startswith("line 6: `providers.p.api_key`: a key is written as the name of a variable, such as ")
+    assert "0123456789" not in sentence
 
 
 @pytest.mark.parametrize("address", ["ftp://h/v1", "localhost:11434/v1", "h/v1", "", "http://", "file:///etc/passwd"])
@@ -285,6 +333,43 @@ def test_a_fingerprint_changes_with_what_the_chain_does(path: Path, other: str, 
     path.write_text(f"chains:\n  a: [x, y]\n  b: {other}\n")
     chains = load_config(path).chains
     assert (chains["a"].fingerprint == chains["b"].fingerprint) is same
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("'${A_KEY}'", ("A_KEY",)),
+        ("['${A_KEY}']", ("A_KEY",)),
+        ("['${A_KEY}', ' ${B_KEY} ']", ("A_KEY", "B_KEY")),
+        ("[]", ()),
+        ("null", ()),
+    ],
+)
+def test_a_provider_s_key_has_one_name_or_several_in_order(path: Path, written: str, names: tuple[str, ...]) -> None:
+    path.write_text(PROVIDER.format(f"api_key: {written}"))
+    assert load_config(path).providers["p"].api_key == names
+
+
+FACTS = (
+    CHAINS
+    + "models:\n  a: {context: 50, tools: true, images: false, price: {input: 1, output: 2, cached_input: 0.5}}\n"
+)
+
+
+@pytest.mark.parametrize("reference", ["a", "openrouter:a"])
+def test_what_the_file_says_of_a_model_holds_however_it_is_named(path: Path, reference: str) -> None:
+    path.write_text(FACTS)
+    config = load_config(path)
+    assert config.facts(config.single(reference).models[0]) == ModelFacts(
+        context=50, tools=True, images=False, price=Price(input=1, output=2, cached_input=0.5)
+    )
+
+
+@pytest.mark.parametrize("reference", ["b", "openai:a"])
+def test_of_any_other_model_the_file_says_nothing(path: Path, reference: str) -> None:
+    path.write_text(FACTS)
+    config = load_config(path)
+    assert config.facts(config.single(reference).models[0]) == ModelFacts()
 
 
 def test_a_provider_s_address_ends_without_a_slash(path: Path) -> None:
