@@ -102,6 +102,56 @@ def test_an_emptied_field_forgets_its_key(tmp_path: Path) -> None:
     assert value(keys) is None
 
 
+# --- Several names ---------------------------------------------------------------------------------
+
+NAMES = ("A_KEY", "B_KEY", "C_KEY")
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"A_KEY": "of-a", "B_KEY": "of-b"}, "A_KEY"),
+        ({"B_KEY": "of-b", "C_KEY": "of-c"}, "B_KEY"),
+        ({"A_KEY": " ", "C_KEY": "of-c"}, "C_KEY"),
+    ],
+)
+def test_the_first_name_that_is_set_gives_the_key(tmp_path: Path, environ: dict[str, str], name: str) -> None:
+    keys = Keys(tmp_path, environ)
+    secret = keys.get(*NAMES)
+    assert (keys.name(*NAMES), secret and secret.reveal()) == (name, environ[name])
+
+
+def test_an_earlier_name_wins_over_an_earlier_source(tmp_path: Path) -> None:
+    write_env(tmp_path, "of-a")
+    keys = Keys(tmp_path, {"B_KEY": "of-b"})
+    keys.hold("B_KEY", "typed")
+    assert keys.name("A_KEY", "B_KEY") == "A_KEY"
+
+
+def test_where_none_is_set_the_problem_names_all(tmp_path: Path) -> None:
+    assert Keys(tmp_path, {}).problem(*NAMES) == "none of A_KEY, B_KEY, C_KEY is set"
+
+
+def test_one_that_is_set_is_enough(tmp_path: Path) -> None:
+    assert Keys(tmp_path, {"C_KEY": KEY}).problem(*NAMES) is None
+
+
+def test_the_one_that_cannot_be_used_is_named_alone(tmp_path: Path) -> None:
+    problem = Keys(tmp_path, {"B_KEY": "two words"}).problem(*NAMES) or ""
+    assert problem.startswith("B_KEY holds")
+
+
+def test_no_name_is_no_key_and_no_problem(tmp_path: Path) -> None:
+    keys = Keys(tmp_path, {"A_KEY": KEY})
+    assert (keys.get(), keys.name(), keys.problem()) == (None, None, None)
+
+
+def test_keys_of_all_names_are_scrubbed(tmp_path: Path) -> None:
+    keys = Keys(tmp_path, {"MY_PASS": "password-one", "YOUR_PASS": "password-two"})
+    keys.get("MY_PASS", "YOUR_PASS")
+    assert keys.scrub("password-one, password-two") == "***, ***"
+
+
 # --- Whether they can be used ----------------------------------------------------------------------
 
 
