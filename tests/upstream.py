@@ -1,4 +1,4 @@
-"""A small upstream that misbehaves on request: chat completions over a real socket.
+"""A small upstream that misbehaves on request: chat completions and messages over a real socket.
 
 A test scripts what the next calls of a model get; without a script every model gets a good answer. As a program
 (`python -m tests.upstream --port 0`) it is the fast upstream of the benchmarks: it prints its base URL and ends when
@@ -63,7 +63,7 @@ SILENCE = math.inf
 
 @dataclass(frozen=True)
 class Answer:
-    """A good answer, as a stream or whole as the request asks; `edit` changes the stream's events.
+    """A good answer, as a stream or whole as the request asks, in the protocol of its path.
 
     Attributes:
         tokens: the answer's pieces, one chunk each.
@@ -71,6 +71,7 @@ class Answer:
         model: who says that it served; None for the model asked for.
         tool_calls: chat completions tool calls; the arguments of each go out in two fragments.
         always_whole: one JSON body also where a stream was asked for.
+        edit: changes the stream's events.
     """
 
     tokens: Sequence[str]
@@ -86,10 +87,12 @@ class Answer:
 
     async def __call__(self, exchange: Exchange) -> None:
         await asyncio.sleep(self.delay)
+        messages = exchange.path.endswith("/messages")
         if exchange.stream and not self.always_whole:
-            await exchange.play(self.edit(self.events(exchange.model)))
+            events = self.message_events if messages else self.events
+            await exchange.play(self.edit(events(exchange.model)))
         else:
-            exchange.reply(200, self.body(exchange.model))
+            exchange.reply(200, (self.message if messages else self.body)(exchange.model))
 
     def events(self, model: str) -> list[Event]:
         """The stream: a role, reasoning, the tokens, tool calls, the finish reason, the usage, the sentinel."""
@@ -121,8 +124,58 @@ class Answer:
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         return {**self._base(model), "object": "chat.completion", "choices": [choice], "usage": self.usage}
 
+    def message_events(self, model: str) -> list[Event]:
+        """The stream of Anthropic's messages: each block in two pieces."""
+        events: list[Event] = [{"type": "message_start", "message": {**self.message(model), "content": []}}]
+        for index, block in enumerate(self._blocks()):
+            kind, name = _PIECES[block["type"]]
+            text = json.dumps(block["input"]) if kind == "input_json_delta" else block[name]
+            signature = [{"type": "signature_delta", "signature": block["signature"]}] if "signature" in block else []
+            at = {"index": index}
+            events.append({"type": "content_block_start", **at, "content_block": {**block, name: "", "input": {}}})
+            for delta in [{"type": kind, name: piece} for piece in (text[:3], text[3:])] + signature:
+                events += [self.token_delay] * bool(self.token_delay)
+                events.append({"type": "content_block_delta", **at, "delta": delta})
+            events.append({"type": "content_block_stop", **at})
+        last = {"stop_reason": _STOP_REASONS.get(self.finish_reason or "", self.finish_reason)}
+        events.append({"type": "message_delta", "delta": last, "usage": {"output_tokens": 7}})
+        return [*events, {"type": "message_stop"}]
+
+    def message(self, model: str) -> Json:
+        """The same answer as one of Anthropic's messages."""
+        return {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": self.model or model,
+            "content": self._blocks(),
+            "stop_reason": _STOP_REASONS.get(self.finish_reason or "", self.finish_reason),
+            "usage": {"input_tokens": 11, "output_tokens": 7},
+        }
+
+    def _blocks(self) -> list[dict[str, Any]]:
+        thinking = {"type": "thinking", "thinking": self.reasoning, "signature": SIGNATURE}
+        text = {"type": "text", "text": "".join(self.tokens)}
+        calls = (
+            {"type": "tool_use", "id": call["id"], "name": name, "input": json.loads(arguments)}
+            for call in self.tool_calls
+            for name, arguments in [call["function"].values()]
+        )
+        return [*[thinking] * bool(self.reasoning), *[text] * bool(self.tokens), *calls]
+
     def _base(self, model: str) -> Json:
         return {"id": "gen-1", "created": 1, "model": self.model or model}
+
+
+SIGNATURE = "c2lnbmF0dXJl"
+"""Of every thinking block."""
+
+_PIECES = {
+    "thinking": ("thinking_delta", "thinking"),
+    "text": ("text_delta", "text"),
+    "tool_use": ("input_json_delta", "partial_json"),
+}
+_STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 
 
 def words(count: int) -> tuple[str, ...]:
@@ -278,6 +331,10 @@ class Exchange:
     def headers(self) -> dict[str, str]:
         pairs = (line.split(": ", 1) for line in self._head.decode("latin-1").split("\r\n")[1:])
         return {name.lower(): value for name, value in pairs}
+
+    @property
+    def path(self) -> str:
+        return self._head.split(b" ", 2)[1].decode()
 
     @property
     def model(self) -> str:
