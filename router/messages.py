@@ -254,6 +254,6 @@ class Completion(Frozen, frozen=True, kw_only=True):
     @property
     def cost(self) -> float | None:
         """US dollars of all attempts, failed ones included; None where any part is unknown."""
-        calls = [a for a in self.attempts if a.outcome != "skipped" and not (a.cached or a.shared)]
+        calls = [a for a in self.attempts if a.number and not (a.cached or a.shared)]
         costs = [a.cost for a in calls if a.cost is not None]
         return sum(costs) if len(costs) == len(calls) else None
