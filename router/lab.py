@@ -21,6 +21,7 @@ from router.call import Access
 from router.catalogue import Catalogue
 from router.chain import Engine, Options, run_chain
 from router.chat import Chat
+from router.compare import Comparisons
 from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
 from router.errors import ConfigError, ProviderError, StoreError
 from router.events import Event
@@ -73,6 +74,7 @@ class Lab:
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
         self._portal.call(self._open)
         self.chat = Chat(self.start, self.store.conversations if self.store is not None else None)
+        self.comparisons = Comparisons(self.start, self.store.comparisons if self.store is not None else None)
 
     # --- What pages and the command line use -------------------------------------------------------
 
@@ -155,6 +157,7 @@ class Lab:
 
     def close(self) -> None:
         """Stop what is under way, write what waits, end the embedded model."""
+        self.comparisons.close()
         self._portal.call(self._shut)
         self._exit.close()
         self._cache.close()

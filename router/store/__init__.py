@@ -1,15 +1,33 @@
-"""The database: observations and conversations."""
+"""The database: observations, conversations and comparisons."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from router.store.conversations import ConversationLog, Settings, Turn
+from router.store.comparisons import Cell, Comparison, ComparisonLog, Key, Plan, Prompt, Usual, Vote, Winner
+from router.store.conversations import ConversationLog, Entry, Settings, ToolResult, Turn
 from router.store.database import Database
 from router.store.observations import Observation, ObservationLog
 from router.store.writer import Writer
 
-__all__ = ["ConversationLog", "Observation", "ObservationLog", "Settings", "Store", "Turn", "Writer"]
+__all__ = [
+    "Cell",
+    "Comparison",
+    "ComparisonLog",
+    "ConversationLog",
+    "Key",
+    "Observation",
+    "ObservationLog",
+    "Plan",
+    "Prompt",
+    "Settings",
+    "Store",
+    "Turn",
+    "Usual",
+    "Vote",
+    "Winner",
+    "Writer",
+]
 
 
 class Store:
@@ -24,6 +42,7 @@ class Store:
         self.writer = Writer(self.database)
         self.observations = ObservationLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)
+        self.comparisons = ComparisonLog(self.database, self.writer)
 
     def notices(self) -> list[str]:
         """What people should know: a file set aside, rows that cannot be written or were lost."""

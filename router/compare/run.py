@@ -1,0 +1,155 @@
+"""A comparison under way: all lanes at once, each asking its prompts in order."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from router.chain import Options
+from router.compare.plan import keys_of, request_of
+from router.errors import FallbackLabError
+from router.handle import LOST_AFTER, Handle, Snapshot
+from router.store import Cell, Key, Plan
+
+IN_FLIGHT = 8
+"""Requests of one comparison under way at once, shared equally by its lanes: as many as a provider takes by default,
+so that a long comparison holds up others by no more than one answer."""
+
+KEEP_EVERY = 1.0
+"""Seconds between two saves of an answer under way."""
+
+
+class Timer(Protocol):
+    """Something that will happen, unless it is cancelled."""
+
+    def cancel(self) -> None: ...
+
+
+Later = Callable[[float, Callable[[], None]], Timer]
+"""Does something after so many seconds."""
+
+
+def later(seconds: float, action: Callable[[], None]) -> Timer:
+    """See `Later`: in a thread that holds up no exit."""
+    timer = threading.Timer(seconds, action)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+class Run:
+    """The cells that are still to be asked, and those being answered. Its methods may be called from any thread.
+
+    Args:
+        start: sends a request; `Lab.start`.
+        keep: is told of every cell that begins, changes or ends.
+        ended: is called once, after the last cell.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        start: Callable[..., Handle],
+        keep: Callable[[Cell], None],
+        ended: Callable[[], None],
+        later: Later = later,
+    ) -> None:
+        self._plan = plan
+        self._start = start
+        self._keep = keep
+        self._ended = ended
+        self._later = later
+        self._lock = threading.RLock()
+        self._share = max(1, IN_FLIGHT // len(plan.lanes))
+        self._waiting = [deque(keys_of(plan, lane)) for lane in range(len(plan.lanes))]
+        self._handles: dict[Key, Handle] = {}
+        self._viewers: set[str] = set()
+        self._lost: Timer | None = None
+
+    def begin(self) -> None:
+        """Ask the first prompts of every lane; returns at once."""
+        for lane in range(len(self._plan.lanes)):
+            self._fill(lane)
+        self._notice_end()
+
+    def handles(self) -> dict[Key, Handle]:
+        """The requests under way."""
+        with self._lock:
+            return dict(self._handles)
+
+    def stop(self, lane: int | None = None) -> None:
+        """Stop one lane, or all: what is under way is cut, and what waits is not asked."""
+        with self._lock:
+            for number, waiting in enumerate(self._waiting):
+                if lane in (None, number):
+                    waiting.clear()
+            stopped = [handle for key, handle in self._handles.items() if lane in (None, key.lane)]
+        for handle in stopped:
+            handle.cancel()
+
+    def attach(self, viewer: str) -> None:
+        """Somebody looks at it: a browser session by its id."""
+        with self._lock:
+            self._viewers.add(viewer)
+            if self._lost is not None:
+                self._lost.cancel()
+                self._lost = None
+
+    def detach(self, viewer: str) -> None:
+        """Somebody is gone; where nobody is left, and nobody comes, it is stopped as a single answer would be."""
+        with self._lock:
+            self._viewers.discard(viewer)
+            if not self._viewers and self._lost is None:
+                self._lost = self._later(LOST_AFTER, self._stop_lost)
+
+    def _stop_lost(self) -> None:
+        with self._lock:
+            lost = not self._viewers
+        if lost:
+            self.stop()
+
+    def _fill(self, lane: int) -> None:
+        with self._lock:
+            waiting = self._waiting[lane]
+            while waiting and sum(key.lane == lane for key in self._handles) < self._share:
+                self._ask(waiting.popleft())
+
+    def _ask(self, key: Key) -> None:
+        lane = self._plan.lanes[key.lane]
+        options = Options(source="compare", cache="use" if self._plan.cache else "off", sample=key.repeat)
+        try:
+            handle = self._start(request_of(self._plan, key), category=lane.category, model=lane.model, options=options)
+        except FallbackLabError as error:
+            self._keep(Cell(**key._asdict(), state="failed", error=str(error)))
+            return
+        self._handles[key] = handle
+        self._keep(Cell(**key._asdict()))
+        handle.watch(functools.partial(self._update, key), every=KEEP_EVERY)
+
+    def _update(self, key: Key, now: Snapshot) -> None:
+        with self._lock:
+            if key not in self._handles:
+                return
+            error = str(now.error) if now.error is not None else None
+            self._keep(Cell(**key._asdict(), state=now.state, answer=now.answer, attempts=now.attempts, error=error))
+            if now.state == "running":
+                return
+            del self._handles[key]
+            self._fill(key.lane)
+        self._notice_end()
+
+    def _notice_end(self) -> None:
+        with self._lock:
+            if self._handles or any(self._waiting):
+                return
+            if self._lost is not None:
+                self._lost.cancel()
+            ended, self._ended = self._ended, _nothing
+        ended()
+
+
+def _nothing() -> None:
+    """The end was told already."""
