@@ -10,7 +10,7 @@ import pytest
 
 from router.chain import Options
 from router.errors import AllModelsFailed
-from router.messages import Answer, Attempt, Completion, Request
+from router.messages import Attempt, Completion, Request
 from tests.conftest import MakeLab
 from tests.upstream import Answer as Step
 from tests.upstream import Cut, Event, Upstream, answer, chain_yaml, cut_after, reset_before_headers, status
@@ -210,31 +210,3 @@ def test_an_answer_from_the_cache_costs_nothing_more(ask: Ask) -> None:
 
 def test_an_answer_from_the_cache_still_tells_what_it_cost_once(ask: Ask) -> None:
     assert ask(times=2).stored == [(REPORTED, "provider")] * 2
-
-
-def attempt(**fields: Any) -> Attempt:
-    return Attempt(**{"model": "a", "provider": "p", "place": 0, "number": 1, "started": 0.0, "offset": 0.0, **fields})
-
-
-@pytest.mark.parametrize(
-    ("attempts", "cost"),
-    [
-        pytest.param([attempt(outcome="answered", cost=0.25)], 0.25, id="answered"),
-        pytest.param([attempt(outcome="answered", cost=None)], None, id="unknown"),
-        pytest.param(
-            [attempt(outcome="skipped", number=0), attempt(outcome="answered", cost=0.25)], 0.25, id="skipped"
-        ),
-        pytest.param(
-            [attempt(outcome="failed", number=0), attempt(outcome="answered", cost=0.25)], 0.25, id="not sent"
-        ),
-        pytest.param([attempt(outcome="cancelled", number=0)], 0, id="stopped in the queue"),
-        pytest.param([attempt(outcome="cancelled")], None, id="stopped on the wire"),
-        pytest.param(
-            [attempt(outcome="failed", shared=True), attempt(outcome="answered", cost=0.25)], 0.25, id="shared"
-        ),
-        pytest.param([], 0, id="nothing"),
-    ],
-)
-def test_only_calls_of_its_own_are_charged(attempts: list[Attempt], cost: float | None) -> None:
-    done = Completion(request_id="r", category=None, answer=Answer(), attempts=tuple(attempts))
-    assert done.cost == cost

@@ -182,11 +182,22 @@ def completed(*attempts: Attempt) -> Completion:
         ([tried("failed", cost=1.0), tried("answered", cost=2.0)], 3.0),
         ([tried("failed"), tried("answered", cost=2.0)], None),
         ([tried("cancelled", cost=1.0), tried("answered")], None),
-        ([tried("skipped"), tried("answered", cost=2.0)], 2.0),
+        ([tried("skipped", number=0), tried("answered", cost=2.0)], 2.0),
+        ([tried("failed", number=0), tried("answered", cost=2.0)], 2.0),
+        ([tried("cancelled", number=0)], 0),
         ([tried("failed", shared=True), tried("answered", cost=2.0)], 2.0),
         ([tried("failed", cost=1.0), tried("answered", cost=2.0, cached=True)], 1.0),
     ],
-    ids=["failed tries count", "an unknown part", "cancelled unknown", "skips are free", "shared", "cached"],
+    ids=[
+        "failed tries count",
+        "an unknown part",
+        "cancelled unknown",
+        "skips are free",
+        "not sent",
+        "stopped in the queue",
+        "shared",
+        "cached",
+    ],
 )
 def test_the_cost_of_a_completion(attempts: list[Attempt], cost: float | None) -> None:
     assert completed(*attempts).cost == cost
