@@ -13,6 +13,7 @@ from router.chain import Options
 from router.chat import Chat
 from router.errors import AllModelsFailed, ConfigError, InvalidRequest
 from router.events import Began
+from router.faults import Faults
 from router.handle import Snapshot
 from router.messages import Answer, Attempt, Request
 from router.store import Settings, Turn
@@ -41,7 +42,9 @@ class FakeLab:
         self.options: list[Options] = []
         self.targets: list[tuple[str | None, str | None]] = []
 
-    def start(self, request: Request, *, category: str | None, model: str | None, options: Options) -> Any:
+    def start(
+        self, request: Request, *, category: str | None, model: str | None, options: Options, faults: Faults | None
+    ) -> Any:
         if category == "nowhere":
             raise ConfigError("no such chain")
         self.requests.append(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from router.store.comparisons import Cell, Comparison, ComparisonLog, Key, Plan, Prompt, Usual, Vote, Winner
-from router.store.conversations import ConversationLog, Settings, Turn
+from router.store.conversations import ConversationLog, Entry, Settings, ToolResult, Turn
 from router.store.database import Database
 from router.store.observations import Observation, ObservationLog
 from router.store.writer import Writer
@@ -15,6 +15,7 @@ __all__ = [
     "Comparison",
     "ComparisonLog",
     "ConversationLog",
+    "Entry",
     "Key",
     "Observation",
     "ObservationLog",
@@ -22,6 +23,7 @@ __all__ = [
     "Prompt",
     "Settings",
     "Store",
+    "ToolResult",
     "Turn",
     "Usual",
     "Vote",

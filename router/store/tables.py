@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
 
@@ -64,6 +64,14 @@ turns = Table(
     Column("created", Float, nullable=False),
     Column("turn", Text, nullable=False, comment="JSON"),
     Index("turns_conversation", "conversation"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("conversation", Text, primary_key=True),
+    Column("id", Text, primary_key=True, comment="SHA-256 of the bytes"),
+    Column("data", LargeBinary, nullable=False),
 )
 
 templates = Table(

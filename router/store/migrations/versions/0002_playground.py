@@ -11,6 +11,12 @@ def upgrade() -> None:
     op.add_column("observations", sa.Column("cache_write_tokens", sa.Integer))
     op.add_column("conversations", sa.Column("title", sa.Text))
     op.create_table(
+        "files",
+        sa.Column("conversation", sa.Text, primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("data", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
         "templates",
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("name", sa.Text, nullable=False),

@@ -1,0 +1,194 @@
+"""A conversation's turns as a path through its branches, as messages of a request, and as a file to keep or share."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from router.attachments import content_part, read_attachment
+from router.errors import InvalidRequest
+from router.messages import Answer, Frozen, Message
+from router.store import Settings, Turn
+from router.words import cost, seconds
+
+FORMAT = "fallback-lab conversation 1"
+
+LoadFile = Callable[[str], bytes]
+"""The bytes of a file by its id."""
+
+
+def path(turns: Mapping[str, Turn], through: str | None = None) -> list[Turn]:
+    """The turns from the first to the last, along the branch of the turn `through`, and the newest where it forks."""
+    newest: dict[str | None, Turn] = {}
+    for turn in turns.values():
+        if turn.parent not in newest or newest[turn.parent].created <= turn.created:
+            newest[turn.parent] = turn
+    at = turns.get(through) if through is not None else None
+    while at is not None:
+        newest[at.parent] = at
+        at = turns.get(at.parent) if at.parent is not None else None
+    found: list[Turn] = []
+    at = newest.get(None)
+    while at is not None:
+        found.append(at)
+        at = newest.get(at.id)
+    return found
+
+
+def messages_of(turns: Sequence[Turn], system: str, load: LoadFile) -> Iterator[Message]:
+    """The messages of a request: the system prompt, all turns, and of the last one what it asks."""
+    if system.strip():
+        yield {"role": "system", "content": system}
+    for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        yield from _asked(turn, load)
+        if following is not None:
+            yield from _answered(turn, following)
+
+
+def _asked(turn: Turn, load: LoadFile) -> Iterator[Message]:
+    for result in turn.results:
+        yield {"role": "tool", "tool_call_id": result.call, "content": result.content}
+    if turn.attachments:
+        parts = [content_part(attachment, load(attachment.id)) for attachment in turn.attachments]
+        yield {"role": "user", "content": [*parts, *([{"type": "text", "text": turn.prompt}] if turn.prompt else [])]}
+    elif not turn.results:
+        yield {"role": "user", "content": turn.prompt}
+
+
+def _answered(turn: Turn, following: Turn) -> Iterator[Message]:
+    answer = turn.answer
+    if turn.state != "answered":
+        answer = Answer(text=answer.text)  # what was cut holds calls and reasoning that are not whole
+    elif not following.results:
+        answer = msgspec.structs.replace(answer, tool_calls=())  # a call without its result is refused
+    if answer.text or answer.tool_calls:
+        yield answer.message()
+
+
+# --- To keep and to share --------------------------------------------------------------------------
+
+
+class _Transcript(Frozen, frozen=True, kw_only=True):
+    format: str
+    title: str
+    turns: tuple[Turn, ...]
+    files: Mapping[str, str] = {}
+
+
+def export_json(title: str, turns: Sequence[Turn], load: LoadFile) -> bytes:
+    """A conversation with all its branches and files, as `import_json` reads it."""
+    ids = {attachment.id for turn in turns for attachment in turn.attachments}
+    files = {id_: base64.b64encode(load(id_)).decode() for id_ in sorted(ids)}
+    transcript = _Transcript(format=FORMAT, title=title, turns=tuple(turns), files=files)
+    return msgspec.json.format(msgspec.json.encode(transcript), indent=1)
+
+
+def import_json(data: bytes, conversation: str) -> tuple[str, list[Turn], dict[str, bytes]]:
+    """A conversation from a file: our own export, or chat completions messages.
+
+    Args:
+        conversation: the id of the new conversation; its turns get ids of their own.
+
+    Returns:
+        Title, turns, and the files by their ids.
+
+    Raises:
+        InvalidRequest: it is neither, in one sentence.
+    """
+    try:
+        given = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("The file is no JSON. Export a conversation as JSON, and import that file.") from None
+    if isinstance(given, dict) and given.get("format") == FORMAT:
+        return _from_export(given, conversation)
+    messages = given.get("messages") if isinstance(given, dict) else given
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise InvalidRequest(
+            "The file is no conversation: it needs to be an export of Fallback Lab, or JSON with a list of `messages`."
+        )
+    return "", list(_from_messages(messages, conversation)), {}
+
+
+def _from_export(given: Mapping[str, Any], conversation: str) -> tuple[str, list[Turn], dict[str, bytes]]:
+    try:
+        transcript = msgspec.convert(given, _Transcript)
+        files = {id_: base64.b64decode(text, validate=True) for id_, text in transcript.files.items()}
+    except (msgspec.ValidationError, binascii.Error) as error:
+        raise InvalidRequest(f"The export is damaged: {error}.") from None
+    for turn in transcript.turns:
+        for attachment in turn.attachments:
+            data = files.get(attachment.id)
+            if data is None or read_attachment(attachment.name, data).id != attachment.id:
+                raise InvalidRequest(f"The export is damaged: the file {attachment.name} is missing or another one.")
+    ids: dict[str | None, str | None] = {None: None}
+    for turn in transcript.turns:
+        if turn.parent not in ids or turn.id in ids:
+            raise InvalidRequest("The export is damaged: its turns do not follow from each other.")
+        ids[turn.id] = uuid.uuid4().hex
+    turns = [
+        msgspec.structs.replace(
+            turn,
+            id=ids[turn.id],
+            parent=ids[turn.parent],
+            conversation=conversation,
+            state="cut" if turn.state == "running" else turn.state,
+        )
+        for turn in transcript.turns
+    ]
+    return transcript.title, turns, files
+
+
+def _from_messages(messages: Sequence[Mapping[str, Any]], conversation: str) -> Iterator[Turn]:
+    """One turn for each prompt that has an answer, or is the last; text alone is taken."""
+    parent: str | None = None
+    system, prompt = "", ""
+    for message in [*messages, {"role": "user", "content": ""}]:
+        role, text = message.get("role"), _text(message.get("content"))
+        if role in ("system", "developer"):
+            system = text
+        elif role == "assistant" or (role == "user" and prompt):
+            turn = Turn(
+                id=uuid.uuid4().hex,
+                conversation=conversation,
+                parent=parent,
+                created=time.time(),
+                prompt=prompt,
+                settings=Settings(system=system),
+                state="answered" if role == "assistant" else "cut",
+                answer=Answer(text=text if role == "assistant" else "", finish_reason="stop"),
+            )
+            yield turn
+            parent, prompt = turn.id, ""
+        if role == "user":
+            prompt = text
+
+
+def _text(content: object) -> str:
+    if isinstance(content, list):
+        return "\n\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def export_markdown(title: str, turns: Sequence[Turn]) -> str:
+    """The turns of one branch, for people."""
+    parts = [f"# {title}"]
+    for turn in turns:
+        files = "".join(f"\n\n*Attached: {attachment.name}*" for attachment in turn.attachments)
+        results = "".join(f"\n\n*Result of `{result.call}`:* {result.content}" for result in turn.results)
+        parts.append(f"## Prompt\n\n{turn.prompt}{files}{results}")
+        calls = "".join(f"\n\n*Calls `{call.name}`:* `{call.arguments}`" for call in turn.answer.tool_calls)
+        parts.append(f"## {_byline(turn)}\n\n{turn.answer.text}{calls}{turn.error or ''}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _byline(turn: Turn) -> str:
+    last = turn.attempts[-1] if turn.attempts else None
+    if last is None or last.outcome != "answered":
+        return {"cut": "Answer, cut off", "failed": "No answer"}.get(turn.state, "Answer")
+    return f"{last.model}, {seconds(last.latency)}, {cost(last)}"
