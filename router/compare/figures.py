@@ -1,0 +1,180 @@
+"""What lanes took: latency, tokens and cost of each answer, and of a lane as a whole.
+
+Repeats of one prompt are averaged first: the prompt is the unit. What came from the cache, or was another request's
+call, enters neither latency nor cost.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from router.compare.plan import keys_of, lane_name
+from router.messages import Attempt, Completion
+from router.store import Cell, Comparison
+from router.words import tokens_per_second
+
+Number = TypeVar("Number", int, float)
+
+_TIMED_OUT = ("connect_timeout", "first_token_timeout", "stream_stalled", "answer_timeout")
+
+
+class LaneSummary(NamedTuple):
+    """A lane in figures; None is unknown, never 0.
+
+    Attributes:
+        over: cells that were answered or failed; what was stopped counts as neither.
+        share: answered ones, 0 to 1, of the prompts' averages; `low` and `high` are its Wilson interval of 95 %.
+        latency: median seconds of an answer, failed attempts and waits before it included, queueing left out.
+        first_token: the same until the first token.
+        rate: median output tokens a second.
+        tokens: of all calls, prompts and failed attempts included.
+        cost: US dollars of all calls, failed attempts included.
+        cached, shared: answers that took no call of their own.
+    """
+
+    name: str
+    cells: int
+    over: int
+    answered: int
+    share: float | None
+    low: float | None
+    high: float | None
+    latency: float | None
+    first_token: float | None
+    rate: float | None
+    tokens: int | None
+    cost: float | None
+    cached: int
+    shared: int
+
+
+def summaries(comparison: Comparison) -> list[LaneSummary]:
+    """One summary a lane, in order."""
+    return [_summary(comparison, lane) for lane in range(len(comparison.plan.lanes))]
+
+
+def _summary(comparison: Comparison, lane: int) -> LaneSummary:
+    keys = list(keys_of(comparison.plan, lane))
+    over = [
+        cell for key in keys if (cell := comparison.cells.get(key)) is not None and cell.state in ("answered", "failed")
+    ]
+    answered = [cell for cell in over if cell.state == "answered"]
+    shares = _by_prompt(over, lambda cell: float(cell.state == "answered"))
+    share = statistics.fmean(shares) if shares else None
+    low, high = wilson(share, len(shares)) if share is not None else (None, None)
+    calls = [attempt for cell in comparison.cells.values() if cell.lane == lane for attempt in _calls(cell)]
+    costs = [cost(cell) for cell in comparison.cells.values() if cell.lane == lane and cell.attempts]
+    return LaneSummary(
+        name=lane_name(comparison.plan.lanes[lane]),
+        cells=len(keys),
+        over=len(over),
+        answered=len(answered),
+        share=share,
+        low=low,
+        high=high,
+        latency=_median(_by_prompt(over, _censored(latency))),
+        first_token=_median(_by_prompt(over, _censored(first_token))),
+        rate=_median(_by_prompt(answered, rate)),
+        tokens=_known_sum(_tokens(attempt) for attempt in calls),
+        cost=_known_sum(costs),
+        cached=sum(cell.attempts[-1].cached for cell in answered if cell.attempts),
+        shared=sum(cell.attempts[-1].shared for cell in answered if cell.attempts),
+    )
+
+
+# --- One cell --------------------------------------------------------------------------------------
+
+
+def latency(cell: Cell) -> float | None:
+    """Seconds from asking to the end of the answer, less those waited for a place; None where there is none."""
+    last = _own_answer(cell)
+    return None if last is None or last.latency is None else _since_asked(cell, last.latency)
+
+
+def first_token(cell: Cell) -> float | None:
+    """Seconds from asking to the first token of the answer, likewise."""
+    last = _own_answer(cell)
+    return None if last is None or last.ttft is None else _since_asked(cell, last.ttft)
+
+
+def rate(cell: Cell) -> float | None:
+    """Output tokens a second after the first one."""
+    last = _own_answer(cell)
+    return None if last is None else tokens_per_second(last)
+
+
+def cost(cell: Cell) -> float | None:
+    """US dollars of all attempts; None where any part is unknown."""
+    return Completion(request_id="", category=None, answer=cell.answer, attempts=cell.attempts).cost
+
+
+def output_tokens(cell: Cell) -> int | None:
+    """Tokens of the answer."""
+    last = cell.attempts[-1] if cell.attempts else None
+    return last.usage.completion_tokens if last is not None and last.usage is not None else None
+
+
+def _own_answer(cell: Cell) -> Attempt | None:
+    """The attempt that answered, where it was a call of the cell's own."""
+    last = cell.attempts[-1] if cell.state == "answered" and cell.attempts else None
+    return last if last is not None and not (last.cached or last.shared) else None
+
+
+def _since_asked(cell: Cell, after_sending: float) -> float:
+    return cell.attempts[-1].offset + after_sending - sum(attempt.queued for attempt in cell.attempts)
+
+
+def _calls(cell: Cell) -> list[Attempt]:
+    return [a for a in cell.attempts if a.number > 0 and not (a.cached or a.shared)]
+
+
+def _tokens(attempt: Attempt) -> int | None:
+    usage = attempt.usage
+    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return 0 if attempt.cost == 0 else None  # what was never run took none
+    return usage.prompt_tokens + usage.completion_tokens
+
+
+# --- Statistics ------------------------------------------------------------------------------------
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a rate (Wilson, 1927): 17 of 20 gives 0.640 to 0.948."""
+    z = 1.959964
+    middle = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
+
+
+def _censored(figure: Callable[[Cell], float | None]) -> Callable[[Cell], float | None]:
+    """What timed out took longer than anybody waited: it counts as infinite, and is not dropped."""
+
+    def seen(cell: Cell) -> float | None:
+        if cell.state == "failed":
+            return math.inf if cell.attempts and cell.attempts[-1].reason in _TIMED_OUT else None
+        return figure(cell)
+
+    return seen
+
+
+def _by_prompt(cells: Sequence[Cell], figure: Callable[[Cell], float | None]) -> list[float]:
+    """A figure's mean over each prompt's repeats."""
+    found: dict[int, list[float]] = {}
+    for cell in cells:
+        if (value := figure(cell)) is not None:
+            found.setdefault(cell.prompt, []).append(value)
+    return [statistics.fmean(values) for values in found.values()]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    median = statistics.median(values) if values else math.inf
+    return median if math.isfinite(median) else None
+
+
+def _known_sum(values: Iterable[Number | None]) -> Number | None:
+    """The sum; None where there is nothing to add up, or any part is unknown."""
+    known = list(values)
+    return None if not known or None in known else sum(value for value in known if value is not None)
