@@ -258,6 +258,22 @@ def test_a_tool_choice_is_translated(choice: Any, params: dict[str, Any], sent: 
 
 
 @pytest.mark.parametrize(
+    ("choice", "thinks"),
+    [
+        (None, True),
+        ("auto", True),
+        ("none", True),
+        ("required", False),
+        ({"type": "function", "function": {"name": "add"}}, False),
+    ],
+    ids=str,
+)
+def test_a_forced_call_leaves_no_room_to_think(choice: Any, thinks: bool) -> None:
+    body = asked(tools=(ADD,), tool_choice=choice, temperature=0.5, params={"reasoning_effort": "low"})
+    assert ("thinking" in body, "temperature" in body) == (thinks, not thinks)
+
+
+@pytest.mark.parametrize(
     ("fields", "sent"),
     [
         ({"max_tokens": 9}, {"max_tokens": 9}),
@@ -282,7 +298,7 @@ def test_a_tool_choice_is_translated(choice: Any, params: dict[str, Any], sent: 
         ),
         ({"response_format": {"type": "json_object"}}, {}),
         (
-            {"params": {"reasoning_effort": "low"}, "max_tokens": 100, "temperature": 0.5},
+            {"params": {"reasoning_effort": "low", "top_p": 0.5, "top_k": 3}, "max_tokens": 100, "temperature": 0.5},
             {"thinking": {"type": "enabled", "budget_tokens": 2048}, "max_tokens": 2148},
         ),
         (

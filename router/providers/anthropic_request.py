@@ -55,11 +55,12 @@ def _with_thinking(body: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, 
     reasoning = mapping(asked.get("reasoning"))
     effort = asked.get("reasoning_effort") or reasoning.get("effort")
     budget = count(reasoning.get("max_tokens")) or _BUDGETS.get(str(effort))
-    if budget and "thinking" not in body:
+    forced = mapping(body.get("tool_choice")).get("type") in ("any", "tool")
+    if budget and not forced and "thinking" not in body:  # a forced call leaves no room to think: the API refuses both
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-        # Thinking counts against max_tokens, and forbids a temperature of one's own.
+        # Thinking counts against max_tokens, and forbids sampling of one's own.
         body["max_tokens"] += budget
-        for name in ("temperature", "top_k"):
+        for name in ("temperature", "top_k", "top_p"):
             body.pop(name, None)
     elif (temperature := body.get("temperature")) is not None:
         body["temperature"] = min(temperature, 1.0)  # here it ends at 1
