@@ -212,6 +212,14 @@ async def test_any_line_ending_will_do(wire: Wire, newline: str) -> None:
     assert await wire.events(sse(*lines, end="")) == [TextDelta("Hi"), DONE]
 
 
+async def test_a_byte_order_mark_hides_nothing(wire: Wire) -> None:
+    mark = "\ufeff".encode()
+    body = json.dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}]}).encode()
+    streamed = await wire.events(Body(mark, HI, f"data: {json.dumps(STOP)}\n\n".encode()).response())
+    in_one = await wire.events(Body(mark, body).response("application/json"))
+    assert (streamed, in_one) == ([TextDelta("Hi"), DONE], [TextDelta("Hi"), DONE])
+
+
 @pytest.mark.parametrize("reason", ["stop", "length", "tool_calls", "function_call", "brand_new"])
 async def test_any_finish_reason_is_handed_on(wire: Wire, reason: str) -> None:
     assert (await wire.events(sse(chunk(reason, content="Hi"))))[-1] == Finished(reason)

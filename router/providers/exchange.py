@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -136,7 +137,7 @@ async def read_json(
 
 def _decoded(body: bytes, kind: str) -> Mapping[str, Any]:
     try:
-        answer = msgspec.json.decode(body.strip())
+        answer = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8).strip())
     except NO_JSON:
         what = f"{kind} instead of JSON" if kind and "json" not in kind else "no valid JSON"
         raise InvalidAnswer(f"The server answered with {what}; check its base_url.", status=200) from None

@@ -138,7 +138,7 @@ def server_sent_events(response: httpx.Response) -> AsyncGenerator[ServerSentEve
     return EventSource(limited).aiter_sse()
 
 
-_EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8"}
+_EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8-sig"}  # some servers begin with a byte order mark
 
 
 class _Limited(httpx.AsyncByteStream):
