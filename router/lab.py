@@ -31,7 +31,7 @@ from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys
 from router.messages import Completion, Request
-from router.providers import Problem, Provider
+from router.providers import Call, Problem, Provider, Sent
 from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
 from router.providers.http import new_transport
@@ -123,6 +123,17 @@ class Lab:
     def context(self, reference: str) -> int | None:
         """Tokens that a model can read; None where it is not known."""
         return self.facts(self._config.single(reference).models[0]).context
+
+    def sent(self, request: Request, reference: str) -> Sent:
+        """What goes on the wire where a request is asked of a model; the key stands as its variable's name.
+
+        Raises:
+            ConfigError: there is no such model.
+        """
+        ref = self._config.single(reference).models[0]
+        at = self._provider(self._config, ref.provider)
+        key = f"${at.settings.api_key[0]}" if at.settings.api_key else None
+        return at.provider.sent(Call(ref.model, request, stream=True, connect=self._config.policy.connect), key)
 
     def facts(self, ref: ModelRef) -> ModelFacts:
         """What is known of a model."""

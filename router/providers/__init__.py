@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,6 +29,14 @@ class Call(msgspec.Struct, frozen=True):
     connect: float
 
 
+class Sent(NamedTuple):
+    """What goes on the wire for a call: a POST of JSON."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+
 class Problem(NamedTuple):
     """Why a provider cannot be called at all: a short reason for the store, and one sentence for people."""
 
@@ -40,6 +48,12 @@ def missing_key(config: ProviderConfig, keys: Keys) -> Problem | None:
     """The problem of a provider whose key is not set, or cannot be one."""
     detail = keys.problem(*config.api_key)
     return Problem("no_key", detail) if detail else None
+
+
+def key_text(config: ProviderConfig, keys: Keys) -> str | None:
+    """The provider's key, for the one header that carries it."""
+    secret = keys.get(*config.api_key)
+    return secret.reveal() if secret is not None else None
 
 
 class Provider(Protocol):
@@ -61,6 +75,9 @@ class Provider(Protocol):
         Raises:
             ProviderError: the list cannot be read.
         """
+
+    def sent(self, call: Call, key: str | None) -> Sent:
+        """What goes on the wire for a call, with this text as the key."""
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         """Send the call and yield the answer's events, also where it comes as one whole.

@@ -22,7 +22,7 @@ from router.events import (
 from router.facts import ModelFacts
 from router.keys import Keys
 from router.messages import Usage
-from router.providers import Call, Problem, missing_key
+from router.providers import Call, Problem, Sent, key_text, missing_key
 from router.providers.anthropic_request import messages_body
 from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure
@@ -67,25 +67,21 @@ class AnthropicProvider:
 
     async def models(self, connect: float) -> Mapping[str, ModelFacts]:
         url = f"{self._config.base_url}/models?limit=1000"
+        headers = self._headers(key_text(self._config, self._keys))
         return read_models(
-            await read_json(self._transport, url, headers=self._headers(), connect=connect, scrub=self._keys.scrub)
+            await read_json(self._transport, url, headers=headers, connect=connect, scrub=self._keys.scrub)
         )
+
+    def sent(self, call: Call, key: str | None) -> Sent:
+        body = {**self._config.body, **messages_body(call.request, call.model), "stream": call.stream}
+        return Sent(self._url, self._headers(key), body)
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
-        return exchange(
-            self._transport,
-            self._url,
-            headers=self._headers(),
-            body={**self._config.body, **messages_body(call.request, call.model), "stream": call.stream},
-            connect=call.connect,
-            reader=MessageReader(),
-            scrub=self._keys.scrub,
-        )
+        sent = self.sent(call, key_text(self._config, self._keys))
+        return exchange(self._transport, sent, connect=call.connect, reader=MessageReader(), scrub=self._keys.scrub)
 
-    def _headers(self) -> dict[str, str]:
-        secret = self._keys.get(*self._config.api_key)
-        key = {"x-api-key": secret.reveal()} if secret else {}
-        return {"anthropic-version": VERSION, **key, **self._config.headers}
+    def _headers(self, key: str | None) -> dict[str, str]:
+        return {"anthropic-version": VERSION, **({"x-api-key": key} if key is not None else {}), **self._config.headers}
 
 
 class _PlainText(msgspec.Struct, tag="text_delta"):

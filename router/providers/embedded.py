@@ -17,7 +17,7 @@ from router.events import ProviderEvent
 from router.facts import ModelFacts
 from router.keys import Keys
 from router.pricing import Price
-from router.providers import Call, Problem
+from router.providers import Call, Problem, Sent
 from router.providers.exchange import exchange
 from router.providers.openai import ChunkReader, completions_body
 
@@ -45,7 +45,7 @@ class EmbeddedProvider:
         self._keys = keys
         self._transport = transport
         self._child: asyncio.subprocess.Process | None = None
-        self._address = ""
+        self._address = "http://127.0.0.1"
         self._starting = asyncio.Lock()
 
     def problem(self) -> Problem | None:
@@ -89,14 +89,15 @@ class EmbeddedProvider:
         """Its one model; nobody needs to be asked."""
         return {MODEL: FACTS}
 
+    def sent(self, call: Call, key: str | None) -> Sent:  # noqa: ARG002  # it has none
+        return Sent(f"{self._address}/v1/chat/completions", {}, completions_body(call))
+
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         if call.model != MODEL:
             raise ModelNotFound(f"The embedded provider has the model {MODEL} alone, not {call.model}.")
         return exchange(
             self._transport,
-            f"{self._address}/v1/chat/completions",
-            headers={},
-            body=completions_body(call),
+            self.sent(call, None),
             connect=call.connect,
             reader=ChunkReader(),
             scrub=self._keys.scrub,

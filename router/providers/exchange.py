@@ -13,6 +13,7 @@ import msgspec
 
 from router.errors import AnswerTimeout, InvalidAnswer, ProviderError, StreamCut
 from router.events import ProviderEvent, Served
+from router.providers import Sent
 from router.providers.failures import failure
 from router.providers.http import (
     FOREIGN_ERRORS,
@@ -50,10 +51,8 @@ class Reader(Protocol):
 
 async def exchange(  # noqa: PLR0912  # a generator more in between costs a tenth of a stream
     transport: httpx.AsyncBaseTransport,
-    url: str,
+    sent: Sent,
     *,
-    headers: Mapping[str, str],
-    body: Mapping[str, Any],
     connect: float,
     reader: Reader,
     scrub: Callable[[str], str],
@@ -61,16 +60,14 @@ async def exchange(  # noqa: PLR0912  # a generator more in between costs a tent
     """Send one call and yield its answer's events; see `Provider.stream`.
 
     Args:
-        body: sent as JSON.
         connect: seconds to open a connection.
         scrub: takes keys out of what a server says of an error.
     """
     response: httpx.Response | None = None
     try:
-        data = msgspec.json.encode(body)
-        response = await send(
-            transport, url, headers={"Content-Type": "application/json", **headers}, body=data, connect=connect
-        )
+        data = msgspec.json.encode(sent.body)
+        headers = {"Content-Type": "application/json", **sent.headers}
+        response = await send(transport, sent.url, headers=headers, body=data, connect=connect)
         # A failed call has a number to ask its provider about, too. In an answer, its own id comes later and wins.
         if named := next((response.headers[name] for name in _NUMBERS if name in response.headers), None):
             yield Served(id=named)

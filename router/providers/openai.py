@@ -14,7 +14,7 @@ from router.events import Finished, ProviderEvent, ReasoningDelta, ReasoningDeta
 from router.facts import ModelFacts
 from router.keys import Keys
 from router.messages import Message, Usage
-from router.providers import Call, Problem, missing_key
+from router.providers import Call, Problem, Sent, key_text, missing_key
 from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure
 from router.providers.model_list import read_models
@@ -46,31 +46,26 @@ class OpenAIProvider:
     async def prepare(self) -> None:
         """Nothing to do: connections are opened by the first call."""
 
-    def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
+    def sent(self, call: Call, key: str | None) -> Sent:
         body = completions_body(call, extra=self._config.body, reasoning_details=self._config.is_openrouter)
         if self._config.is_openai and "max_tokens" in body:
             body["max_completion_tokens"] = body.pop("max_tokens")  # its newer models refuse the older name
-        headers = {**self._authorization(), **self._headers}
-        return exchange(
-            self._transport,
-            self._url,
-            headers=headers,
-            body=body,
-            connect=call.connect,
-            reader=ChunkReader(),
-            scrub=self._keys.scrub,
-        )
+        return Sent(self._url, {**_authorization(key), **self._headers}, body)
+
+    def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
+        sent = self.sent(call, key_text(self._config, self._keys))
+        return exchange(self._transport, sent, connect=call.connect, reader=ChunkReader(), scrub=self._keys.scrub)
 
     async def models(self, connect: float) -> Mapping[str, ModelFacts]:
-        headers = {**self._authorization(), **self._headers}
+        headers = {**_authorization(key_text(self._config, self._keys)), **self._headers}
         url = f"{self._config.base_url}/models"
         return read_models(
             await read_json(self._transport, url, headers=headers, connect=connect, scrub=self._keys.scrub)
         )
 
-    def _authorization(self) -> dict[str, str]:
-        secret = self._keys.get(*self._config.api_key)
-        return {"Authorization": f"Bearer {secret.reveal()}"} if secret else {}
+
+def _authorization(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key is not None else {}
 
 
 def completions_body(call: Call, *, extra: Mapping[str, Any] = {}, reasoning_details: bool = False) -> dict[str, Any]:
