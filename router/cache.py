@@ -135,6 +135,12 @@ class ResponseCache:
             if self._pending.get(key) is data:
                 del self._pending[key]
 
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._writer.submit(self._pending.clear).result()
+        if self._cache is not None:
+            self._cache.clear()
+
     def size(self) -> int:
         """Bytes on disk."""
         return int(self._cache.volume()) if self._cache is not None else 0

@@ -76,6 +76,13 @@ class Chat:
             if self._log is not None:
                 self._log.delete(conversation)
 
+    def forget(self) -> None:
+        """Stop what is under way, and hold nothing in memory any more."""
+        with self._lock:
+            for handle in self._handles.values():
+                handle.cancel()
+            self._handles, self._turns, self._files = {}, {}, {}
+
     def export(self, conversation: str) -> bytes:
         """The conversation as JSON, with all branches and files."""
         turns = list(self._load(conversation).values())

@@ -166,6 +166,13 @@ class Lab:
         found = [self._config_problem, self._notice, self._cache.notice, *store, *self._config.warnings]
         return [notice for notice in found if notice]
 
+    def forget(self) -> None:
+        """Delete all that is stored: conversations, comparisons, observations, templates and cached answers."""
+        self.chat.forget()
+        self._cache.clear()
+        if self.store is not None:
+            self.store.forget()
+
     def close(self) -> None:
         """Stop what is under way, write what waits, end the embedded model."""
         self.comparisons.close()

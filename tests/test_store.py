@@ -324,3 +324,30 @@ def test_a_database_that_is_up_to_date_needs_no_migration(path: Path, monkeypatc
     Store(path).close()
     monkeypatch.setattr("alembic.command.upgrade", lambda *_: pytest.fail("migrated"))
     Store(path).close()
+
+
+# --- Forgetting ------------------------------------------------------------------------------------
+
+
+def test_what_is_forgotten_is_no_longer_in_the_files(store: Store, path: Path) -> None:
+    store.templates.add("a name", "a secret text")
+    store.conversations.save(
+        Turn(id="t", conversation="c", parent=None, created=1.0, prompt="a secret text", settings=Settings())
+    )
+    assert store.writer.flush()
+    assert any(b"a secret text" in file.read_bytes() for file in path.parent.iterdir())
+    store.forget()
+    assert not any(b"a secret text" in file.read_bytes() for file in path.parent.iterdir())
+
+
+def test_a_template_of_the_same_name_is_replaced(store: Store) -> None:
+    for text in ("one", "two"):
+        store.templates.add("greeting", text)
+    assert [(template.name, template.text) for template in store.templates.all()] == [("greeting", "two")]
+
+
+def test_a_template_can_be_deleted(store: Store) -> None:
+    store.templates.add("greeting", "one")
+    [template] = store.templates.all()
+    store.templates.delete(template.id)
+    assert store.templates.all() == []

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import delete
+
 from router.store.comparisons import Cell, Comparison, ComparisonLog, Key, Plan, Prompt, Usual, Vote, Winner
 from router.store.conversations import ConversationLog, Entry, Settings, ToolResult, Turn
 from router.store.database import Database
 from router.store.observations import Observation, ObservationLog
+from router.store.tables import metadata
+from router.store.templates import Template, TemplateLog
 from router.store.writer import Writer
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "Prompt",
     "Settings",
     "Store",
+    "Template",
     "ToolResult",
     "Turn",
     "Usual",
@@ -44,6 +49,7 @@ class Store:
         self.writer = Writer(self.database)
         self.observations = ObservationLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)
+        self.templates = TemplateLog(self.database, self.writer)
         self.comparisons = ComparisonLog(self.database, self.writer)
 
     def notices(self) -> list[str]:
@@ -55,6 +61,14 @@ class Store:
         if state.dropped:
             found.append(f"{state.dropped} rows were lost because too many waited to be stored.")
         return found
+
+    def forget(self) -> None:
+        """Delete every row, so that nothing of it is left in the file."""
+        self.writer.flush()
+        with self.database.writing() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(delete(table))
+        self.database.compact()
 
     def close(self) -> None:
         """Write what waits, and close."""

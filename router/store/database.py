@@ -85,6 +85,17 @@ class Database:
                 self.replace(engine)
             raise
 
+    def compact(self) -> None:
+        """Give room back to the disk: what was deleted is then no longer in the file."""
+        connection = self._engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.close()
+        finally:
+            connection.close()
+
     def replace(self, damaged: Engine) -> None:
         """Set the file aside and begin a new one, unless another thread has done so."""
         with self._replacing:
