@@ -34,6 +34,9 @@ from router.retry import wait_before_retry
 AFTER_FINISH = 2.0
 """Seconds that usage may come after the finish reason; then the answer is whole without it."""
 
+EMPTY = "The answer is empty."
+"""What is said of a whole answer with nothing in it."""
+
 
 class Access(msgspec.Struct, frozen=True):
     """What the calls of one model go through.
@@ -276,7 +279,7 @@ def _check_whole(builder: AnswerBuilder) -> None:
         raise StreamCut("The stream ended without a finish reason.")
     answer = builder.answer()
     if not answer.text.strip() and not answer.tool_calls:
-        raise InvalidAnswer("The answer is empty.", status=200)
+        raise InvalidAnswer(EMPTY, status=200)
     for call in answer.tool_calls:
         try:
             arguments = msgspec.json.decode(call.arguments or "{}")

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
+from router.cli import main
 from router.lab import Lab
-from tests.upstream import Upstream, running_upstream
+from tests.command import Run
+from tests.upstream import Upstream, chain_yaml, running_upstream
 
 MakeLab = Callable[..., Lab]
 
@@ -17,6 +24,37 @@ MakeLab = Callable[..., Lab]
 def no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "FALLBACK_LAB_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_beyond_loopback() -> Iterator[None]:
+    """A test that would ask a real provider fails, and says where it went."""
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            _refuse_all_but_loopback(address[0])
+        connect(self, address)
+
+    def guarded_look_up(host: Any, *args: Any, **rest: Any) -> Any:
+        if host is not None:
+            _refuse_all_but_loopback(host)
+        return look_up(host, *args, **rest)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket.socket, "connect", guarded_connect)
+        patched.setattr(socket, "getaddrinfo", guarded_look_up)
+        yield
+
+
+def _refuse_all_but_loopback(host: str | bytes) -> None:
+    name = host.decode() if isinstance(host, bytes) else host
+    try:
+        allowed = ipaddress.ip_address(name).is_loopback or name == "0.0.0.0"
+    except ValueError:
+        allowed = name in ("", "localhost") or name.endswith(".invalid")  # by its rule, no name ends so
+    if not allowed:
+        raise RuntimeError(f"Tests reach nothing beyond loopback, and this one went for {name}.")
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +85,29 @@ def make_lab(tmp_path: Path) -> Iterator[MakeLab]:
     yield make
     for lab in labs:
         lab.close()
+
+
+# --- The command line ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def config(tmp_path: Path, upstream: Upstream) -> Path:
+    """A models.yaml with the chain `chat`: primary, then fallback."""
+    path = tmp_path / "models.yaml"
+    path.write_text(chain_yaml(upstream, "primary", "fallback", retries=0), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def run(config: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process, on the file of `config`; an error that escapes it fails the test."""
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setattr("router.store.writer.LINGER", 0)  # the end of each command would wait for it
+
+    def invoke(
+        *args: str, stdin: bytes | io.BytesIO | None = None, env: Mapping[str, str] = {}, charset: str = "utf-8"
+    ) -> Result:
+        runner = CliRunner(charset=charset, catch_exceptions=False)
+        return runner.invoke(main, ["--config", str(config), *args], input=stdin, env=env)
+
+    return invoke

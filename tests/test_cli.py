@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,49 +18,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from router.cli import main
+from tests.command import KEY, Run, row, with_key
 from tests.upstream import Received, Upstream, answer, chain_yaml, cut_after, silent, stall_after, status
 
 GOOD = "A whole answer."
-KEY = "sk-or-v1-0123456789abcdef"
 BROKEN_OFF = "(That answer broke off. The next model starts afresh.)"
 PROGRAM = Path(sys.executable).with_name("fallback-lab")
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def config(tmp_path: Path, upstream: Upstream) -> Path:
-    """A models.yaml with the chain `chat`: primary, then fallback."""
-    path = tmp_path / "models.yaml"
-    path.write_text(chain_yaml(upstream, "primary", "fallback", retries=0), encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def run(config: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command in this process, on the file of `config`; an error that escapes it fails the test."""
-    monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.setattr("router.store.writer.LINGER", 0)  # the end of each command would wait for it
-
-    def invoke(
-        *args: str, stdin: bytes | io.BytesIO | None = None, env: Mapping[str, str] = {}, charset: str = "utf-8"
-    ) -> Result:
-        runner = CliRunner(charset=charset, catch_exceptions=False)
-        return runner.invoke(main, ["--config", str(config), *args], input=stdin, env=env)
-
-    return invoke
 
 
 @pytest.fixture
 def no_option(run: Run) -> Callable[..., Result]:
     """Runs `check` without --config."""
     return lambda *args, **env: CliRunner(catch_exceptions=False).invoke(main, [*args, "check"], env=env)
-
-
-def with_key(config: Path, upstream: Upstream) -> None:
-    """The same file, with a provider whose key is LOCAL_KEY."""
-    text = chain_yaml(upstream, "primary", "fallback", retries=0, provider={"api_key": "${LOCAL_KEY}"})
-    config.write_text(text, encoding="utf-8")
 
 
 def environment() -> dict[str, str]:
@@ -554,55 +523,6 @@ def test_a_key_that_the_server_echoes_is_not_shown(config: Path, upstream: Upstr
     result = run("ask", "Hello?", env={"LOCAL_KEY": key})
     assert "Incorrect API key provided" in result.stderr
     assert KEY not in result.output
-
-
-# --- check -----------------------------------------------------------------------------------------
-
-
-def test_check_of_a_good_file_exits_with_0_and_says_that_it_is_valid(config: Path, run: Run) -> None:
-    result = run("check")
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, f"{config} is valid.")
-
-
-def row(result: Result, *starts: str) -> list[str]:
-    """The cells of a table's one row that has such cells."""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
-    (found,) = [cells for cells in rows if set(starts) <= set(cells)]
-    return found
-
-
-def test_check_says_which_key_is_set(config: Path, upstream: Upstream, run: Run) -> None:
-    with_key(config, upstream)
-    assert row(run("check", env={"LOCAL_KEY": KEY}), "local") == ["local", "openai", "LOCAL_KEY is set"]
-
-
-def test_check_says_which_key_is_missing(config: Path, upstream: Upstream, run: Run) -> None:
-    with_key(config, upstream)
-    assert row(run("check"), "local") == ["local", "openai", "LOCAL_KEY is not set"]
-
-
-def test_check_does_not_show_a_key(config: Path, upstream: Upstream, run: Run) -> None:
-    with_key(config, upstream)
-    assert KEY not in run("check", env={"LOCAL_KEY": KEY}).output
-
-
-def test_check_says_why_a_model_cannot_be_used(config: Path, upstream: Upstream, run: Run) -> None:
-    with_key(config, upstream)
-    assert row(run("check"), "primary", "chat") == ["chat", "primary", "primary", "no: LOCAL_KEY is not set"]
-
-
-def test_check_says_which_model_can_be_used(run: Run) -> None:
-    assert row(run("check"), "fallback") == ["", "fallback 1", "fallback", "yes"]
-
-
-def test_check_warns_of_a_deadline_that_is_too_short(config: Path, upstream: Upstream, run: Run) -> None:
-    config.write_text(chain_yaml(upstream, "a", "b", first_token=20, deadline=30), encoding="utf-8")
-    assert "2 models x first_token 20 s exceed the deadline of 30 s" in run("check").stdout
-
-
-def test_check_calls_no_model(upstream: Upstream, run: Run) -> None:
-    run("check")
-    assert upstream.requests == []
 
 
 # --- log -------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from router.call import EMPTY
 from router.chain import Options
 from router.config import Config, ModelRef
 from router.handle import Handle
@@ -122,7 +123,7 @@ def _ping_all(lab: Lab, config: Config, console: Console) -> bool:
 
 def _was_reached(attempt: Attempt) -> bool:
     # A model that thinks first has said nothing after one token: that is an answer, too.
-    return attempt.outcome == "answered" or (attempt.reason == "invalid_answer" and attempt.status == 200)
+    return attempt.outcome == "answered" or attempt.detail == EMPTY
 
 
 def _ping(lab: Lab, models: list[ModelRef]) -> dict[ModelRef, Attempt]:
