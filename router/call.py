@@ -29,6 +29,7 @@ from router.limit import Limit
 from router.messages import Attempt, CostSource, Outcome, Usage
 from router.pricing import Bill, is_unbilled
 from router.providers import Call, Provider
+from router.providers.untrusted import NO_JSON
 from router.retry import wait_before_retry
 
 AFTER_FINISH = 2.0
@@ -283,7 +284,7 @@ def _check_whole(builder: AnswerBuilder) -> None:
     for call in answer.tool_calls:
         try:
             arguments = msgspec.json.decode(call.arguments or "{}")
-        except msgspec.MsgspecError:
+        except NO_JSON:
             arguments = None
         if not isinstance(arguments, dict) or not call.name:
             raise InvalidAnswer(f"The tool call {call.name or call.id} has arguments that are not JSON.", status=200)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from router.config_values import Bytes, Dollars, HttpUrl, Seconds, Variables
+from router.config_values import Bytes, Dollars, Header, HeaderName, HttpUrl, Seconds, Variables
 from router.errors import ConfigError
 from router.facts import ModelFacts
 from router.messages import digest
@@ -76,7 +76,7 @@ class ProviderConfig(_Data):
     protocol: Literal["openai", "anthropic", "embedded"]
     base_url: HttpUrl | None = None
     api_key: Variables = ()
-    headers: Mapping[str, str] = {}
+    headers: Mapping[HeaderName, Header] = {}
     body: Mapping[str, Any] = {}
     max_concurrency: Annotated[int, Field(ge=1)] = 8
 
@@ -377,7 +377,11 @@ def _explain(path: Path, lines: Lines, error: pydantic.ValidationError) -> str:
     at = tuple(first["loc"])
     if at[-1:] == ("[key]",):
         at = (*at[:-2], str(at[-2]))
-        return f"{path}, line {_line(lines, at)}: the name `{at[-1]}` must be text; write it in quotes."
+        odd = first["type"] == "string_pattern_mismatch"
+        what = (
+            "is no name of a header; it has letters, digits and dashes" if odd else "must be text; write it in quotes"
+        )
+        return f"{path}, line {_line(lines, at)}: the name `{at[-1]}` {what}."
     return f"{path}, line {_line(lines, at)}: {_sentence(first, _model_at(at))}"
 
 

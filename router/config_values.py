@@ -49,6 +49,14 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _header(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("a header holds no line breaks or other control characters")
+    return value
+
+
+Header = Annotated[str, AfterValidator(_header)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, strict=True, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0, strict=True)]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from referencing import Registry
 from simpleeval import InvalidExpression, SimpleEval
 
 from router.errors import InvalidRequest
@@ -25,6 +28,9 @@ _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 
 MAX_EXPRESSION = 200
 """Characters of what the calculator works out."""
+
+MAX_BITS = 10_000
+"""Largest whole number of the calculator, 3,010 digits; Python writes no more than 4,300."""
 
 
 class Tool(Frozen, frozen=True, kw_only=True):
@@ -90,6 +96,23 @@ def read_schema(text: str) -> Mapping[str, Any] | None:
     return dict(schema)
 
 
+def read_params(text: str) -> Mapping[str, Any]:
+    """Other fields of a request's body from a JSON object.
+
+    Raises:
+        InvalidRequest: it is none, in one sentence.
+    """
+    given = _json(text, "The fields") if text.strip() else {}
+    if not isinstance(given, dict):
+        raise InvalidRequest('The fields must be a JSON object, such as {"top_p": 0.9}.')
+    if taken := sorted(given.keys() & _OWN_CONTROLS):
+        raise InvalidRequest(f"`{taken[0]}` has a place of its own; leave it out here.")
+    return given
+
+
+_OWN_CONTROLS = {"messages", "model", "stream", "tools", "response_format", "temperature", "max_tokens"}
+
+
 def check_schema(schema: Any, what: str) -> None:
     """See that something is a JSON schema.
 
@@ -103,15 +126,21 @@ def check_schema(schema: Any, what: str) -> None:
     except SchemaError as error:
         at = "/".join(str(step) for step in error.absolute_path)
         raise InvalidRequest(f"{what}: no JSON schema{f' at `{at}`' if at else ''}: {error.message[:200]}.") from None
+    except RecursionError:
+        raise InvalidRequest(f"{what}: nested too deeply. Make it flatter.") from None
 
 
 def misfit(answer: str, schema: Mapping[str, Any]) -> str | None:
     """Why an answer does not fit a schema, in one sentence; None where it does."""
     try:
         value = msgspec.json.decode(answer)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError) as error:
         return f"The answer is no JSON: {error}."
-    found = next(Draft202012Validator(schema).iter_errors(value), None)
+    try:
+        # A registry of its own: the usual one would fetch what a `$ref` names, from the network or this machine's disk.
+        found = next(Draft202012Validator(schema, registry=Registry()).iter_errors(value), None)
+    except Exception as error:  # noqa: BLE001  # a schema that refers to nothing, or to itself, fails in many ways
+        return f"The answer cannot be checked, as the schema leads nowhere: {type(error).__name__}."
     if found is None:
         return None
     at = "/".join(str(step) for step in found.absolute_path)
@@ -158,28 +187,82 @@ def reply_to(call: ToolCall, tools: Sequence[Tool]) -> str:
     tool = next((tool for tool in tools if tool.name == call.name), None)
     if tool is None or tool.reply == "by hand":
         return ""
-    return tool.mock if tool.reply == "mock" else _work_out(tool.name, msgspec.json.decode(call.arguments or "{}"))
+    if tool.reply == "mock":
+        return tool.mock
+    try:
+        arguments = msgspec.json.decode(call.arguments or "{}")
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        return "The arguments are no JSON object."
+    return _time(arguments) if tool.name == CLOCK.name else _worked_out(str(arguments.get("expression") or ""))
 
 
-def _work_out(name: str, arguments: Mapping[str, Any]) -> str:
-    if name == "clock":
-        zone = str(arguments.get("zone") or "UTC")
-        try:
-            return dt.datetime.now(ZoneInfo(zone)).isoformat(timespec="seconds")
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            return f"There is no time zone {zone!r}."
-    expression = str(arguments.get("expression") or "")
+def _time(arguments: Mapping[str, Any]) -> str:
+    zone = str(arguments.get("zone") or "UTC")
+    try:
+        return dt.datetime.now(ZoneInfo(zone)).isoformat(timespec="seconds")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return f"There is no time zone {zone[:100]!r}."
+
+
+def _worked_out(expression: str) -> str:
     if len(expression) > MAX_EXPRESSION:
         return f"The expression is longer than {MAX_EXPRESSION} characters."
     try:
-        return str(SimpleEval(functions={}, names={}).eval(expression))
-    except (
-        InvalidExpression,
-        ArithmeticError,
-        SyntaxError,
-        ValueError,
-        TypeError,
-        MemoryError,
-        RecursionError,
-    ) as error:
-        return f"This cannot be worked out: {error}."
+        parsed = ast.parse(expression.strip(), mode="eval").body
+        evaluator = SimpleEval(operators=_OPERATORS, functions={}, names={})
+        evaluator.nodes = {kind: work for kind, work in evaluator.nodes.items() if kind in _NODES}
+        evaluator.nodes[ast.Constant] = _number
+        return str(evaluator.eval(expression, parsed))
+    except (SyntaxError, MemoryError, RecursionError):
+        return "This is no arithmetic expression."
+    except (InvalidExpression, ArithmeticError, ValueError, TypeError) as error:
+        return f"This cannot be worked out: {str(error).rstrip('.')}."
+
+
+# --- The calculator: numbers alone, and none that takes long ---------------------------------------
+
+
+def _number(node: ast.Constant) -> int | float:
+    if not isinstance(node.value, int | float):
+        raise InvalidExpression(f"{node.value!r} is no number")
+    return node.value
+
+
+def _bounded(work: Callable[[Any, Any], Any], bits: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
+    """An operator that refuses what would make a whole number of more than MAX_BITS."""
+
+    def checked(left: Any, right: Any) -> Any:
+        if isinstance(left, int) and isinstance(right, int) and bits(left, right) > MAX_BITS:
+            raise InvalidExpression("the number is too large")
+        return work(left, right)
+
+    return checked
+
+
+_OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: _bounded(operator.mul, lambda left, right: left.bit_length() + right.bit_length()),
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _bounded(operator.pow, lambda left, right: left.bit_length() * right if abs(left) > 1 else 0),
+    ast.LShift: _bounded(operator.lshift, lambda left, right: left.bit_length() + right),
+    ast.RShift: operator.rshift,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.Invert: operator.invert,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_NODES = (ast.UnaryOp, ast.BinOp, ast.Compare, ast.Call, ast.Name)
+"""What is told apart; a call and a name only to say that there is none."""

@@ -115,6 +115,11 @@ def test_an_unknown_name_is_refused_with_its_line_and_the_nearest_one(
         ("chains:\n  a:\n    - x\n    - x\n", "line 4: `x` stands twice in this chain"),
         ("chains:\n  a:\n    models:\n      - x\n      - openrouter:x\n", "line 5: `openrouter:x` stands twice"),
         ("chains:\n  5: [x]\n", "line 2: "),
+        (
+            PROVIDER.format('headers: {X-A: "a\\nb"}'),
+            "line 5: `providers.p.headers.X-A`: a header holds no line breaks",
+        ),
+        (PROVIDER.format("headers: {X A: b}"), "line 5: the name `X A` is no name of a header"),
         (CHAINS + "models:\n", "line 3: `models` must be a mapping, not nothing"),
         (CHAINS + "models: [a]\n", "line 3: `models` must be a mapping, not a list"),
         (CHAINS + "models: {a: 5}\n", "line 3: `models.a` must be a mapping, not this number"),
