@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -230,7 +231,7 @@ def _number(node: ast.Constant) -> int | float:
     return node.value
 
 
-def _bounded(work: Callable[[Any, Any], Any], bits: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
+def _bounded(work: Callable[[Any, Any], Any], bits: Callable[[int, int], float]) -> Callable[[Any, Any], Any]:
     """An operator that refuses what would make a whole number of more than MAX_BITS."""
 
     def checked(left: Any, right: Any) -> Any:
@@ -248,7 +249,7 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-    ast.Pow: _bounded(operator.pow, lambda left, right: left.bit_length() * right if abs(left) > 1 else 0),
+    ast.Pow: _bounded(operator.pow, lambda left, right: math.log2(abs(left)) * right if left else 0),
     ast.LShift: _bounded(operator.lshift, lambda left, right: left.bit_length() + right),
     ast.RShift: operator.rshift,
     ast.BitAnd: operator.and_,

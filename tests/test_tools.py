@@ -1,0 +1,358 @@
+"""Tools of a conversation: definitions as typed, answers against a schema, and the tools that answer by themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.errors import InvalidRequest
+from router.messages import ToolCall
+from router.tools import (
+    CALCULATOR,
+    CLOCK,
+    MAX_EXPRESSION,
+    Tool,
+    check_schema,
+    misfit,
+    read_schema,
+    read_tools,
+    reply_to,
+)
+
+PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
+WEATHER = {"name": "weather", "description": "Today's.", "parameters": PARAMETERS}
+DEEP = "[" * 100_000
+
+
+def nested(depth: int) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    for _ in range(depth):
+        schema = {"not": schema}
+    return schema
+
+
+def refused(text: str) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        read_tools(text)
+    return str(caught.value)
+
+
+def call(name: str, arguments: str) -> ToolCall:
+    return ToolCall(id="1", name=name, arguments=arguments)
+
+
+def calculated(expression: str) -> str:
+    return reply_to(call("calculator", json.dumps({"expression": expression})), [CALCULATOR])
+
+
+# --- Definitions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [WEATHER, [WEATHER], {"type": "function", "function": WEATHER}, [{"type": "function", "function": WEATHER}]],
+    ids=["a function", "a list of functions", "a tool", "a list of tools"],
+)
+def test_tools_are_read_in_every_shape_that_people_paste(given: Any) -> None:
+    assert read_tools(json.dumps(given)) == (Tool(name="weather", description="Today's.", parameters=PARAMETERS),)
+
+
+def test_a_tool_goes_out_as_it_came() -> None:
+    shape = {"type": "function", "function": WEATHER}
+    assert read_tools(json.dumps(shape))[0].shape() == shape
+
+
+def test_a_tool_without_a_description_goes_out_without_one() -> None:
+    assert read_tools('{"name": "now"}')[0].shape()["function"] == {
+        "name": "now",
+        "parameters": {"type": "object", "properties": {}},
+    }
+
+
+@pytest.mark.parametrize("text", ["", " \n", "[]"])
+def test_no_text_is_no_tools(text: str) -> None:
+    assert read_tools(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "The tools: no JSON: Input data was truncated."),
+        ("[\n{},\n{x}]", "The tools: no JSON in line 3: "),
+        ("\ud800", "The tools: no JSON: "),
+        (DEEP, "The tools: no JSON: "),
+        ("7", "Tool 1 is no object with a `name` and `parameters`."),
+        ('[{"name": "a"}, null]', "Tool 2 is no object with a `name` and `parameters`."),
+        ('{"function": "a"}', "Tool 1 is no object with a `name` and `parameters`."),
+        ("{}", "Tool 1 needs a `name` of letters, digits, `_` and `-`, at most 64."),
+        ('{"name": 7}', "Tool 1 needs a `name` of "),
+        ('{"name": "two words"}', "Tool 1 needs a `name` of "),
+        ('{"name": "wetter\\n"}', "Tool 1 needs a `name` of "),
+        (f'{{"name": "{"a" * 65}"}}', "Tool 1 needs a `name` of "),
+        ('[{"name": "a"}, {"name": "a"}]', "There are two tools called `a`. Rename one."),
+        ('{"name": "a", "parameters": null}', "The parameters of `a` must be a JSON object."),
+        ('{"name": "a", "parameters": []}', "The parameters of `a` must be a JSON object."),
+        ('{"name": "a", "parameters": {}}', 'The parameters of `a` must have `"type": "object"`.'),
+        ('{"name": "a", "parameters": {"type": "obj"}}', "The parameters of `a`: no JSON schema at `type`: "),
+        (
+            '{"name": "a", "parameters": {"type": "object", "properties": {"b": {"minimum": "1"}}}}',
+            "The parameters of `a`: no JSON schema at `properties/b/minimum`: '1' is not of type 'number'.",
+        ),
+    ],
+)
+def test_what_is_no_tool_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+    said = refused(text)
+    assert said.startswith(sentence)
+    assert said.endswith(".")
+
+
+WORDS = st.sampled_from(["name", "function", "parameters", "type", "description", "properties", "object"])
+DEFINITIONS = st.recursive(st.none() | st.integers() | WORDS, lambda v: st.lists(v) | st.dictionaries(WORDS, v))
+
+
+@given(st.text() | DEFINITIONS.map(json.dumps))
+def test_whatever_is_typed_is_tools_or_refused(text: str) -> None:
+    with contextlib.suppress(InvalidRequest):
+        read_tools(text)
+
+
+# --- Schemas ---------------------------------------------------------------------------------------
+
+
+def test_a_schema_is_read() -> None:
+    assert read_schema('{"type": "object"}') == {"type": "object"}
+
+
+def test_no_text_is_no_schema() -> None:
+    assert read_schema(" \n") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{'a': 1}", "The schema: no JSON in line 1: "),
+        ("true", "The schema must be a JSON object."),
+        ('{"type": "strin"}', "The schema: no JSON schema at `type`: "),
+        ('{"pattern": "("}', "The schema: no JSON schema at `pattern`: "),
+        ('{"properties": []}', "The schema: no JSON schema at `properties`: "),
+        (DEEP, "The schema: no JSON: "),
+    ],
+)
+def test_what_is_no_schema_is_refused_in_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_schema(text)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_schema_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"^The schema: nested too deeply\. Make it flatter\.$"):
+        check_schema(nested(900), "The schema")
+
+
+# --- Answers against a schema ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["{}", '{"n": 1}', '{"n": null}'])
+def test_an_answer_that_fits_is_silent(answer: str) -> None:
+    assert misfit(answer, {"type": "object", "properties": {"n": {"type": ["integer", "null"]}}}) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ("", "The answer is no JSON: Input data was truncated."),
+        ("Sure! {}", "The answer is no JSON: JSON is malformed: invalid character (byte 0)."),
+        (DEEP, "The answer is no JSON: "),
+        ("\ud800", "The answer is no JSON: "),
+        ("[]", "The answer does not fit the schema: [] is not of type 'object'."),
+        ('{"a": [1, "2"]}', "The answer does not fit the schema at `a/1`: '2' is not of type 'integer'."),
+        ('{"a": ["' + "x" * 1000 + '"]}', "The answer does not fit the schema at `a/0`: 'xxx"),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_told_why(answer: str, sentence: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"items": {"type": "integer"}}}}
+    said = misfit(answer, schema)
+    assert said is not None
+    assert said.startswith(sentence)
+    assert len(said) < 300
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/nowhere"},
+        {"$ref": "#"},
+        {"$ref": "https://example.invalid/schema"},
+        {"$id": "http://[", "$ref": "x"},
+        {"type": "strin"},
+        {"type": 12},
+        {"pattern": "("},
+    ],
+    ids=str,
+)
+def test_a_schema_that_leads_nowhere_is_said_and_no_accident(schema: dict[str, Any]) -> None:
+    said = misfit('"a"', schema)
+    assert said is not None
+    assert said.startswith("The answer cannot be checked, as the schema leads nowhere: ")
+
+
+@pytest.mark.filterwarnings("ignore:Automatically retrieving:DeprecationWarning")
+def test_a_schema_reads_no_file_of_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "secret.json"
+    file.write_text('{"enum": ["the secret"]}', encoding="utf-8")
+    assert "the secret" not in (misfit('"a"', {"$ref": file.as_uri()}) or "")
+
+
+@pytest.mark.filterwarnings("ignore:Automatically retrieving:DeprecationWarning")
+def test_a_schema_fetches_nothing_from_the_network() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        misfit('"a"', {"$ref": f"http://127.0.0.1:{server.getsockname()[1]}/schema"})
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+# --- Tools that answer by themselves ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tool", "reply"),
+    [(Tool(name="a"), ""), (Tool(name="a", mock="x"), ""), (Tool(name="a", reply="mock", mock="sunny"), "sunny")],
+)
+def test_a_call_is_answered_as_its_tool_says(tool: Tool, reply: str) -> None:
+    assert reply_to(call("a", "{}"), [tool]) == reply
+
+
+def test_a_call_of_no_known_tool_is_answered_by_hand() -> None:
+    assert reply_to(call("b", "{}"), [CLOCK]) == ""
+
+
+@pytest.mark.parametrize("tool", [CLOCK, CALCULATOR], ids=lambda tool: tool.name)
+@pytest.mark.parametrize("arguments", ["{", "[]", "null", "7", '"a"', DEEP, "\ud800"])
+def test_arguments_that_are_no_object_are_told_to_the_model(tool: Tool, arguments: str) -> None:
+    assert reply_to(call(tool.name, arguments), [tool]) == "The arguments are no JSON object."
+
+
+@pytest.mark.parametrize("arguments", ["", "{}", '{"zone": null}', '{"zone": "UTC"}'])
+def test_the_clock_says_the_time_in_utc(arguments: str) -> None:
+    said = dt.datetime.fromisoformat(reply_to(call("clock", arguments), [CLOCK]))
+    assert abs((said - dt.datetime.now(dt.UTC)).total_seconds()) < 5
+
+
+def test_the_clock_says_the_time_elsewhere() -> None:
+    said = dt.datetime.fromisoformat(reply_to(call("clock", '{"zone": "Asia/Kolkata"}'), [CLOCK]))
+    assert said.utcoffset() == dt.timedelta(hours=5, minutes=30)
+
+
+@pytest.mark.parametrize(
+    "zone", ["Mars/Olympus", "../../etc/passwd", "/etc/localtime", "Europe", "a\0b", "x" * 10_000, 7, {}, ["UTC"], "."]
+)
+def test_no_time_zone_is_said_in_a_sentence(zone: Any) -> None:
+    said = reply_to(call("clock", json.dumps({"zone": zone})), [CLOCK])
+    assert said.startswith("There is no time zone ") or (zone == {} and said.endswith("+00:00"))
+    assert len(said) < 200
+
+
+@pytest.mark.parametrize(
+    ("expression", "result"),
+    [
+        ("(3 + 4) * 2 ** 5", "224"),
+        ("7 / 2", "3.5"),
+        ("7 // 2", "3"),
+        ("-7 % 3", "2"),
+        ("~0 & 6 | 1 ^ 1", "6"),
+        ("1 << 10 >> 2", "256"),
+        (" 1\n", "1"),
+        ("0.1 + 0.2", "0.30000000000000004"),
+        ("1 < 2 <= 2", "True"),
+        ("2 ** -1", "0.5"),
+        ("2 ** 0.5", "1.4142135623730951"),
+        ("(-1) ** 10001", "-1"),
+        ("10 ** 100", "1" + "0" * 100),
+    ],
+)
+def test_the_calculator_calculates(expression: str, result: str) -> None:
+    assert calculated(expression) == result
+
+
+@pytest.mark.parametrize(
+    ("expression", "sentence"),
+    [
+        ("9**9**9**9", "This cannot be worked out: the number is too large."),
+        ("9**3999999", "This cannot be worked out: the number is too large."),
+        ("(-9)**3999999", "This cannot be worked out: the number is too large."),
+        ("10**3000 * 10**3000", "This cannot be worked out: the number is too large."),
+        ("1 << 10**12", "This cannot be worked out: the number is too large."),
+        ("1 << -1", "This cannot be worked out: negative shift count."),
+        ("1 / 0", "This cannot be worked out: division by zero."),
+        ("9.0 ** 9999", "This cannot be worked out: (34, 'Numerical result out of range')."),
+        ("10**3000 / 3", "This cannot be worked out: integer division result too large for a float."),
+        ("'a' * 10", "This cannot be worked out: 'a' is no number."),
+        ("'%999999999d' % 1", "This cannot be worked out: '%999999999d' is no number."),
+        ("None", "This cannot be worked out: None is no number."),
+        ("1j", "This cannot be worked out: 1j is no number."),
+        ("'a'.zfill(9**9)", "This cannot be worked out: Sorry, Attribute is not available in this evaluator."),
+        ("(1).__class__", "This cannot be worked out: Sorry, Attribute is not available in this evaluator."),
+        ("f'{1:999999999}'", "This cannot be worked out: Sorry, JoinedStr is not available in this evaluator."),
+        ("'abc'[9]", "This cannot be worked out: Sorry, Subscript is not available in this evaluator."),
+        ("[1] * 9", "This cannot be worked out: Sorry, List is not available in this evaluator."),
+        ("(lambda: 1)()", "This cannot be worked out: Lambda Functions not implemented."),
+        ("[i for i in (1,)]", "This cannot be worked out: Sorry, ListComp is not available in this evaluator."),
+        ("sqrt(2)", "This cannot be worked out: Function 'sqrt' not defined, for expression 'sqrt(2)'."),
+        ("__import__('os')", "This cannot be worked out: Function '__import__' not defined, for expression "),
+        ("x", "This cannot be worked out: 'x' is not defined for expression 'x'."),
+        ("", "This is no arithmetic expression."),
+        ("1 +", "This is no arithmetic expression."),
+        ("1; 2", "This is no arithmetic expression."),
+        ("a = 1", "This is no arithmetic expression."),
+        ("import os", "This is no arithmetic expression."),
+        ("1\0", "This is no arithmetic expression."),
+        ("(" * 100 + "1" + ")" * 99, "This is no arithmetic expression."),
+        ("9" * (MAX_EXPRESSION + 1), "The expression is longer than 200 characters."),
+        ("1" * 10_000_000, "The expression is longer than 200 characters."),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_hostile_expressions_end_in_a_sentence(expression: str, sentence: str) -> None:
+    said = calculated(expression)
+    assert said.startswith(sentence)
+    assert said.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "~" * 199 + "1",
+        "-" * 199 + "1",
+        "(" * 99 + "1" + ")" * 99,
+        "2**9999+" * 20 + "1",
+        "1" + "//7" * 60,
+        "(2**9000)**-(2**9000)",
+        "(2**9000)%(2**4500)*" * 9 + "1",
+        "1<" * 99 + "1",
+        "(-8)**(1/3)",
+    ],
+    ids=lambda value: value[:20],
+)
+def test_nothing_keeps_the_calculator_busy(expression: str) -> None:
+    began = time.process_time()
+    assert calculated(expression)
+    assert time.process_time() - began < 0.5
+
+
+@given(st.text(alphabet="0123456789+-*/%()<>=~&|^. e'[]xj\n", max_size=40))
+def test_whatever_is_calculated_ends_in_words(expression: str) -> None:
+    assert calculated(expression)
+
+
+def test_an_expression_that_is_no_text_is_told_to_the_model() -> None:
+    assert reply_to(call("calculator", '{"expression": 7}'), [CALCULATOR]) == "7"
