@@ -5,7 +5,8 @@ import streamlit as st
 from components.lab import lab_or_stop
 
 chat = st.Page("chat.py", title="Chat", icon="💬", default=True)
-page = st.navigation([chat], position="top")
+compare = st.Page("compare.py", title="Compare", icon="⚖️")
+page = st.navigation([chat, compare], position="top")
 # Lines of text that can be read, and room for lanes and tables.
 st.set_page_config(page_title="Fallback Lab", page_icon="🔀", layout="centered" if page == chat else "wide")
 st.markdown("### :material/alt_route: Fallback Lab", anchors=False)

@@ -173,9 +173,20 @@ def states(comparisons: Comparisons, comparison_id: str) -> list[str]:
         (plan("Hello?", " "), "Prompt 2: The prompt is empty."),
         (plan("a\0b"), "Prompt 1: The prompt holds NUL characters"),
         (plan("x" * 5_000_000), "Prompt 1: The request is 5.0 MB; the limit is 4 MB."),
+        (plan(repeats=21), "A prompt is asked 1 to 20 times, not 21."),
         (plan(*map(str, range(600)), repeats=2), "These are 2,400 calls; one comparison makes at most 2,000."),
     ],
-    ids=["too few lanes", "too many", "twins", "no prompt", "an empty one", "NUL", "too long", "too many calls"],
+    ids=[
+        "too few lanes",
+        "too many",
+        "twins",
+        "no prompt",
+        "an empty one",
+        "NUL",
+        "too long",
+        "too many repeats",
+        "too many calls",
+    ],
 )
 def test_a_plan_that_cannot_be_asked_is_refused_in_a_sentence(
     comparisons: Comparisons, lab: FakeLab, bad: Plan, sentence: str
@@ -198,9 +209,9 @@ def test_every_lane_asks_with_its_own_parameters(comparisons: Comparisons, lab: 
     assert lab.targets == [("code", None), (None, "b")]
 
 
-def test_each_repeat_is_a_sample_of_its_own(comparisons: Comparisons, lab: FakeLab) -> None:
+def test_each_repeat_of_each_lane_is_a_sample_of_its_own(comparisons: Comparisons, lab: FakeLab) -> None:
     comparisons.start(plan(repeats=3))
-    assert [options.sample for options in lab.options] == [0, 1, 2, 0, 1, 2]
+    assert [options.sample for options in lab.options] == [0, 1, 2, 20, 21, 22]
 
 
 @pytest.mark.parametrize(("cache", "mode"), [(True, "use"), (False, "off")])

@@ -108,6 +108,10 @@ def test_one_unknown_cost_makes_the_sum_unknown() -> None:
     assert summary(cell(0), cell(1, attempt(cost=None))).cost is None
 
 
+def test_the_cost_of_another_s_call_is_not_known() -> None:
+    assert summary(cell(0, attempt(shared=True, cost=None))).cost is None
+
+
 def test_the_cache_costs_nothing() -> None:
     found = summary(cell(0), cell(1, attempt(cached=True)))
     assert (found.cost, found.tokens) == (0.001, 18)

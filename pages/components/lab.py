@@ -6,7 +6,9 @@ import uuid
 
 import streamlit as st
 
+from router.compare import Run
 from router.errors import ConfigError
+from router.faults import Faults
 from router.handle import Handle
 from router.lab import Lab, open_lab
 
@@ -29,16 +31,17 @@ class Viewer:
 
     def __init__(self) -> None:
         self._id = uuid.uuid4().hex
-        self._handles: set[Handle] = set()
+        self.faults = Faults()
+        self._seen: set[Handle | Run] = set()
 
-    def look_at(self, handle: Handle) -> None:
-        if handle not in self._handles:
-            self._handles.add(handle)
-            handle.attach(self._id)
+    def look_at(self, seen: Handle | Run) -> None:
+        if seen not in self._seen:
+            self._seen.add(seen)
+            seen.attach(self._id)
 
     def leave(self) -> None:
-        for handle in self._handles:
-            handle.detach(self._id)
+        for seen in self._seen:
+            seen.detach(self._id)
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=lambda viewer: viewer.leave())

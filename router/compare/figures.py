@@ -66,7 +66,7 @@ def _summary(comparison: Comparison, lane: int) -> LaneSummary:
     share = statistics.fmean(shares) if shares else None
     low, high = wilson(share, len(shares)) if share is not None else (None, None)
     calls = [attempt for cell in comparison.cells.values() if cell.lane == lane for attempt in _calls(cell)]
-    costs = [cost(cell) for cell in comparison.cells.values() if cell.lane == lane and cell.attempts]
+    costs = [cost(cell) for cell in comparison.cells.values() if cell.lane == lane and _is_billed(cell)]
     return LaneSummary(
         name=lane_name(comparison.plan.lanes[lane]),
         cells=len(keys),
@@ -129,6 +129,11 @@ def _since_asked(cell: Cell, after_sending: float) -> float:
 
 def _calls(cell: Cell) -> list[Attempt]:
     return [a for a in cell.attempts if a.number > 0 and not (a.cached or a.shared)]
+
+
+def _is_billed(cell: Cell) -> bool:
+    """Whether there is anything to say of its cost: who joined another's call knows nothing of it."""
+    return bool(cell.attempts) and not cell.attempts[-1].shared
 
 
 def _tokens(attempt: Attempt) -> int | None:

@@ -11,6 +11,7 @@ from router.store import Key, Plan, Prompt, Settings
 
 MIN_LANES = 2
 MAX_LANES = 8
+MAX_REPEATS = 20
 MAX_CELLS = 2_000
 """More is an evaluation, and takes hours by hand."""
 
@@ -107,8 +108,8 @@ def check(plan: Plan) -> None:
             )
     if not plan.prompts:
         raise InvalidRequest("There is no prompt. Type at least one.")
-    if plan.repeats < 1:
-        raise InvalidRequest("Each prompt is asked at least once.")
+    if not 1 <= plan.repeats <= MAX_REPEATS:
+        raise InvalidRequest(f"A prompt is asked 1 to {MAX_REPEATS} times, not {plan.repeats}.")
     if calls(plan) > MAX_CELLS:
         raise InvalidRequest(
             f"These are {calls(plan):,} calls; one comparison makes at most {MAX_CELLS:,}."

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from router.chain import Options
-from router.compare.plan import keys_of, request_of
+from router.compare.plan import MAX_REPEATS, keys_of, request_of
 from router.errors import FallbackLabError
 from router.handle import LOST_AFTER, Handle, Snapshot
 from router.store import Cell, Key, Plan
@@ -119,7 +119,9 @@ class Run:
 
     def _ask(self, key: Key) -> None:
         lane = self._plan.lanes[key.lane]
-        options = Options(source="compare", cache="use" if self._plan.cache else "off", sample=key.repeat)
+        # A sample of its own for every lane: no lane is given what another one paid and waited for.
+        sample = key.lane * MAX_REPEATS + key.repeat
+        options = Options(source="compare", cache="use" if self._plan.cache else "off", sample=sample)
         try:
             handle = self._start(request_of(self._plan, key), category=lane.category, model=lane.model, options=options)
         except FallbackLabError as error:

@@ -1,0 +1,153 @@
+"""Compare: the same prompts through several chains and models, side by side."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from router.errors import FallbackLabError
+from router.lab import Lab
+from router.store import Comparison
+
+from components.lab import lab_or_stop, this_viewer
+from components.lanes import draw_answers, draw_running
+from components.markdown import label
+from components.planner import draft, plan_form
+from components.summary import draw_charts, draw_summary_table
+
+POLL = 0.2
+"""Seconds between two looks at lanes under way."""
+
+ANSWERS, SUMMARY = "Answers", "Summary"
+
+
+def main(lab: Lab) -> None:
+    """A comparison that the link names, or the form of a new one."""
+    comparison = _comparison(lab)
+    if comparison is None:
+        _draw_new(lab)
+        return
+    _draw_head(comparison)
+    run = lab.comparisons.run(comparison.id)
+    if run is not None:
+        # While answers come, this part alone is drawn again and again; a click elsewhere does not touch the requests.
+        st.fragment(_draw_running, run_every=POLL)(lab, comparison.id)
+    else:
+        _draw_over(comparison)
+
+
+def _comparison(lab: Lab) -> Comparison | None:
+    named = st.query_params.get("comparison")
+    if named is None:
+        return None
+    found = lab.comparisons.get(named) if re.fullmatch(r"[0-9a-f]{12}", named) else None
+    if found is None:
+        st.warning(
+            "The link names a comparison that is not stored here. This is a new one.", icon=":material/link_off:"
+        )
+    return found
+
+
+# --- A new one -------------------------------------------------------------------------------------
+
+
+def _draw_new(lab: Lab) -> None:
+    problem: str | None = None
+    plan = None
+    try:
+        plan = plan_form(lab)
+    except FallbackLabError as error:
+        problem = str(error)
+    if st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare_start"):
+        if plan is not None:
+            try:
+                st.query_params["comparison"] = lab.comparisons.start(plan)
+                st.rerun()
+            except FallbackLabError as error:
+                problem = str(error)
+        if problem is not None:
+            st.error(label(problem), icon=":material/error:")
+
+
+def _start_new() -> None:
+    """Leave this comparison; its link brings it back."""
+    st.query_params.pop("comparison", None)
+
+
+def _use_again(comparison: Comparison) -> None:
+    draft(comparison.plan)
+    _start_new()
+
+
+# --- One under way ---------------------------------------------------------------------------------
+
+
+def _draw_running(lab: Lab, comparison_id: str) -> None:
+    run = lab.comparisons.run(comparison_id)
+    comparison = lab.comparisons.get(comparison_id)
+    if run is None or comparison is None:
+        st.rerun()
+    this_viewer().look_at(run)
+    over = sum(cell.state != "running" for cell in comparison.cells.values())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Stop all", icon=":material/stop_circle:", key="compare_stop", shortcut="esc"):
+            run.stop()
+        st.caption(f"{over} of {_cells(comparison)} answers are over.")
+    draw_running(comparison, run)
+
+
+def _cells(comparison: Comparison) -> int:
+    return len(comparison.plan.lanes) * len(comparison.plan.prompts) * comparison.plan.repeats
+
+
+# --- One that is over ------------------------------------------------------------------------------
+
+
+def _draw_head(comparison: Comparison) -> None:
+    st.markdown(f"#### {label(_title(comparison))}", anchors=False)
+    with st.container(horizontal=True):
+        st.button("New", icon=":material/add:", on_click=_start_new, help="Begin a new comparison")
+        st.button(
+            "Use again", icon=":material/edit:", on_click=_use_again, args=(comparison,),
+            help="Change this comparison's lanes and prompts, and run it anew",
+        )  # fmt: skip
+
+
+def _title(comparison: Comparison) -> str:
+    text = comparison.name or comparison.plan.prompts[0].text
+    line = " ".join(text[:400].split())
+    return line if len(line) <= 120 else f"{line[:120]}…"
+
+
+def _draw_over(comparison: Comparison) -> None:
+    view = st.segmented_control(
+        "View", [ANSWERS, SUMMARY], default=ANSWERS, required=True, key="compare_view", label_visibility="collapsed"
+    )
+    if view == ANSWERS:
+        prompt, repeat = _pick_prompt(comparison)
+        draw_answers(comparison, prompt, repeat)
+        if len(comparison.plan.prompts) == 1:
+            draw_charts(comparison)
+    else:
+        draw_summary_table(comparison)
+        draw_charts(comparison)
+
+
+def _pick_prompt(comparison: Comparison) -> tuple[int, int]:
+    """Which prompt, and which of its repeats; both count from 0."""
+    plan = comparison.plan
+    prompt = repeat = 1
+    if len(plan.prompts) > 1:
+        prompt = st.pagination(len(plan.prompts), key=f"compare_page_{comparison.id}")
+        st.caption(f"Prompt {prompt} of {len(plan.prompts)}")
+    text = plan.prompts[prompt - 1].text
+    with st.expander("Prompt", icon=":material/person:", type="compact"):
+        st.code(text, language=None, wrap_lines=True)
+    if plan.repeats > 1:
+        st.caption("Repeat")
+        repeat = st.pagination(plan.repeats, key=f"compare_repeat_{comparison.id}")
+    return prompt - 1, repeat - 1
+
+
+main(lab_or_stop())

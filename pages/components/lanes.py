@@ -1,0 +1,149 @@
+"""Lanes side by side: one prompt's answers as they come, or as they were."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from router.compare import Run, lane_name
+from router.compare.figures import cost, first_token, latency, output_tokens, rate
+from router.events import Began, Queued, Waiting
+from router.handle import Snapshot
+from router.store import Cell, Comparison, Key
+from router.words import dollars, passed_over, seconds
+
+from components.markdown import faithful, label
+from components.trace import draw_trace
+
+HEIGHT = 340
+"""Pixels of an answer; a longer one is scrolled, so that lanes stay side by side."""
+
+NEWEST = 12_000
+"""Characters that are drawn of an answer under way: drawing all of a very long one holds up the other lanes."""
+
+STATES = {
+    "answered": ":green[:material/check_circle:]",
+    "failed": ":red[:material/cancel:]",
+    "cut": ":orange[:material/stop_circle:]",
+}
+
+
+def draw_running(comparison: Comparison, run: Run) -> None:
+    """What every lane does now, each with a button that stops it."""
+    handles = run.handles()
+    total = len(comparison.plan.prompts) * comparison.plan.repeats
+    with _grid(len(comparison.plan.lanes)):
+        for lane, settings in enumerate(comparison.plan.lanes):
+            current = min((key for key in handles if key.lane == lane), default=None)
+            over = sum(cell.lane == lane and cell.state != "running" for cell in comparison.cells.values())
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{label(lane_name(settings))}**")
+                if current is not None:
+                    _draw_live(comparison, current, handles[current].snapshot())
+                    with st.container(horizontal=True, vertical_alignment="center"):
+                        if st.button(
+                            "Stop", icon=":material/stop_circle:", key=f"compare_stop_{lane}",
+                            help=f"Stop lane {lane + 1}",
+                        ):  # fmt: skip
+                            run.stop(lane)
+                        st.caption(f"{over} of {total} over" if total > 1 else "")
+                else:
+                    newest = max((cell.key for cell in comparison.cells.values() if cell.lane == lane), default=None)
+                    draw_cell(comparison, newest)
+
+
+def draw_answers(comparison: Comparison, prompt: int, repeat: int) -> None:
+    """One prompt's answers in all lanes."""
+    with _grid(len(comparison.plan.lanes)):
+        for lane, settings in enumerate(comparison.plan.lanes):
+            with st.container(gap="xsmall"):
+                st.markdown(f"**{label(lane_name(settings))}**")
+                draw_cell(comparison, Key(lane, prompt, repeat))
+
+
+def draw_cell(comparison: Comparison, key: Key | None) -> None:
+    """One answer with its figures and its trace."""
+    cell = comparison.cells.get(key) if key is not None else None
+    if key is None or cell is None:
+        st.caption(":material/block: Not asked: it was stopped before.")
+        return
+    draw_text(cell, key=f"compare_text_{key.lane}")
+    st.caption(f"{STATES.get(cell.state, '')} {label(figures(cell))}")
+    for sentence in passed_over(cell.attempts) if cell.state == "answered" else ():
+        st.caption(label(sentence))
+    if cell.attempts:
+        with st.expander("Trace", icon=":material/timeline:", type="compact"):
+            draw_trace(cell.attempts)
+
+
+def draw_text(cell: Cell, key: str) -> None:
+    """What was answered, or why nothing was."""
+    if cell.state == "failed":
+        st.error(label(cell.error or "No model answered."), icon=":material/error:")
+        return
+    with st.container(height=HEIGHT, key=key):
+        if cell.answer.reasoning:
+            with st.expander("Reasoning", type="compact"):
+                st.markdown(faithful(cell.answer.reasoning))
+        st.markdown(faithful(cell.answer.text) if cell.answer.text else ":gray[No text.]")
+    if cell.state == "cut":
+        st.caption("This answer was cut off: it was stopped, or its session was lost.")
+
+
+def figures(cell: Cell) -> str:
+    """A cell's figures in a line."""
+    last = cell.attempts[-1] if cell.attempts else None
+    if cell.state != "answered" or last is None:
+        return {"failed": "failed", "cut": "cut", "running": "under way"}.get(cell.state, "answered")
+    tokens = output_tokens(cell)
+    count = f"{tokens} tokens" if tokens is not None else "tokens unknown"
+    if last.cached:
+        return f"from the cache, originally {seconds(last.latency)} · {count} · $0"
+    if last.shared:
+        return f"shared with an identical request · {count}"
+    speed = rate(cell)
+    parts = [
+        seconds(latency(cell)),
+        f"first token {seconds(first_token(cell))}",
+        count + (f", {speed:.0f}/s" if speed else ""),
+        f"cost {dollars(cost(cell))}",
+    ]
+    return " · ".join(parts)
+
+
+def _grid(lanes: int) -> DeltaGenerator:
+    return st.grid(min(lanes, 4), min_column_width=280, border=True)
+
+
+def _draw_live(comparison: Comparison, key: Key, now: Snapshot) -> None:
+    if len(comparison.plan.prompts) > 1:
+        st.caption(label(_short(comparison.plan.prompts[key.prompt].text)))
+    text, thoughts = now.answer.text, now.answer.reasoning
+    with st.container(height=HEIGHT, autoscroll=True, key=f"compare_text_{key.lane}"):
+        if thoughts and not text:
+            st.caption("Reasoning")
+            st.markdown(faithful(thoughts[-NEWEST:]))
+        elif text:
+            st.markdown(faithful(text if len(text) <= NEWEST else f"…{text[-NEWEST:]}"))
+    st.caption(f"{_activity(now)} {seconds(now.elapsed)}")
+    for sentence in passed_over(now.attempts):
+        st.caption(label(sentence))
+
+
+def _activity(now: Snapshot) -> str:
+    match now.activity:
+        case Queued(model):
+            return f"Waiting for {label(model)} …"
+        case Waiting(model, wait):
+            return f"{label(model)} is tried again after {seconds(wait)} …"
+        case Began(model) if now.answer.text or now.answer.reasoning:
+            return f"{label(model)} answers …"
+        case Began(model):
+            return f"Asking {label(model)} …"
+        case _:
+            return "Starting …"
+
+
+def _short(text: str, length: int = 90) -> str:
+    line = " ".join(text[: 2 * length].split())
+    return line if len(line) <= length else f"{line[:length]}…"

@@ -1,0 +1,275 @@
+"""The Compare page without a browser: the page as its script draws it, the engine, an upstream on a real socket."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from router.compare import lane_name
+from router.lab import close_lab, open_lab
+from router.store import Comparison
+from tests.pages.conftest import PAGES, look, press, texts
+from tests.upstream import Upstream, answer, chain_yaml, silent, status
+
+OpenCompare: TypeAlias = Callable[..., AppTest]
+HOSTILE = "<b>x</b> x:red[y] [z](javascript:1) $1 and $2"
+
+
+@pytest.fixture
+def models_yaml(upstream: Upstream) -> str:
+    """Two chains of one and two models, nothing embedded."""
+    base = json.loads(chain_yaml(upstream, "unused", cache={"enabled": False}, retries=0))
+    return json.dumps({**base, "chains": {"conversation": ["one", "two"], "code": ["three", HOSTILE]}})
+
+
+@pytest.fixture
+def open_compare(home: Path, models_yaml: str) -> OpenCompare:
+    """Opens the page, at a link's query."""
+
+    def open_it(**query: str) -> AppTest:
+        (home / "models.yaml").write_text(models_yaml, encoding="utf-8")
+        app = AppTest.from_file(PAGES / "main.py", default_timeout=60)
+        app.switch_page("compare.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        return look(app)
+
+    return open_it
+
+
+def compare(app: AppTest, prompt: str = "Hello?") -> AppTest:
+    """Send a prompt to all lanes, and wait for their ends."""
+    app.text_area(key="compare_prompt").set_value(prompt)
+    press(app, "Compare")
+    return wait_for_end(app)
+
+
+def wait_for_end(app: AppTest, within: float = 30) -> AppTest:
+    deadline = time.monotonic() + within
+    while any(button.key == "compare_stop" for button in look(app).button):
+        assert time.monotonic() < deadline, "a lane is still under way"
+    return app
+
+
+def comparison(app: AppTest) -> Comparison:
+    """The comparison that the page's link names."""
+    found = open_lab().comparisons.get(link(app))
+    assert found is not None
+    return found
+
+
+def link(app: AppTest) -> str:
+    """What the page's link names."""
+    named = app.query_params["comparison"]
+    return named if isinstance(named, str) else named[0]
+
+
+def view(app: AppTest, name: str) -> AppTest:
+    app.button_group(key="compare_view").set_value(name)
+    return look(app)
+
+
+def lanes(app: AppTest) -> list[str]:
+    """The names of the lanes that were asked."""
+    return [lane_name(lane) for lane in comparison(app).plan.lanes]
+
+
+# --- The form --------------------------------------------------------------------------------------
+
+
+def test_a_chain_stands_beside_a_model_at_first(open_compare: OpenCompare) -> None:
+    app = open_compare()
+    assert [box.value for box in app.selectbox][:2] == ["conversation chain", "one"]
+
+
+def test_all_lanes_answer(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=answer("From the first."))
+    app = compare(open_compare())
+    assert [text for text in texts(app) if text == "From the first."] == ["From the first."] * 2
+
+
+def test_lanes_can_be_added_up_to_eight(open_compare: OpenCompare) -> None:
+    app = open_compare()
+    for _ in range(6):
+        press(app, "Add a lane")
+    assert not [button for button in app.button if button.label == "Add a lane"]
+    assert [box.label for box in app.selectbox][:8] == [f"Lane {n}" for n in range(1, 9)]
+
+
+def test_a_removed_lane_is_not_asked(open_compare: OpenCompare) -> None:
+    app = press(open_compare(), "Add a lane")
+    app.button(key="compare_remove_1").click()
+    assert lanes(compare(look(app))) == ["conversation chain", "two"]
+
+
+def test_a_lane_asks_with_its_parameters(open_compare: OpenCompare, upstream: Upstream) -> None:
+    app = open_compare()
+    app.number_input(key="compare_tokens_1").set_value(9)
+    app.text_area(key="compare_system_1").set_value("Be brief.")
+    compare(app)
+    bodies = [call.body for call in upstream.received("one")]
+    assert [body.get("max_tokens") for body in bodies].count(9) == 1
+    assert sum(body["messages"][0]["role"] == "system" for body in bodies) == 1
+
+
+def test_the_same_lane_twice_is_one_sentence(open_compare: OpenCompare, upstream: Upstream) -> None:
+    app = open_compare()
+    app.selectbox(key="compare_lane_1").set_value("conversation chain")
+    app.text_area(key="compare_prompt").set_value("Hello?")
+    press(app, "Compare")
+    (error,) = app.error
+    assert error.value.startswith("Lanes 1 and 2 are the same: conversation chain.")
+    assert upstream.requests == []
+
+
+def test_no_prompt_is_one_sentence(open_compare: OpenCompare) -> None:
+    (error,) = press(open_compare(), "Compare").error
+    assert error.value == "There is no prompt. Type at least one."
+
+
+def rows(app: AppTest, key: str, *given: dict[str, str]) -> AppTest:
+    """Type rows into a table."""
+    app.session_state[key] = {"edited_rows": {}, "added_rows": list(given), "deleted_rows": []}
+    return app
+
+
+def choose(app: AppTest, mode: str) -> AppTest:
+    app.button_group(key="compare_mode").set_value(mode)
+    return look(app)
+
+
+def test_a_column_of_prompts_is_asked_row_by_row(open_compare: OpenCompare) -> None:
+    app = choose(open_compare(), "Several")
+    rows(app, "compare_rows", {"prompt": "1", "category": "code"}, {"prompt": "2"})
+    wait_for_end(press(app, "Compare"))
+    assert [(prompt.text, prompt.category) for prompt in comparison(app).plan.prompts] == [("1", "code"), ("2", None)]
+
+
+def template(app: AppTest, text: str, *given: dict[str, str]) -> AppTest:
+    app = choose(app, "Template")
+    app.text_area(key="compare_template").set_value(text)
+    rows(look(app), "compare_values_word_tongue", *given)
+    return press(app, "Compare")
+
+
+def test_a_template_is_filled_from_the_table(open_compare: OpenCompare) -> None:
+    app = template(open_compare(), "{{word}} in {{tongue}}", {"word": "cat", "tongue": "Latin"})
+    assert [prompt.text for prompt in comparison(wait_for_end(app)).plan.prompts] == ["cat in Latin"]
+
+
+def test_a_missing_variable_is_one_sentence(open_compare: OpenCompare) -> None:
+    app = template(open_compare(), "{{word}} in {{tongue}}", {"word": "cat"})
+    (error,) = app.error
+    assert error.value.replace("\\", "").startswith("Row 4 of the table has no value for {{tongue}}.")
+
+
+# --- Under way -------------------------------------------------------------------------------------
+
+
+def test_stop_of_a_lane_leaves_the_other_one_under_way(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=silent)
+    app = open_compare()
+    app.selectbox(key="compare_lane_0").set_value("code chain")
+    upstream.script("three", then=silent)
+    app.text_area(key="compare_prompt").set_value("Hello?")
+    press(app, "Compare")
+    upstream.wait_received("one")
+    app.button(key="compare_stop_1").click()
+    look(app)
+    assert upstream.wait_closed("one").disconnected
+    assert [call.closed for call in upstream.received("three")] == [None]
+
+
+def test_stop_all_cuts_every_lane(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=silent)
+    app = open_compare()
+    app.text_area(key="compare_prompt").set_value("Hello?")
+    press(app, "Compare")
+    upstream.wait_received("one")
+    app.button(key="compare_stop").click()
+    wait_for_end(app)
+    assert {cell.state for cell in comparison(app).cells.values()} == {"cut"}
+
+
+# --- Over ------------------------------------------------------------------------------------------
+
+
+def test_a_failed_lane_says_why_beside_one_that_answered(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=status(402, "No money."))
+    app = compare(open_compare())
+    (error,) = app.error
+    assert "No money" in error.value
+    assert "word1 word2 word3" in texts(app)
+
+
+def test_each_answer_has_its_trace(open_compare: OpenCompare) -> None:
+    app = compare(open_compare())
+    assert [expander.label for expander in app.expander].count("Trace") == 2
+
+
+def test_a_hostile_answer_is_text(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=answer(HOSTILE))
+    assert directives(compare(open_compare())) == []
+
+
+def directives(app: AppTest) -> list[str]:
+    """Texts in which Streamlit would read a colour that is not ours."""
+    return [text for text in texts(app) if re.search(r"(?<!\\):red\[(?!:material)", text)]
+
+
+def test_a_hostile_name_is_text(open_compare: OpenCompare) -> None:
+    app = open_compare()
+    app.selectbox(key="compare_lane_1").set_value(HOSTILE)
+    assert directives(compare(app)) == []
+
+
+def test_the_summary_has_a_row_a_lane(open_compare: OpenCompare) -> None:
+    app = view(compare(open_compare()), "Summary")
+    table = app.dataframe[0].value
+    assert list(table["lane"]) == ["conversation chain", "one"]
+    assert list(table["answered"]) == [1.0, 1.0]
+
+
+def test_unknown_cost_is_said_to_be_unknown(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=answer(usage=None))
+    app = view(compare(open_compare()), "Summary")
+    assert app.dataframe[0].value["cost"].isna().all()
+    assert [text for text in texts(app) if text.startswith("Cost unknown: ")]
+
+
+def test_use_again_fills_the_form(open_compare: OpenCompare) -> None:
+    app = open_compare()
+    app.selectbox(key="compare_lane_1").set_value("three")
+    app.number_input(key="compare_tokens_1").set_value(9)
+    app = press(compare(app, "Which one?"), "Use again")
+    assert app.text_area(key="compare_prompt").value == "Which one?"
+    assert app.selectbox(key="compare_lane_1").value == "three"
+    assert app.number_input(key="compare_tokens_1").value == 9
+    assert "comparison" not in app.query_params
+
+
+# --- Links -----------------------------------------------------------------------------------------
+
+
+def test_a_link_opens_a_comparison_after_a_restart(
+    home: Path, open_compare: OpenCompare, models_yaml: str, upstream: Upstream
+) -> None:
+    upstream.script("one", then=answer("Stored."))
+    named = link(compare(open_compare()))
+    close_lab()
+    assert "Stored." in texts(open_compare(comparison=named))
+
+
+@pytest.mark.parametrize("nonsense", ["0123456789ab", "../../etc/passwd", "<script>", ""])
+def test_nonsense_in_a_link_is_one_sentence_and_a_new_comparison(open_compare: OpenCompare, nonsense: str) -> None:
+    app = open_compare(comparison=nonsense)
+    (warning,) = app.warning
+    assert warning.value == "The link names a comparison that is not stored here. This is a new one."
+    assert [button for button in app.button if button.label == "Compare"]
