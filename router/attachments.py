@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from router.errors import InvalidRequest
 from router.messages import Frozen, digest
@@ -21,6 +21,12 @@ MAX_TEXT_BYTES = 1_000_000
 
 _IMAGES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 """What all providers with eyes read."""
+
+MAX_PIXELS = 64_000_000
+"""Largest image; Anthropic's limit is 8000 x 8000."""
+
+MAX_NAME = 200
+"""Characters of a file's name; longer ones are cut."""
 
 
 class Attachment(Frozen, frozen=True, kw_only=True):
@@ -43,10 +49,13 @@ def read_attachment(name: str, data: bytes) -> Attachment:
     Raises:
         InvalidRequest: models cannot read it; one sentence that names it.
     """
+    name = "".join(char if char.isprintable() else "_" for char in name)[:MAX_NAME] or "The file"
     media_type = _media_type(name, data)
     limit = MAX_TEXT_BYTES if media_type == "text/plain" else MAX_FILE_BYTES
     if len(data) > limit:
         raise InvalidRequest(f"{name} is {len(data) / 1e6:.1f} MB; the limit is {limit / 1e6:.0f} MB.")
+    if media_type.startswith("image/"):
+        _look_into(name, data)
     return Attachment(id=digest(data), name=name, media_type=media_type, size=len(data))
 
 
@@ -55,29 +64,52 @@ def _media_type(name: str, data: bytes) -> str:
         raise InvalidRequest(f"{name} is empty.")
     if data.startswith(b"%PDF-"):
         return "application/pdf"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an image that is a bomb is only warned of
-            with Image.open(io.BytesIO(data)) as image:
-                image.verify()
-                kind = image.format or ""
-    except UnidentifiedImageError:
-        return _text_type(name, data)
-    except Exception as error:  # noqa: BLE001  # a broken image can raise nearly anything
-        raise InvalidRequest(f"{name} is a broken image ({type(error).__name__}). Save it anew.") from None
-    if kind not in _IMAGES:
+    if (kind := _kind(data, tuple(_IMAGES))) is not None:
+        return _IMAGES[kind]
+    if _is_text(data):  # before other images: "P1 is …" begins one
+        return "text/plain"
+    if (kind := _kind(data)) is not None:
         raise InvalidRequest(f"{name} is an image of the kind {kind}; models read PNG, JPEG, GIF and WebP.")
-    return _IMAGES[kind]
+    raise InvalidRequest(f"{name} is no image, PDF or UTF-8 text, or a broken one. Attach one of those.")
 
 
-def _text_type(name: str, data: bytes) -> str:
+def _kind(data: bytes, kinds: tuple[str, ...] | None = None) -> str | None:
     try:
-        text = data.decode()
+        with Image.open(io.BytesIO(data), formats=kinds) as image:
+            return image.format
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return kinds[0] if kinds else "of too many pixels"  # told by who looks into it
+    except Exception:  # noqa: BLE001  # a broken image can raise nearly anything
+        return None
+
+
+def _look_into(name: str, data: bytes) -> None:
+    """See that the whole image is there.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=tuple(_IMAGES)) as image:
+            fits = math.prod(image.size) <= MAX_PIXELS
+            if image.format == "PNG":
+                image.verify()  # its checksums tell, without a pixel unpacked
+            elif fits:
+                image.draft(None, (1, 1))  # a JPEG is read at an eighth of its size
+                image.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        fits = False
+    except Exception as error:  # noqa: BLE001  # as above
+        raise InvalidRequest(f"{name} is a broken image ({type(error).__name__}). Save it anew.") from None
+    if not fits:
+        raise InvalidRequest(f"{name} has more than {MAX_PIXELS / 1e6:.0f} million pixels. Make it smaller.")
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return "\0" not in data.decode()
     except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:
-        raise InvalidRequest(f"{name} is no image, PDF or UTF-8 text. Attach one of those.")
-    return "text/plain"
+        return False
 
 
 def content_part(attachment: Attachment, data: bytes) -> Mapping[str, Any]:
