@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import time
+from collections.abc import Callable
 
 import streamlit as st
 
+from router.compare.comparisons import MAX_NAME
+from router.compare.export import to_csv, to_jsonl, to_markdown
 from router.errors import FallbackLabError
 from router.lab import Lab
 from router.store import Comparison
@@ -19,6 +24,9 @@ from components.summary import draw_charts, draw_summary_table
 POLL = 0.2
 """Seconds between two looks at lanes under way."""
 
+EARLIER = 50
+"""Comparisons that are listed."""
+
 ANSWERS, SUMMARY = "Answers", "Summary"
 
 
@@ -26,9 +34,9 @@ def main(lab: Lab) -> None:
     """A comparison that the link names, or the form of a new one."""
     comparison = _comparison(lab)
     if comparison is None:
-        _draw_new(lab)
+        _draw_start(lab)
         return
-    _draw_head(comparison)
+    _draw_head(lab, comparison)
     run = lab.comparisons.run(comparison.id)
     if run is not None:
         # While answers come, this part alone is drawn again and again; a click elsewhere does not touch the requests.
@@ -50,6 +58,41 @@ def _comparison(lab: Lab) -> Comparison | None:
 
 
 # --- A new one -------------------------------------------------------------------------------------
+
+
+def _draw_start(lab: Lab) -> None:
+    """The form of a new comparison, and the way back to earlier ones."""
+    new, earlier = st.tabs(["New comparison", "Earlier ones"], on_change="rerun", key="compare_tabs")
+    with new:
+        _draw_new(lab)  # also where it is hidden: what was typed stays
+    if earlier.open:
+        with earlier:
+            _draw_earlier(lab)
+
+
+def _draw_earlier(lab: Lab) -> None:
+    found = lab.comparisons.newest(EARLIER)
+    if not found:
+        st.caption("There is none yet.")
+        return
+    st.caption("All who can open this app see them.")
+    for comparison in found:
+        plan = comparison.plan
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(comparison.created))
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.button(
+                label(_title(comparison)),
+                key=f"compare_open_{comparison.id}",
+                type="tertiary",
+                icon=":material/history:",
+                on_click=_open,
+                args=(comparison.id,),
+            )
+            st.caption(f"{when}, {len(plan.lanes)} lanes, {len(plan.prompts)} prompts")
+
+
+def _open(comparison_id: str) -> None:
+    st.query_params["comparison"] = comparison_id
 
 
 def _draw_new(lab: Lab) -> None:
@@ -104,14 +147,46 @@ def _cells(comparison: Comparison) -> int:
 # --- One that is over ------------------------------------------------------------------------------
 
 
-def _draw_head(comparison: Comparison) -> None:
+def _draw_head(lab: Lab, comparison: Comparison) -> None:
     st.markdown(f"#### {label(_title(comparison))}", anchors=False)
     with st.container(horizontal=True):
         st.button("New", icon=":material/add:", on_click=_start_new, help="Begin a new comparison")
         st.button(
-            "Use again", icon=":material/edit:", on_click=_use_again, args=(comparison,),
+            "Use again",
+            icon=":material/edit:",
+            on_click=_use_again,
+            args=(comparison,),
             help="Change this comparison's lanes and prompts, and run it anew",
-        )  # fmt: skip
+        )
+        with st.popover("Save", icon=":material/bookmark:", help="Give it a name, and share its link"):
+            _draw_save(lab, comparison)
+        with st.popover("Export", icon=":material/download:"):
+            for kind, mime, write in _EXPORTS:
+                st.download_button(
+                    kind,
+                    functools.partial(write, comparison),
+                    file_name=f"comparison-{comparison.id}.{kind.lower().replace('markdown', 'md')}",
+                    mime=mime,
+                    on_click="ignore",
+                    width="stretch",
+                )
+
+
+_EXPORTS: list[tuple[str, str, Callable[[Comparison], str]]] = [
+    ("CSV", "text/csv", to_csv),
+    ("JSONL", "application/jsonl", to_jsonl),
+    ("Markdown", "text/markdown", to_markdown),
+]
+
+
+def _draw_save(lab: Lab, comparison: Comparison) -> None:
+    with st.form("compare_save", border=False):
+        name = st.text_input("Name", comparison.name, max_chars=MAX_NAME, width=320)
+        if st.form_submit_button("Save"):
+            lab.comparisons.rename(comparison.id, name)
+            st.rerun()
+    st.caption("It is stored as it comes. Whoever can open this app finds it among the earlier ones, or by this link:")
+    st.code(f"{(st.context.url or '').partition('?')[0]}?comparison={comparison.id}", language=None, wrap_lines=True)
 
 
 def _title(comparison: Comparison) -> str:

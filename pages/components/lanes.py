@@ -42,9 +42,8 @@ def draw_running(comparison: Comparison, run: Run) -> None:
                     _draw_live(comparison, current, handles[current].snapshot())
                     with st.container(horizontal=True, vertical_alignment="center"):
                         if st.button(
-                            "Stop", icon=":material/stop_circle:", key=f"compare_stop_{lane}",
-                            help=f"Stop lane {lane + 1}",
-                        ):  # fmt: skip
+                            f"Stop lane {lane + 1}", icon=":material/stop_circle:", key=f"compare_stop_{lane}"
+                        ):
                             run.stop(lane)
                         st.caption(f"{over} of {total} over" if total > 1 else "")
                 else:
@@ -81,7 +80,7 @@ def draw_text(cell: Cell, key: str) -> None:
     if cell.state == "failed":
         st.error(label(cell.error or "No model answered."), icon=":material/error:")
         return
-    with st.container(height=HEIGHT, key=key):
+    with st.container(height=HEIGHT, border=False, key=key):
         if cell.answer.reasoning:
             with st.expander("Reasoning", type="compact"):
                 st.markdown(faithful(cell.answer.reasoning))
@@ -119,7 +118,7 @@ def _draw_live(comparison: Comparison, key: Key, now: Snapshot) -> None:
     if len(comparison.plan.prompts) > 1:
         st.caption(label(_short(comparison.plan.prompts[key.prompt].text)))
     text, thoughts = now.answer.text, now.answer.reasoning
-    with st.container(height=HEIGHT, autoscroll=True, key=f"compare_text_{key.lane}"):
+    with st.container(height=HEIGHT, border=False, autoscroll=True, key=f"compare_text_{key.lane}"):
         if thoughts and not text:
             st.caption("Reasoning")
             st.markdown(faithful(thoughts[-NEWEST:]))

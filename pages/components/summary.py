@@ -25,6 +25,7 @@ def draw_summary_table(comparison: Comparison) -> None:
         frame,
         hide_index=True,
         alt="Each lane in figures",
+        placeholder="unknown",
         column_config={
             "lane": st.column_config.TextColumn("Lane", pinned=True),
             "answered": st.column_config.NumberColumn("Answered", format="percent", help="Of what was not stopped"),

@@ -273,3 +273,41 @@ def test_nonsense_in_a_link_is_one_sentence_and_a_new_comparison(open_compare: O
     (warning,) = app.warning
     assert warning.value == "The link names a comparison that is not stored here. This is a new one."
     assert [button for button in app.button if button.label == "Compare"]
+
+
+# --- Saving and finding again ----------------------------------------------------------------------
+
+
+def test_a_name_is_kept_and_shown(open_compare: OpenCompare) -> None:
+    app = compare(open_compare())
+    app.text_input[0].set_value("The sky, twice")
+    press(app, "Save")
+    assert "#### The sky, twice" in texts(look(app))
+
+
+def test_an_earlier_one_is_found_by_its_name(open_compare: OpenCompare) -> None:
+    app = compare(open_compare())
+    named = link(app)
+    open_lab().comparisons.rename(named, "The sky, twice")
+    app = open_compare()
+    app.session_state["compare_tabs"] = "Earlier ones"
+    press(look(app), "The sky, twice")
+    assert link(app) == named
+
+
+def test_another_session_does_not_see_what_is_under_way(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=silent)
+    app = open_compare()
+    app.text_area(key="compare_prompt").set_value("A secret prompt")
+    press(app, "Compare")
+    other = open_compare()
+    other.session_state["compare_tabs"] = "Earlier ones"
+    assert not [button for button in look(other).button if "secret" in button.label]
+
+
+def test_its_link_shows_what_is_under_way(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=silent)
+    app = open_compare()
+    app.text_area(key="compare_prompt").set_value("Hello?")
+    press(app, "Compare")
+    assert [button for button in open_compare(comparison=link(app)).button if button.key == "compare_stop"]
