@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from router.attachments import content_part, read_attachment
+from router.attachments import Attachment, content_part, read_attachment
 from router.errors import InvalidRequest
 from router.messages import Answer, Frozen, Message
 from router.store import Settings, Turn
@@ -56,8 +55,9 @@ def _asked(turn: Turn, load: LoadFile) -> Iterator[Message]:
         yield {"role": "tool", "tool_call_id": result.call, "content": result.content}
     if turn.attachments:
         parts = [content_part(attachment, load(attachment.id)) for attachment in turn.attachments]
-        yield {"role": "user", "content": [*parts, *([{"type": "text", "text": turn.prompt}] if turn.prompt else [])]}
-    elif not turn.results:
+        asked = [{"type": "text", "text": turn.prompt}] if turn.prompt.strip() else []
+        yield {"role": "user", "content": [*parts, *asked]}
+    elif turn.prompt.strip():  # an imported answer may stand without one
         yield {"role": "user", "content": turn.prompt}
 
 
@@ -119,29 +119,49 @@ def _from_export(given: Mapping[str, Any], conversation: str) -> tuple[str, list
     try:
         transcript = msgspec.convert(given, _Transcript)
         files = {id_: base64.b64decode(text, validate=True) for id_, text in transcript.files.items()}
-    except (msgspec.ValidationError, binascii.Error) as error:
+    except (ValueError, OverflowError) as error:  # msgspec's and base64's own are among them
         raise InvalidRequest(f"The export is damaged: {error}.") from None
-    for turn in transcript.turns:
-        for attachment in turn.attachments:
-            data = files.get(attachment.id)
-            if data is None or read_attachment(attachment.name, data).id != attachment.id:
-                raise InvalidRequest(f"The export is damaged: the file {attachment.name} is missing or another one.")
-    ids: dict[str | None, str | None] = {None: None}
-    for turn in transcript.turns:
-        if turn.parent not in ids or turn.id in ids:
-            raise InvalidRequest("The export is damaged: its turns do not follow from each other.")
-        ids[turn.id] = uuid.uuid4().hex
+    ids: dict[str | None, str | None] = {None: None, **{turn.id: uuid.uuid4().hex for turn in transcript.turns}}
     turns = [
         msgspec.structs.replace(
             turn,
             id=ids[turn.id],
             parent=ids[turn.parent],
             conversation=conversation,
+            attachments=tuple(_attachment(attachment, files) for attachment in turn.attachments),
             state="cut" if turn.state == "running" else turn.state,
         )
-        for turn in transcript.turns
+        for turn in _in_order(transcript.turns)
     ]
     return transcript.title, turns, files
+
+
+def _in_order(turns: Sequence[Turn]) -> list[Turn]:
+    """The turns, each after its parent; clocks are set back at times, so that their own order is not to be relied on.
+
+    Raises:
+        InvalidRequest: one has no parent, or two are one.
+    """
+    following: dict[str | None, list[Turn]] = {}
+    for turn in turns:
+        following.setdefault(turn.parent, []).append(turn)
+    found = list(following.get(None, []))
+    for turn in found:  # which grows meanwhile
+        found.extend(following.get(turn.id, []))
+        if len(found) > len(turns):
+            break
+    if len(found) != len(turns) or len({turn.id for turn in turns}) != len(turns):
+        raise InvalidRequest("The export is damaged: its turns do not follow from each other.")
+    return found
+
+
+def _attachment(given: Attachment, files: Mapping[str, bytes]) -> Attachment:
+    """The attachment as its bytes say, not as the export does."""
+    data = files.get(given.id)
+    found = read_attachment(given.name, data) if data is not None else None
+    if found is None or found.id != given.id:
+        raise InvalidRequest(f"The export is damaged: the file {given.name[:200]} is missing or another one.")
+    return found
 
 
 def _from_messages(messages: Sequence[Mapping[str, Any]], conversation: str) -> Iterator[Turn]:
@@ -152,7 +172,7 @@ def _from_messages(messages: Sequence[Mapping[str, Any]], conversation: str) -> 
         role, text = message.get("role"), _text(message.get("content"))
         if role in ("system", "developer"):
             system = text
-        elif role == "assistant" or (role == "user" and prompt):
+        elif (role == "assistant" and text.strip()) or (role == "user" and prompt.strip()):
             turn = Turn(
                 id=uuid.uuid4().hex,
                 conversation=conversation,
@@ -171,7 +191,8 @@ def _from_messages(messages: Sequence[Mapping[str, Any]], conversation: str) -> 
 
 def _text(content: object) -> str:
     if isinstance(content, list):
-        return "\n\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        texts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n\n".join(text for text in texts if isinstance(text, str) and text)
     return content if isinstance(content, str) else ""
 
 
@@ -183,7 +204,8 @@ def export_markdown(title: str, turns: Sequence[Turn]) -> str:
         results = "".join(f"\n\n*Result of `{result.call}`:* {result.content}" for result in turn.results)
         parts.append(f"## Prompt\n\n{turn.prompt}{files}{results}")
         calls = "".join(f"\n\n*Calls `{call.name}`:* `{call.arguments}`" for call in turn.answer.tool_calls)
-        parts.append(f"## {_byline(turn)}\n\n{turn.answer.text}{calls}{turn.error or ''}")
+        error = f"\n\n*{turn.error}*" if turn.error else ""
+        parts.append(f"## {_byline(turn)}\n\n{turn.answer.text}{calls}{error}".rstrip())
     return "\n\n".join(parts) + "\n"
 
 
