@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import streamlit as st
 
 from router.errors import FallbackLabError
 from router.lab import Lab
-from router.store import Settings
+from router.store import Settings, Turn
 
 from components.answer import draw_turn
 from components.chain import draw_chain
+from components.conversations import draw_conversations, open_conversation
+from components.faults import draw_faults
 from components.lab import lab_or_stop, this_viewer
 from components.markdown import label
-from components.settings import ask_for_keys, pick_settings
+from components.settings import ask_for_keys, load_settings, pick_settings
+from components.templates import draw_templates
 
 POLL = 0.15
 """Seconds between two looks at an answer under way."""
@@ -23,16 +27,22 @@ POLL = 0.15
 def main(lab: Lab) -> None:
     """The page, from top to bottom."""
     conversation = _conversation(lab)
-    turns = lab.chat.turns(conversation)
-    settings = pick_settings(lab, turns[-1].settings if turns else None, on_new=_start_new)
+    draw_conversations(lab, conversation)
+    turns = lab.chat.turns(conversation, st.session_state["chat_through"])
+    settings = pick_settings(lab, is_new=not turns, on_new=lambda: open_conversation(None))
     config = lab.config()
     chain = config.single(settings.model) if settings.model else config.chain(settings.category or "")
-    draw_chain(lab, chain)
+    faults = this_viewer().faults
+    draw_chain(lab, chain, faults)
+    with st.container(horizontal=True):
+        draw_faults(faults, chain)
+        if lab.store is not None:
+            draw_templates(lab.store, on_use=_draft)
     ask_for_keys(lab, chain)
     if not turns:
         _draw_welcome()
     for turn in turns[:-1]:
-        draw_turn(lab, turn, settings)
+        draw_turn(lab, turn, settings, newest=False, go=_go, show=_show)
     running = bool(turns) and lab.chat.handle(turns[-1]) is not None
     if turns:
         # While an answer comes, this part alone is drawn again and again; a click elsewhere does not touch the request.
@@ -41,9 +51,14 @@ def main(lab: Lab) -> None:
         st.error(label(problem), icon=":material/error:")
     if draft := st.session_state.pop("chat_draft", None):
         st.session_state["chat_prompt"] = draft
-    prompt = st.chat_input("Type a prompt", disabled=running, key="chat_prompt")
-    if prompt:
-        _send(lab, conversation, str(prompt), settings)
+    sent = st.chat_input("Type a prompt", disabled=running, key="chat_prompt", accept_file="multiple")
+    if sent:
+        files = [(file.name, file.getvalue()) for file in sent.files]
+        through = turns[-1].id if turns else None
+        _go(
+            lambda: lab.chat.ask(conversation, sent.text, settings, files=files, through=through, faults=faults),
+            draft=sent.text,
+        )
 
 
 def _conversation(lab: Lab) -> str:
@@ -52,22 +67,47 @@ def _conversation(lab: Lab) -> str:
     conversation = named if re.fullmatch(r"[0-9a-f]{12}", named) else lab.chat.new()
     if conversation != named:
         st.query_params["c"] = conversation
+    if st.session_state.get("chat_conversation") != conversation:
+        st.session_state["chat_conversation"] = conversation
+        st.session_state["chat_through"] = None
+        turns = lab.chat.turns(conversation)
+        load_settings(lab, turns[-1].settings if turns else None, st.query_params.get("category"))
+        if prompt := st.query_params.pop("prompt", None):
+            _draft(prompt, rerun=False)
+        st.query_params.pop("category", None)
     return conversation
 
 
-def _start_new() -> None:
-    """Leave this conversation; its link brings it back."""
-    st.query_params.pop("c", None)
+def _draft(text: str, *, rerun: bool = True) -> None:
+    """Put a text into the prompt's field."""
+    st.session_state["chat_draft"] = text
+    if rerun:
+        st.rerun()
+
+
+def _show(turn: str) -> None:
+    """Show the branch of a turn."""
+    st.session_state["chat_through"] = turn
+
+
+def _go(ask: Callable[[], Turn], *, draft: str | None = None) -> None:
+    """Send what a callable asks, and show its branch; where that cannot be, say why, and keep what was typed."""
+    try:
+        _show(ask().id)
+    except FallbackLabError as error:
+        st.session_state["chat_problem"] = str(error)
+        st.session_state["chat_draft"] = draft
+    st.rerun()
 
 
 def _draw_newest(lab: Lab, conversation: str, settings: Settings, running: bool) -> None:
-    turn = lab.chat.turns(conversation)[-1]
+    turn = lab.chat.turns(conversation, st.session_state["chat_through"])[-1]
     handle = lab.chat.handle(turn)
     if handle is not None:
         this_viewer().look_at(handle)
     elif running:
         st.rerun()
-    draw_turn(lab, turn, settings, newest=True)
+    draw_turn(lab, turn, settings, newest=True, go=_go, show=_show)
 
 
 def _draw_welcome() -> None:
@@ -78,15 +118,6 @@ def _draw_welcome() -> None:
         " gave it, and why the ones before it did not.",
         text_alignment="center",
     )
-
-
-def _send(lab: Lab, conversation: str, prompt: str, settings: Settings) -> None:
-    try:
-        lab.chat.ask(conversation, prompt, settings)
-    except FallbackLabError as error:
-        st.session_state["chat_problem"] = str(error)
-        st.session_state["chat_draft"] = prompt
-    st.rerun()
 
 
 main(lab_or_stop())

@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from router.errors import InvalidRequest
+from router.curl import as_curl, as_json
+from router.errors import FallbackLabError
 from router.events import Began, Queued, Waiting
 from router.handle import Handle
 from router.lab import Lab
-from router.messages import Answer, ToolCall
+from router.messages import Answer
 from router.store import Settings, Turn
+from router.tools import misfit
 from router.words import outgrown, passed_over, seconds, stand_in
 
+from components.lab import this_viewer
 from components.markdown import faithful, label
+from components.tools import answer_calls, draw_calls
 from components.trace import draw_summary, draw_trace
 
+Go = Callable[[Callable[[], Turn]], None]
+"""Sends what a callable asks, and shows the branch that it begins."""
 
-def draw_turn(lab: Lab, turn: Turn, settings: Settings, *, newest: bool = False) -> None:
-    """A prompt with its answer; the newest one can be stopped or asked again."""
+
+def draw_turn(lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go, show: Callable[[str], None]) -> None:
+    """A prompt with its answer.
+
+    Args:
+        newest: it is the last one: it can be stopped, asked again or gone on with.
+        show: shows the branch of a turn, by its id.
+    """
     with st.chat_message("user", avatar=":material/person:"):
-        st.markdown(faithful(turn.prompt))
+        _draw_prompt(turn)
+        if st.session_state.get("chat_editing") == turn.id:
+            _edit(lab, turn, settings, go)
+        else:
+            st.markdown(faithful(turn.prompt))
     with st.chat_message("assistant", avatar=":material/alt_route:"):
         handle = lab.chat.handle(turn)
         if handle is not None:
             _draw_running(handle)
         else:
-            _draw_ended(lab, turn, settings, newest=newest)
+            _draw_ended(lab, turn, settings, newest=newest, go=go, show=show)
+
+
+def _draw_prompt(turn: Turn) -> None:
+    for attachment in turn.attachments:
+        st.markdown(f":material/attach_file: {label(attachment.name)} :gray[({attachment.size / 1000:,.0f} kB)]")
+    for result in turn.results:
+        st.caption("The call gave")
+        st.code(result.content, language=None, wrap_lines=True)
 
 
 def _draw_running(handle: Handle) -> None:
@@ -55,27 +79,101 @@ def _activity(activity: Queued | Began | Waiting | None, answer: Answer) -> str:
             return "Starting …"
 
 
-def _draw_ended(lab: Lab, turn: Turn, settings: Settings, *, newest: bool) -> None:
+def _draw_ended(lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go, show: Callable[[str], None]) -> None:
     _draw_answer(turn.answer)
     if turn.state == "cut":
         st.warning("This answer was cut off: it was stopped, or its session was lost.", icon=":material/content_cut:")
     elif turn.state == "failed":
         st.error(label(turn.error or "No model answered."), icon=":material/error:")
+    elif turn.settings.schema is not None and not turn.answer.tool_calls:
+        _draw_fit(turn.answer.text, turn.settings.schema)
     if turn.attempts:
         if turn.state != "failed":
             draw_summary(turn.attempts)
         _draw_why(lab, turn, newest=newest)
-    if turn.attempts:
         with st.expander("Trace", icon=":material/timeline:", type="compact"):
             draw_trace(turn.attempts)
-    with st.container(horizontal=True, gap="xsmall"):
+    _draw_actions(lab, turn, settings, newest=newest, go=go, show=show)
+    if newest and turn.state == "answered" and turn.answer.tool_calls:
+        results = answer_calls(turn.answer.tool_calls, turn.settings.tools, key=turn.id)
+        if results is not None:
+            go(lambda: lab.chat.answer_calls(turn, results, settings, faults=this_viewer().faults))
+
+
+def _draw_actions(
+    lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go, show: Callable[[str], None]
+) -> None:
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         if turn.answer.text:
             with st.popover("Copy", icon=":material/content_copy:", type="tertiary"):
                 st.code(turn.answer.text, language=None, wrap_lines=True, width=480, height=240)
         if newest and st.button("Regenerate", icon=":material/refresh:", type="tertiary", key="chat_regenerate"):
-            with contextlib.suppress(InvalidRequest):  # another tab was faster
-                lab.chat.ask_again(turn, settings)
-            st.rerun()
+            go(lambda: lab.chat.ask_again(turn, settings, faults=this_viewer().faults))
+        if turn.prompt:
+            st.button(
+                "Edit",
+                icon=":material/edit:",
+                type="tertiary",
+                key=f"edit_{turn.id}",
+                help="Ask another prompt instead",
+                on_click=_begin_edit,
+                args=(turn.id,),
+            )
+        if st.button("Request", icon=":material/data_object:", type="tertiary", key=f"request_{turn.id}"):
+            _show_request(lab, turn)
+        _draw_branches(lab, turn, show)
+
+
+def _draw_branches(lab: Lab, turn: Turn, show: Callable[[str], None]) -> None:
+    ids = [branch.id for branch in lab.chat.branches(turn)]
+    if len(ids) < 2:
+        return
+    at = ids.index(turn.id)
+    for icon, step, words in ((":material/chevron_left:", -1, "Earlier"), (":material/chevron_right:", 1, "Later")):
+        if step == 1:
+            st.caption(f"{at + 1} of {len(ids)}", width="content")
+        st.button(
+            icon,
+            key=f"branch_{turn.id}_{step}",
+            type="tertiary",
+            help=f"{words} branch",
+            disabled=not 0 <= at + step < len(ids),
+            on_click=show,
+            args=(ids[(at + step) % len(ids)],),
+        )
+
+
+def _begin_edit(turn: str | None) -> None:
+    st.session_state["chat_editing"] = turn
+
+
+def _edit(lab: Lab, turn: Turn, settings: Settings, go: Go) -> None:
+    prompt = st.text_area("Another prompt instead", value=turn.prompt, height=160, key=f"edited_{turn.id}")
+    st.caption("A new branch begins here; what was said before stays.")
+    with st.container(horizontal=True):
+        if st.button("Ask this", type="primary", icon=":material/send:", key="edit_ask"):
+            _begin_edit(None)
+            go(lambda: lab.chat.edit(turn, prompt, settings, faults=this_viewer().faults))
+        st.button("Cancel", type="tertiary", key="edit_cancel", on_click=_begin_edit, args=(None,))
+
+
+@st.dialog("The request", width="large")
+def _show_request(lab: Lab, turn: Turn) -> None:
+    model = turn.attempts[-1].model if turn.attempts else turn.settings.model
+    try:
+        if model is None:
+            chain = lab.config().chain(turn.settings.category or "")
+            model = chain.models[0].text
+        sent = lab.sent(lab.chat.request(turn), model)
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    st.caption(f"As it goes to {label(model)}. The key is left out; curl takes it from the environment.")
+    body, command = st.tabs(["JSON", "curl"])
+    with body:
+        st.code(as_json(sent), language="json", wrap_lines=True, height=400)
+    with command:
+        st.code(as_curl(sent), language="bash", wrap_lines=True, height=400)
 
 
 def _draw_why(lab: Lab, turn: Turn, *, newest: bool) -> None:
@@ -91,16 +189,17 @@ def _draw_why(lab: Lab, turn: Turn, *, newest: bool) -> None:
         st.warning(label(notice), icon=":material/data_usage:")
 
 
+def _draw_fit(answer: str, schema: Mapping[str, object]) -> None:
+    if problem := misfit(answer, schema):
+        st.warning(label(problem), icon=":material/rule:")
+    else:
+        st.caption(":green[:material/check:] The answer fits its schema.")
+
+
 def _draw_answer(answer: Answer) -> None:
     if answer.reasoning:
         with st.expander("Reasoning", type="compact", expanded=not answer.text):
             st.markdown(faithful(answer.reasoning))
     if answer.text:
         st.markdown(faithful(answer.text))
-    for call in answer.tool_calls:
-        _draw_tool_call(call)
-
-
-def _draw_tool_call(call: ToolCall) -> None:
-    st.caption(f":material/build: calls **{label(call.name)}**")
-    st.code(call.arguments, language="json")
+    draw_calls(answer.tool_calls)

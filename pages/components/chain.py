@@ -5,19 +5,23 @@ from __future__ import annotations
 import streamlit as st
 
 from router.config import Chain, ModelRef
+from router.faults import Faults
 from router.lab import Lab
 from router.words import place, seconds
 
 from components.markdown import label
 
 
-def draw_chain(lab: Lab, chain: Chain) -> None:
-    """The chain's models in a row that wraps."""
+def draw_chain(lab: Lab, chain: Chain, faults: Faults | None = None) -> None:
+    """The chain's models in a row that wraps; those that a fault on demand will befall are marked."""
+    befallen = faults.view() if faults is not None else {}
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         for number, ref in enumerate(chain.models):
             if number:
                 st.markdown(":gray[:material/arrow_forward:]", width="content")
             _draw_model(lab, ref, number)
+            if ref.text in befallen:
+                st.badge("fault", icon=":material/bolt:", color="orange", help="A fault on demand befalls it")
 
 
 def _draw_model(lab: Lab, ref: ModelRef, number: int) -> None:

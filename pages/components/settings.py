@@ -3,74 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import streamlit as st
 
 from router.config import Chain, Config
+from router.errors import InvalidRequest
 from router.lab import Lab
 from router.store import Settings
+from router.tools import read_params, read_schema
 
 from components.markdown import label
+from components.tools import edit_tools, load_tools
 
 SINGLE = "Single model"
 
 
-def pick_settings(lab: Lab, last: Settings | None, *, on_new: Callable[[], None]) -> Settings:
+def load_settings(lab: Lab, settings: Settings | None, category: str | None = None) -> None:
+    """Put settings into the controls: those that a conversation was asked with last, or a new one's."""
+    config, state = lab.config(), st.session_state
+    if settings is None and "chat_category" in state and category is None:
+        return  # a new conversation goes on with what stands there
+    settings = settings or Settings(category=category)
+    state["chat_category"] = _choice(config, settings)
+    state["chat_model"] = settings.model or _models(config)[0]
+    state["chat_system"] = settings.system
+    state["chat_temperature"] = settings.temperature
+    state["chat_max_tokens"] = settings.max_tokens
+    state["chat_schema"] = _pretty(settings.schema)
+    state["chat_params"] = _pretty(settings.params)
+    load_tools(settings.tools)
+
+
+def _choice(config: Config, settings: Settings) -> str:
+    if settings.model is not None:
+        return SINGLE
+    if settings.category in config.chains:
+        return settings.category or ""
+    return "conversation" if "conversation" in config.chains else next(iter(config.chains))
+
+
+def _pretty(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if value else ""
+
+
+def pick_settings(lab: Lab, *, is_new: bool, on_new: Callable[[], None]) -> Settings:
     """The row of controls over a conversation.
 
     Args:
-        last: what the conversation was asked with last, the default after a reload.
+        is_new: nothing has been asked in it yet.
         on_new: begins a new conversation.
     """
     config = lab.config()
-    categories = list(config.chains)
+    if st.session_state["chat_category"] not in (*config.chains, SINGLE):  # models.yaml has changed
+        st.session_state["chat_category"] = _choice(config, Settings())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice = st.segmented_control(
             "Answer with",
-            [*categories, SINGLE],
-            default=_default_choice(config, last),
+            [*config.chains, SINGLE],
             required=True,
             wrap=True,
             key="chat_category",
             help="A category asks its chain: the primary model first, then its fallbacks.",
         )
-        model = _pick_model(config, last) if choice == SINGLE else None
+        model = _pick_model(config) if choice == SINGLE else None
         with st.popover("Parameters", icon=":material/tune:"):
-            system, temperature, max_tokens = _parameters(last)
+            settings = _parameters()
         st.button(
             "New",
             icon=":material/add_comment:",
             help="Begin a new conversation",
             on_click=on_new,
-            disabled=last is None,
+            disabled=is_new,
         )
-    return Settings(
-        category=choice if model is None else None,
-        model=model,
-        system=system,
-        temperature=temperature,
-        max_tokens=max_tokens,
-    )
+    return msgspec.structs.replace(settings, category=choice if model is None else None, model=model)
 
 
-def _default_choice(config: Config, last: Settings | None) -> str:
-    if last is not None and last.model is not None:
-        return SINGLE
-    if last is not None and last.category in config.chains:
-        return last.category or ""
-    return "conversation" if "conversation" in config.chains else next(iter(config.chains))
-
-
-def _pick_model(config: Config, last: Settings | None) -> str:
+def _models(config: Config) -> list[str]:
     known = list(dict.fromkeys(ref.text for chain in config.chains.values() for ref in chain.models))
     if config.offline is not None and config.offline.text not in known:
         known.append(config.offline.text)
-    if last is not None and last.model is not None and last.model not in known:
-        known.append(last.model)
+    return known
+
+
+def _pick_model(config: Config) -> str:
+    known = _models(config)
+    if (chosen := st.session_state["chat_model"]) not in known:
+        known.append(chosen)
     model = st.selectbox(
         "Model",
         known,
-        index=known.index(last.model) if last is not None and last.model is not None else 0,
         key="chat_model",
         accept_new_options=True,
         help="Pick one of models.yaml, or type another as `provider:model`.",
@@ -79,29 +102,59 @@ def _pick_model(config: Config, last: Settings | None) -> str:
     return model or known[0]
 
 
-def _parameters(last: Settings | None) -> tuple[str, float | None, int | None]:
-    last = last or Settings()
-    system = st.text_area(
-        "System prompt", value=last.system, key="chat_system", placeholder="None", height=120, width=360
+def _parameters() -> Settings:
+    sampling, tools, schema = st.tabs(["Sampling", "Tools", "JSON answer"])
+    with sampling:
+        system = st.text_area("System prompt", key="chat_system", placeholder="None", height=120, width=360)
+        left, right = st.columns(2)
+        with left:
+            temperature = st.number_input(
+                "Temperature",
+                min_value=0.0,
+                max_value=2.0,
+                step=0.1,
+                value=None,
+                placeholder="The model's own",
+                key="chat_temperature",
+            )
+        with right:
+            max_tokens = st.number_input(
+                "Max tokens", min_value=1, step=1, value=None, placeholder="The model's own", key="chat_max_tokens"
+            )
+        params = _checked(
+            read_params,
+            st.text_area(
+                "Other fields, as JSON",
+                key="chat_params",
+                placeholder='{"top_p": 0.9, "reasoning_effort": "high"}',
+                height=68,
+                width=360,
+            ),
+        )
+    with tools:
+        offered = edit_tools()
+    with schema:
+        st.caption("A JSON schema that the answer has to fit. What comes back is checked against it.")
+        shape = _checked(
+            read_schema,
+            st.text_area("Schema", key="chat_schema", placeholder='{"type": "object", …}', height=200, width=360),
+        )
+    return Settings(
+        system=system,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        tools=offered,
+        schema=shape,
+        params=params or {},
     )
-    temperature = st.number_input(
-        "Temperature",
-        min_value=0.0,
-        max_value=2.0,
-        step=0.1,
-        value=last.temperature,
-        placeholder="The model's own",
-        key="chat_temperature",
-    )
-    max_tokens = st.number_input(
-        "Max tokens",
-        min_value=1,
-        step=1,
-        value=last.max_tokens,
-        placeholder="The model's own",
-        key="chat_max_tokens",
-    )
-    return system, temperature, max_tokens
+
+
+def _checked(read: Callable[[str], Any], text: str) -> Any:
+    try:
+        return read(text)
+    except InvalidRequest as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return None
 
 
 def ask_for_keys(lab: Lab, chain: Chain) -> None:

@@ -151,7 +151,6 @@ class ConversationLog:
 
     def entries(self, search: str = "", *, limit: int = 200) -> list[Entry]:
         """Conversations, the one used last first; those alone that hold the words of `search`, in any case."""
-        self._writer.flush(timeout=1)
         found = select(conversations.c.id, conversations.c.title, conversations.c.updated)
         for word in search.split():
             prompt, answer = (
@@ -167,20 +166,21 @@ class ConversationLog:
 
     def title(self, conversation: str) -> str | None:
         """The title of a conversation; None where it is not stored yet."""
-        self._writer.flush(timeout=1)
         with self._database.reading() as connection:
             return connection.execute(
                 select(func.coalesce(conversations.c.title, UNTITLED)).where(conversations.c.id == conversation)
             ).scalar()
 
     def rename(self, conversation: str, title: str) -> None:
-        """Give a conversation another title."""
+        """Give a conversation another title, and wait until the list shows it."""
         self._writer.put(_RENAME, {"conversation": conversation, "title": title})
+        self._writer.flush(timeout=1)
 
     def delete(self, conversation: str) -> None:
-        """Delete a conversation with its turns and files."""
+        """Delete a conversation with its turns and files, and wait until the list shows it."""
         for statement in _DELETE:
             self._writer.put(statement, {"conversation": conversation})
+        self._writer.flush(timeout=1)
 
 
 def title_of(prompt: str) -> str:

@@ -33,19 +33,20 @@ class TemplateLog:
         self._writer = writer
 
     def add(self, name: str, text: str) -> None:
-        """Keep a template; one of the same name is replaced."""
+        """Keep a template, and wait until the list shows it; one of the same name is replaced."""
         for old in self.all():
             if old.name == name:
                 self.delete(old.id)
         self._writer.put(_INSERT, {"id": uuid.uuid4().hex, "name": name, "text": text, "updated": time.time()})
+        self._writer.flush(timeout=1)
 
     def all(self) -> list[Template]:
         """All templates by their names."""
-        self._writer.flush(timeout=1)
         rows = select(templates.c.id, templates.c.name, templates.c.text).order_by(templates.c.name)
         with self._database.reading() as connection:
             return [Template(id=key, name=name, text=said) for key, name, said in connection.execute(rows)]
 
     def delete(self, template: str) -> None:
-        """Delete a template by its id."""
+        """Delete a template by its id, and wait until the list shows it."""
         self._writer.put(_DELETE, {"id": template})
+        self._writer.flush(timeout=1)

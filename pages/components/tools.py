@@ -1,0 +1,73 @@
+"""Tools of a conversation, drawn: their definitions, and the calls that a model asks for as forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import streamlit as st
+
+from router.errors import InvalidRequest
+from router.messages import ToolCall
+from router.tools import BUILT_IN, Tool, read_tools, reply_to
+
+from components.markdown import label
+
+_EXAMPLE = '[{"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]'
+
+
+def load_tools(tools: Sequence[Tool]) -> None:
+    """Put tools into the controls of `edit_tools`."""
+    own = [tool.shape()["function"] for tool in tools if tool.reply != "built-in"]
+    state = st.session_state
+    state["chat_built_in"] = [tool.name for tool in tools if tool.reply == "built-in"]
+    state["chat_tools"] = msgspec.json.format(msgspec.json.encode(own), indent=2).decode() if own else ""
+    for tool in tools:
+        if tool.reply == "mock":
+            state[f"chat_mock_{tool.name}"] = tool.mock
+
+
+def edit_tools() -> tuple[Tool, ...]:
+    """The controls that define tools, checked as typed."""
+    built_in = st.multiselect(
+        "Tools that answer by themselves", list(BUILT_IN), key="chat_built_in", placeholder="None", width=360
+    )
+    text = st.text_area("Your own, as JSON", key="chat_tools", placeholder=_EXAMPLE, height=160, width=360)
+    try:
+        own = read_tools(text)
+    except InvalidRequest as error:
+        st.error(label(str(error)), icon=":material/error:")
+        own = ()
+    if taken := [tool.name for tool in own if tool.name in built_in]:
+        st.error(f"`{taken[0]}` is a tool that answers by itself. Rename yours.", icon=":material/error:")
+    return (*(BUILT_IN[name] for name in built_in), *(_with_mock(tool) for tool in own if tool.name not in built_in))
+
+
+def _with_mock(tool: Tool) -> Tool:
+    mock = st.text_input(
+        f"Stored reply of `{tool.name}`", key=f"chat_mock_{tool.name}", placeholder="None: answered by hand"
+    )
+    return msgspec.structs.replace(tool, reply="mock", mock=mock) if mock else tool
+
+
+def draw_calls(calls: Sequence[ToolCall]) -> None:
+    """The calls that an answer asks for."""
+    for call in calls:
+        st.markdown(f":material/build: calls **{label(call.name)}**")
+        st.code(call.arguments or "{}", language="json", wrap_lines=True)
+
+
+def answer_calls(calls: Sequence[ToolCall], tools: Sequence[Tool], *, key: str) -> Mapping[str, str] | None:
+    """A form with a field for each call's result, filled in where a tool answers by itself.
+
+    Returns:
+        The results by the calls' ids, once they are sent.
+    """
+    with st.form(f"calls_{key}", border=True):
+        results = {
+            call.id: st.text_area(
+                f"Result of {label(call.name)}", value=reply_to(call, tools), height=80, key=f"result_{key}_{index}"
+            )
+            for index, call in enumerate(calls)
+        }
+        return results if st.form_submit_button("Send the results", icon=":material/send:") else None
