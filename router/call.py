@@ -21,12 +21,13 @@ from router.errors import (
     StreamStalled,
     decide,
 )
-from router.events import AnswerBuilder, Began, Finished, ProviderEvent, Queued, Restarted, Waiting
+from router.events import AnswerBuilder, Began, Finished, ProviderEvent, Queued, Restarted, Served, Waiting
 from router.facts import ModelFacts
 from router.faults import Faults, befallen
 from router.flight import Flight, Landed, Result
+from router.keys import scrubbed
 from router.limit import Limit
-from router.messages import Attempt, CostSource, Outcome, Usage
+from router.messages import Answer, Attempt, CostSource, Outcome, Usage
 from router.pricing import Bill, is_unbilled
 from router.providers import Call, Provider
 from router.providers.untrusted import NO_JSON
@@ -48,6 +49,7 @@ class Access(msgspec.Struct, frozen=True):
         facts: what is known of the model.
         bill: what its tokens cost where the provider does not say.
         insured: see `is_unbilled`.
+        scrub: takes the keys out of what its server says.
     """
 
     ref: ModelRef
@@ -58,6 +60,7 @@ class Access(msgspec.Struct, frozen=True):
     facts: ModelFacts = ModelFacts()
     bill: Bill | None = None
     insured: bool = False
+    scrub: Callable[[str], str] = str
 
 
 class ModelCall:
@@ -107,7 +110,8 @@ class ModelCall:
             else:
                 breaker.give_back(permit)
             if error is None:
-                return Landed(attempt.builder.answer(), attempt.record)
+                answer = scrubbed(attempt.builder.answer(), Answer, self.access.scrub)
+                return Landed(answer, attempt.record)
             next_wait = self._wait_before_retry(error, number, flight)
             if permit.probe or flight.aborted or next_wait is None:
                 return error
@@ -169,6 +173,7 @@ class _Try:
                 self.outcome = "cancelled"
         if error is not None:
             self.outcome = "failed"
+            _scrub(error, self._of.access.scrub)
             if self._first_token is not None and decide(error).retry:
                 # Tokens have flowed: whatever broke the stream, this model is not asked for the same again.
                 error = StreamCut(f"The answer broke off: {error}", status=error.status, code=error.code)
@@ -230,7 +235,7 @@ class _Try:
         now = self._of.clock()
         began = self._began
         usage = self.builder.usage
-        served = self.builder.served
+        served = scrubbed(self.builder.served, Served, self._of.access.scrub)
         cost, source = self._cost(usage, error)
         return Attempt(
             model=self._of.access.ref.text,
@@ -268,6 +273,13 @@ class _Try:
         elif error is not None and self._first_token is None and is_unbilled(error, insured=access.insured):
             cost = 0.0
         return cost, "computed" if cost is not None else None
+
+
+def _scrub(error: ProviderError, scrub: Callable[[str], str]) -> None:
+    """Take the keys out of an error, and all that led to it: a transport quotes what it could not read."""
+    error.args = (scrub(str(error)),)
+    error.code = scrub(error.code) if error.code is not None else None
+    error.__cause__ = error.__context__ = error.__traceback__ = None
 
 
 def _check_whole(builder: AnswerBuilder) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from router.errors import Cancelled, FallbackLabError
 from router.events import AnswerBuilder, Began, Ended, Event, Queued, Restarted, Waiting
+from router.keys import scrubbed
 from router.messages import Answer, Attempt, Completion
 
 log = logging.getLogger(__name__)
@@ -44,10 +45,15 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class Handle:
-    """A request under way. All methods may be called from any thread and, but for `result`, return at once."""
+    """A request under way. All methods may be called from any thread and, but for `result`, return at once.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        scrub: takes the keys out of the answer that is shown and stored.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, scrub: Callable[[str], str] = str) -> None:
         self._loop = loop
+        self._scrub = scrub
         self._task: asyncio.Task[Completion] | None = None
         self._lock = threading.Lock()
         self.log: list[Event] = []
@@ -68,7 +74,7 @@ class Handle:
             self._take_in()
             return Snapshot(
                 state=self._state(),
-                answer=self._builder.answer(),
+                answer=scrubbed(self._builder.answer(), Answer, self._scrub),
                 attempts=tuple(self._attempts),
                 activity=self._activity if self._elapsed is None else None,
                 elapsed=self._elapsed if self._elapsed is not None else time.monotonic() - self._started,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
+import msgspec
 from dotenv import dotenv_values
+
+T = TypeVar("T")
 
 MIN_KEY_LENGTH = 8
 """Characters; what is shorter is no key, and would be found in ordinary words."""
@@ -32,6 +37,9 @@ class Secret:
 
     __str__ = __repr__
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key is neither pickled nor copied")
+
 
 class Keys:
     """Looks keys up by the names of their variables.
@@ -52,6 +60,8 @@ class Keys:
         )
         self._typed: dict[str, str] = {}
         self._asked: frozenset[str] = frozenset()
+        self._sent: tuple[str, ...] = ()
+        self._sending = threading.Lock()
 
     def hold(self, name: str, value: str) -> None:
         """Keep a key that was typed, in memory only; an empty one is forgotten."""
@@ -61,7 +71,13 @@ class Keys:
     def get(self, *names: str) -> Secret | None:
         """The key of the first of these names that is set, or None where none is."""
         found = self._find(names)
-        return Secret(found[1]) if found else None
+        if found is None:
+            return None
+        if found[1] not in self._sent:
+            with self._sending:
+                # Longest first, for a key may begin with another.
+                self._sent = tuple(sorted({*self._sent, found[1]}, key=len, reverse=True))
+        return Secret(found[1])
 
     def name(self, *names: str) -> str | None:
         """The first of these names that is set."""
@@ -89,16 +105,42 @@ class Keys:
     def scrub(self, text: str) -> str:
         """The text with every known key replaced by `***`."""
         sources = (self._typed, *(file.values() for file in self._files))
-        found = {value.strip() for source in sources for value in source.values()}
+        found = {value.strip() for source in sources for value in source.values()} | {*self._sent}
         found |= {
             value.strip()
             for name, value in self._environ.items()
             if name in self._asked or name.endswith(("_KEY", "_TOKEN", "_SECRET"))
         }
-        for value in sorted(found, key=len, reverse=True):  # a key may begin with another
-            if len(value) >= MIN_KEY_LENGTH:
-                text = text.replace(value, "***")
-        return text
+        return _starred(text, sorted(found, key=len, reverse=True))
+
+    def scrub_sent(self, text: str) -> str:
+        """The same for the keys that were ever given out, which are all that a server can repeat: for every answer."""
+        return _starred(text, self._sent)
+
+
+def scrubbed(data: T, kind: type[T], scrub: Callable[[str], str]) -> T:
+    """The same data of a type that msgspec knows, with all texts in it scrubbed."""
+    plain: list[Any] = [msgspec.to_builtins(data)]
+    inside: list[Any] = [plain]
+    while inside:  # no recursion: what a server sends may be deep
+        node = inside.pop()
+        if isinstance(node, dict):
+            for name in [name for name in node if scrub(name) != name]:
+                node[scrub(name)] = node.pop(name)
+        for at, value in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(value, str):
+                node[at] = scrub(value)
+            elif isinstance(value, dict | list | tuple):
+                node[at] = inner = dict(value) if isinstance(value, dict) else list(value)
+                inside.append(inner)
+    return msgspec.convert(plain[0], kind)
+
+
+def _starred(text: str, longest_first: Sequence[str]) -> str:
+    for value in longest_first:
+        if len(value) >= MIN_KEY_LENGTH:
+            text = text.replace(value, "***")
+    return text
 
 
 def _not_set(names: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from router.facts import ModelFacts
 from router.faults import Faults
 from router.flight import Flights
 from router.handle import Handle
-from router.keys import Keys
+from router.keys import Keys, scrubbed
 from router.messages import Completion, Request
 from router.providers import Call, Problem, Provider, Sent
 from router.providers.anthropic import AnthropicProvider
@@ -99,7 +99,7 @@ class Lab:
         chain = config.single(model) if model is not None else config.chain(category or "")
         # Who names a model wants that model: nothing stands in for it.
         offline = config.offline if model is None else None
-        handle = Handle(self._loop)
+        handle = Handle(self._loop, self.keys.scrub_sent)
         run = self._run(config, chain, request, options, offline=offline, faults=faults, events=handle.log)
         self._loop.call_soon_threadsafe(self._launch, handle, run)
         return handle
@@ -235,7 +235,15 @@ class Lab:
         breaker = self._breakers.get(ref.provider, ref.model, config.policy.breaker)
         known = self._catalogue.known(config, ref)
         return Access(
-            ref, at.provider, breaker, at.places, at.extra, known.facts, known.bill, at.settings.is_openrouter
+            ref,
+            at.provider,
+            breaker,
+            at.places,
+            at.extra,
+            facts=known.facts,
+            bill=known.bill,
+            insured=at.settings.is_openrouter,
+            scrub=self.keys.scrub_sent,
         )
 
     def _learn(self, config: Config, chain: Chain) -> None:
@@ -249,10 +257,14 @@ class Lab:
                 self._in_background(self._catalogue.load_prices())
 
     async def _read_lists(self, config: Config, providers: Sequence[str]) -> dict[str, str]:
+        async def fetch(provider: Provider) -> dict[str, ModelFacts]:
+            models = dict(await provider.models(config.policy.connect))
+            return scrubbed(models, dict[str, ModelFacts], self.keys.scrub_sent)
+
         async def read(name: str) -> str | None:
-            fetch = functools.partial(self._provider(config, name).provider.models, config.policy.connect)
+            provider = self._provider(config, name).provider
             try:
-                await self._catalogue.read(config, name, fetch)
+                await self._catalogue.read(config, name, functools.partial(fetch, provider))
             except ProviderError as error:
                 return str(error)
             return None
