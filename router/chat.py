@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 
 import msgspec
 
@@ -69,12 +70,13 @@ class Chat:
     def delete(self, conversation: str) -> None:
         """Delete a conversation; an answer under way is stopped."""
         with self._lock:
-            for turn_id in self._turns.pop(conversation, {}):
+            for turn_id in self._turns.get(conversation, {}):
                 if handle := self._handles.pop(turn_id, None):
                     handle.cancel()
-            self._files = {key: data for key, data in self._files.items() if key[0] != conversation}
-            if self._log is not None:
-                self._log.delete(conversation)
+        if self._log is not None:
+            self._log.delete(conversation)  # waits for the disk: not under the lock, which answers under way need
+        with self._lock:
+            self._forget(conversation)
 
     def forget(self) -> None:
         """Stop what is under way, and hold nothing in memory any more."""
@@ -107,7 +109,7 @@ class Chat:
             self._keep_files(conversation, {attachment: files[attachment.id] for attachment in attachments})
             for turn in turns:
                 self._keep(turn)
-        if title:
+        if title.strip():
             self.rename(conversation, title)
         return conversation
 
@@ -131,8 +133,7 @@ class Chat:
     def request(self, turn: Turn) -> Request:
         """What a turn asks, as it was sent."""
         with self._lock:
-            turns = self.turns(turn.conversation, turn.id)
-            return self._request(turns[: turns.index(turn) + 1])
+            return self._request([*self._before(turn), self._newest(turn)])
 
     def ask(
         self,
@@ -157,11 +158,14 @@ class Chat:
         kept = {read_attachment(name, data): data for name, data in files}
         with self._lock:
             before = self.turns(conversation, through)
-            for attachment, data in kept.items():
-                self._files[conversation, attachment.id] = data
-            turn = self._send(
-                before, self._new(conversation, before, prompt, settings, attachments=tuple(kept)), faults
-            )
+            files_before = self._files
+            self._files = {**files_before, **{(conversation, file.id): data for file, data in kept.items()}}
+            try:
+                turn = self._new(conversation, before, prompt, settings, attachments=tuple(kept))
+                self._send(before, turn, faults)
+            except Exception:
+                self._files = files_before
+                raise
             self._keep_files(conversation, kept)
             return turn
 
@@ -200,17 +204,28 @@ class Chat:
         Raises:
             InvalidRequest: a call has no result; else as `ask`.
         """
-        missing = [call.name for call in turn.answer.tool_calls if call.id not in contents]
-        if missing:
-            raise InvalidRequest(f"The call of {missing[0]} has no result yet.")
-        results = tuple(ToolResult(call=call.id, content=contents[call.id]) for call in turn.answer.tool_calls)
         with self._lock:
+            turn = self._newest(turn)
+            calls = turn.answer.tool_calls if turn.state == "answered" else ()
+            if not calls and not self._live(turn.conversation):
+                raise InvalidRequest("This answer calls no tool. Ask it again, or go on with a prompt.")
+            missing = [call.name for call in calls if call.id not in contents]
+            if missing:
+                raise InvalidRequest(f"The call of {missing[0]} has no result yet.")
+            results = tuple(ToolResult(call=call.id, content=contents[call.id]) for call in calls)
             before = [*self._before(turn), turn]
             return self._send(before, self._new(turn.conversation, before, "", settings, results=results), faults)
 
     def _before(self, turn: Turn) -> list[Turn]:
-        turns = self.turns(turn.conversation, turn.id)
-        return turns[: [other.id for other in turns].index(turn.id)]
+        self._newest(turn)
+        return list(takewhile(lambda other: other.id != turn.id, self.turns(turn.conversation, turn.id)))
+
+    def _newest(self, turn: Turn) -> Turn:
+        """A turn as it stands now; a page may hold an older one, or one that somebody else has deleted since."""
+        found = self._load(turn.conversation).get(turn.id)
+        if found is None:
+            raise InvalidRequest("This conversation has been deleted. Begin a new one.")
+        return found
 
     def _new(
         self,
@@ -236,6 +251,8 @@ class Chat:
     def _send(self, before: Sequence[Turn], turn: Turn, faults: Faults | None, cache: CacheMode = "use") -> Turn:
         if self._live(turn.conversation):
             raise InvalidRequest("An answer is still under way. Stop it, or wait for its end.")
+        if not (turn.prompt.strip() or turn.attachments or turn.results):
+            raise InvalidRequest("The prompt is empty. Type something to send.")
         request = self._request([*before, turn])
         request.canonical()  # refuses what cannot be sent, before anything is kept
         handle = self._start(
@@ -306,9 +323,12 @@ class Chat:
             turns = {turn.id: _ended(turn) for turn in stored}
         self._turns[conversation] = turns  # last in the dictionary is the last used
         for idle in [name for name in self._turns if not self._live(name)][:-MAX_CONVERSATIONS]:
-            del self._turns[idle]
-            self._files = {key: data for key, data in self._files.items() if key[0] != idle}
+            self._forget(idle)
         return turns
+
+    def _forget(self, conversation: str) -> None:
+        self._turns.pop(conversation, None)
+        self._files = {key: data for key, data in self._files.items() if key[0] != conversation}
 
     def _live(self, conversation: str) -> bool:
         return any(turn_id in self._handles for turn_id in self._turns.get(conversation, ()))

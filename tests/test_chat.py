@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,16 @@ import msgspec
 import pytest
 
 import router.chat
+from router.attachments import Attachment, read_attachment
 from router.chain import Options
 from router.chat import Chat
 from router.errors import AllModelsFailed, ConfigError, InvalidRequest
 from router.events import Began
 from router.faults import Faults
 from router.handle import Snapshot
-from router.messages import Answer, Attempt, Request
-from router.store import Settings, Turn
+from router.messages import Answer, Attempt, Request, ToolCall
+from router.store import Settings, ToolResult, Turn
+from router.tools import Tool
 
 SETTINGS = Settings(category="chat", system="Be brief.", temperature=0.5, max_tokens=9)
 ATTEMPT = Attempt(model="a", provider="p", place=0, number=1, outcome="answered", started=0, offset=0)
@@ -25,12 +28,17 @@ ATTEMPT = Attempt(model="a", provider="p", place=0, number=1, outcome="answered"
 class FakeHandle:
     """A request under way that a test brings on by hand."""
 
+    cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
     def watch(self, callback: Callable[[Snapshot], None], *, every: float) -> None:
         self._callback = callback
 
-    def tell(self, state: Any, text: str = "", error: Any = None) -> None:
+    def tell(self, state: Any, text: str = "", error: Any = None, calls: tuple[ToolCall, ...] = ()) -> None:
         attempts = () if state == "running" else (ATTEMPT,)
-        self._callback(Snapshot(state, Answer(text=text), attempts, Began("a", 1), 1.0, error))
+        self._callback(Snapshot(state, Answer(text=text, tool_calls=calls), attempts, Began("a", 1), 1.0, error))
 
 
 class FakeLab:
@@ -59,6 +67,8 @@ class FakeLog:
 
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}
+        self.titles: dict[str, str] = {}
+        self.files: list[tuple[str, str, bytes]] = []
 
     def save(self, turn: Turn) -> None:
         self.rows[turn.id] = msgspec.json.encode(turn)
@@ -66,6 +76,23 @@ class FakeLog:
     def load(self, conversation: str) -> list[Turn]:
         turns = [msgspec.json.decode(row, type=Turn) for row in self.rows.values()]
         return sorted((turn for turn in turns if turn.conversation == conversation), key=lambda turn: turn.created)
+
+    def save_file(self, conversation: str, attachment: Attachment, data: bytes) -> None:
+        self.files.append((conversation, attachment.id, data))
+
+    def load_file(self, conversation: str, file: str) -> bytes | None:
+        return next((data for *key, data in self.files if key == [conversation, file]), None)
+
+    def title(self, conversation: str) -> str | None:
+        return self.titles.get(conversation)
+
+    def rename(self, conversation: str, title: str) -> None:
+        self.titles[conversation] = title
+
+    def delete(self, conversation: str) -> None:
+        for turn in self.load(conversation):
+            del self.rows[turn.id]
+        self.files = [file for file in self.files if file[0] != conversation]
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +190,39 @@ def test_what_cannot_be_sent_leaves_nothing_behind(chat: Chat, log: FakeLog, pro
     with pytest.raises((InvalidRequest, ConfigError)):
         chat.ask("c", prompt, settings)
     assert (chat.turns("c"), log.rows) == ([], {})
+
+
+@pytest.mark.parametrize("prompt", ["", " \n"])
+def test_a_blank_prompt_is_refused_later_on_too(chat: Chat, lab: FakeLab, prompt: str) -> None:
+    asked(chat, lab, "one", "first")
+    with pytest.raises(InvalidRequest, match=r"^The prompt is empty\. Type something to send\.$"):
+        chat.ask("c", prompt, SETTINGS)
+
+
+def test_tools_a_schema_and_other_fields_go_out(chat: Chat, lab: FakeLab) -> None:
+    tool = Tool(name="a", reply="mock", mock="m")
+    chat.ask("c", "Hello", Settings(category="chat", tools=(tool,), schema={"type": "object"}, params={"top_p": 0.5}))
+    schema = {"name": "answer", "schema": {"type": "object"}, "strict": True}
+    assert {name: value for name, value in lab.requests[0].body().items() if name != "messages"} == {
+        "tools": (tool.shape(),),
+        "response_format": {"type": "json_schema", "json_schema": schema},
+        "top_p": 0.5,
+    }
+
+
+def test_an_empty_schema_is_a_schema(chat: Chat, lab: FakeLab) -> None:
+    chat.ask("c", "Hello", Settings(category="chat", schema={}))
+    assert lab.requests[0].response_format is not None
+
+
+def test_a_request_can_be_shown_as_it_was_sent(chat: Chat, lab: FakeLab) -> None:
+    first = asked(chat, lab, "one", "first")
+    second = chat.ask("c", "two", SETTINGS, files=[("a.txt", b"abc")])
+    during = chat.request(second)
+    lab.handles[-1].tell("answered", "second")
+    again = asked_again(chat, lab, first, "better")
+    shown = [chat.request(turn) for turn in (first, second, again)]
+    assert (shown, during) == (lab.requests, lab.requests[1])
 
 
 # --- What is kept ----------------------------------------------------------------------------------
@@ -279,3 +339,286 @@ def test_a_conversation_whose_answer_is_under_way_stays_in_memory(
 
 def test_no_two_conversations_share_an_id(chat: Chat) -> None:
     assert len({chat.new() for _ in range(1000)}) == 1000
+
+
+def test_an_edit_begins_a_branch_in_the_turn_s_place(chat: Chat, lab: FakeLab) -> None:
+    asked(chat, lab, "one", "first")
+    second = asked(chat, lab, "two", "second")
+    asked(chat, lab, "three", "third")
+    chat.edit(second, "zwei", SETTINGS)
+    lab.handles[-1].tell("answered", "zweitens")
+    assert texts(chat) == [("one", "first"), ("zwei", "zweitens")]
+
+
+def test_an_edit_sends_what_came_before_it_alone(chat: Chat, lab: FakeLab) -> None:
+    asked(chat, lab, "one", "first")
+    chat.edit(asked(chat, lab, "two", "second"), "zwei", Settings(category="chat"))
+    assert [message["content"] for message in lab.requests[-1].messages] == ["one", "first", "zwei"]
+
+
+def test_an_edit_keeps_the_files(chat: Chat, lab: FakeLab) -> None:
+    turn = chat.ask("c", "one", SETTINGS, files=[("a.txt", b"abc")])
+    lab.handles[-1].tell("answered", "first")
+    assert chat.edit(turn, "eins", SETTINGS).attachments == turn.attachments
+
+
+def test_an_edit_may_be_answered_from_the_cache(chat: Chat, lab: FakeLab) -> None:
+    chat.edit(asked(chat, lab, "one", "first"), "eins", SETTINGS)
+    assert lab.options[-1].cache == "use"
+
+
+def test_the_branches_of_a_turn_are_those_in_its_place_oldest_first(chat: Chat, lab: FakeLab) -> None:
+    first = asked(chat, lab, "one", "first")
+    second = asked(chat, lab, "two", "second")
+    better = asked_again(chat, lab, second, "better")
+    chat.edit(second, "zwei", SETTINGS)
+    branches = [[turn.prompt for turn in chat.branches(turn)] for turn in (first, second, better)]
+    assert branches == [["one"], ["two", "two", "zwei"], ["two", "two", "zwei"]]
+
+
+def test_a_prompt_goes_on_with_the_branch_that_is_looked_at(chat: Chat, lab: FakeLab) -> None:
+    old = asked(chat, lab, "one", "bad")
+    asked_again(chat, lab, old, "better")
+    chat.ask("c", "two", Settings(category="chat"), through=old.id)
+    assert [message["content"] for message in lab.requests[-1].messages] == ["one", "bad", "two"]
+
+
+def test_the_branch_that_was_gone_on_with_stays_the_one_looked_at(chat: Chat, lab: FakeLab) -> None:
+    old = asked(chat, lab, "one", "bad")
+    asked_again(chat, lab, old, "better")
+    turn = chat.ask("c", "two", SETTINGS, through=old.id)
+    assert [each.id for each in chat.turns("c", turn.id)] == [old.id, turn.id]
+
+
+# --- Tools -----------------------------------------------------------------------------------------
+
+CALLS = (ToolCall(id="1", name="clock", arguments="{}"), ToolCall(id="2", name="weather", arguments="{}"))
+
+
+def calling(chat: Chat, lab: FakeLab) -> Turn:
+    """A turn that calls tools, as it stood when it was sent: pages may hold it so."""
+    turn = chat.ask("c", "one", Settings(category="chat"))
+    lab.handles[-1].tell("answered", "", calls=CALLS)
+    return turn
+
+
+def test_results_of_calls_go_out_after_them(chat: Chat, lab: FakeLab) -> None:
+    turn = chat.answer_calls(calling(chat, lab), {"2": "sunny", "1": "noon", "3": "odd"}, Settings(category="chat"))
+    assert turn.results == (ToolResult(call="1", content="noon"), ToolResult(call="2", content="sunny"))
+    assert [message["role"] for message in lab.requests[-1].messages] == ["user", "assistant", "tool", "tool"]
+
+
+def test_an_empty_result_is_a_result(chat: Chat, lab: FakeLab) -> None:
+    chat.answer_calls(calling(chat, lab), {"1": "", "2": ""}, SETTINGS)
+    assert [message["content"] for message in lab.requests[-1].messages[-2:]] == ["", ""]
+
+
+def test_results_asked_again_go_out_again(chat: Chat, lab: FakeLab) -> None:
+    turn = chat.answer_calls(calling(chat, lab), {"1": "noon", "2": "sunny"}, Settings(category="chat"))
+    lab.handles[-1].tell("answered", "bad")
+    chat.ask_again(turn, Settings(category="chat"))
+    assert lab.requests[-1] == lab.requests[-2]
+
+
+def test_a_call_without_a_result_is_named(chat: Chat, lab: FakeLab) -> None:
+    with pytest.raises(InvalidRequest, match=r"^The call of weather has no result yet\.$"):
+        chat.answer_calls(calling(chat, lab), {"1": "noon"}, SETTINGS)
+
+
+@pytest.mark.parametrize(("state", "calls"), [("answered", ()), ("cut", CALLS), ("failed", CALLS)])
+def test_what_calls_nothing_is_not_gone_on_with(chat: Chat, lab: FakeLab, state: str, calls: Any) -> None:
+    turn = chat.ask("c", "one", SETTINGS)
+    lab.handles[-1].tell(state, "first", calls=calls)
+    with pytest.raises(InvalidRequest, match=r"^This answer calls no tool"):
+        chat.answer_calls(turn, {"1": "noon", "2": "sunny"}, SETTINGS)
+
+
+def test_calls_are_not_answered_while_their_answer_is_under_way(chat: Chat, lab: FakeLab) -> None:
+    turn = chat.ask("c", "one", SETTINGS)
+    lab.handles[-1].tell("running", "", calls=CALLS)
+    with pytest.raises(InvalidRequest, match="An answer is still under way"):
+        chat.answer_calls(turn, {"1": "noon", "2": "sunny"}, SETTINGS)
+
+
+# --- Files -----------------------------------------------------------------------------------------
+
+FILE = ("a.txt", b"abc")
+
+
+def test_files_go_out_and_are_kept(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
+    turn = chat.ask("c", "one", Settings(category="chat"), files=[FILE])
+    assert turn.attachments == (read_attachment(*FILE),)
+    assert lab.requests[0].messages[0]["content"][0]["text"] == "a.txt:\n\nabc"
+    assert log.files == [("c", turn.attachments[0].id, b"abc")]
+
+
+def test_a_file_alone_is_a_prompt(chat: Chat, lab: FakeLab) -> None:
+    chat.ask("c", "", SETTINGS, files=[FILE])
+    assert len(lab.requests) == 1
+
+
+def test_a_file_attached_twice_goes_out_once(chat: Chat, log: FakeLog) -> None:
+    turn = chat.ask("c", "one", SETTINGS, files=[FILE, FILE])
+    assert (len(turn.attachments), len(log.files)) == (1, 1)
+
+
+def test_files_of_later_turns_are_read_from_the_store_after_a_restart(chat: Chat, lab: FakeLab, log: Any) -> None:
+    chat.ask("c", "one", SETTINGS, files=[FILE])
+    lab.handles[-1].tell("answered", "first")
+    Chat(lab.start, log).ask("c", "two", SETTINGS)
+    assert lab.requests[-1].messages[:2] == lab.requests[0].messages[:2]
+
+
+def test_files_that_nobody_reads_go_out_from_memory(lab: FakeLab) -> None:
+    chat = Chat(lab.start, None)
+    chat.ask("c", "one", SETTINGS, files=[FILE])
+    lab.handles[-1].tell("answered", "first")
+    chat.ask("c", "two", SETTINGS)
+    assert lab.requests[-1].messages[:2] == lab.requests[0].messages[:2]
+
+
+def test_a_file_that_is_lost_is_said(chat: Chat, lab: FakeLab, log: Any) -> None:
+    chat.ask("c", "one", SETTINGS, files=[FILE])
+    log.files.clear()
+    with pytest.raises(InvalidRequest, match=r"^A file of this conversation is no longer stored"):
+        Chat(lab.start, log).ask("c", "two", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("files", "settings"),
+    [([("b.png", b"\0")], SETTINGS), ([FILE, ("b", b"")], SETTINGS), ([FILE], Settings(category="nowhere"))],
+)
+def test_a_refused_prompt_leaves_no_file_behind(
+    chat: Chat, log: FakeLog, files: list[tuple[str, bytes]], settings: Settings
+) -> None:
+    with pytest.raises((InvalidRequest, ConfigError)):
+        chat.ask("c", "one", settings, files=files)
+    assert (chat._files, log.files, log.rows) == ({}, [], {})
+
+
+# --- Titles, deletion, import ----------------------------------------------------------------------
+
+
+def test_a_title_is_one_line_of_some_length(chat: Chat, log: FakeLog) -> None:
+    chat.rename("c", " My\n talk " + "x" * 1000)
+    assert log.titles["c"] == "My talk " + "x" * 192
+
+
+@pytest.mark.parametrize("title", ["", " \n"])
+def test_an_empty_title_is_refused(chat: Chat, log: FakeLog, title: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^A conversation needs a title\. Type one\.$"):
+        chat.rename("c", title)
+    assert log.titles == {}
+
+
+def test_deleting_stops_the_answer_under_way_and_leaves_nothing(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
+    chat.ask("c", "one", SETTINGS, files=[FILE])
+    lab.handles[0].tell("running", "fir")
+    chat.delete("c")
+    lab.handles[0].tell("cut", "first")
+    assert lab.handles[0].cancelled
+    assert (chat.turns("c"), log.rows, log.files, chat._files, chat._handles) == ([], {}, [], {}, {})
+
+
+def test_deleting_leaves_other_conversations_alone(chat: Chat, lab: FakeLab) -> None:
+    chat.ask("d", "one", SETTINGS, files=[FILE])
+    chat.ask("c", "one", SETTINGS, files=[FILE])
+    chat.delete("c")
+    lab.handles[0].tell("answered", "first")
+    assert (lab.handles[0].cancelled, texts(chat, "d"), len(chat._files)) == (False, [("one", "first")], 1)
+
+
+def test_what_is_read_while_it_is_being_deleted_does_not_come_back(
+    chat: Chat, lab: FakeLab, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(chat, lab, "one", "first")
+    delete = log.delete
+    monkeypatch.setattr(log, "delete", lambda conversation: (chat.turns(conversation), delete(conversation)))
+    chat.delete("c")
+    assert chat.turns("c") == []
+
+
+def test_the_disk_is_not_waited_for_under_the_lock(
+    chat: Chat, lab: FakeLab, log: FakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat.ask("d", "one", SETTINGS)
+    told = threading.Thread(target=lambda: lab.handles[0].tell("answered", "first"), daemon=True)
+
+    def slow(_: str) -> None:
+        told.start()
+        told.join(5)
+
+    monkeypatch.setattr(log, "delete", slow)
+    chat.delete("c")
+    assert texts(chat, "d") == [("one", "first")]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda chat, turn: chat.edit(turn, "two", SETTINGS),
+        lambda chat, turn: chat.ask_again(turn, SETTINGS),
+        lambda chat, turn: chat.answer_calls(turn, {"1": "a", "2": "b"}, SETTINGS),
+        lambda chat, turn: chat.request(turn),
+    ],
+    ids=["edit", "ask again", "answer calls", "show the request"],
+)
+def test_a_turn_that_another_tab_deleted_is_said(chat: Chat, lab: FakeLab, act: Callable[[Chat, Turn], Any]) -> None:
+    turn = calling(chat, lab)
+    chat.delete("c")
+    with pytest.raises(InvalidRequest, match=r"^This conversation has been deleted\. Begin a new one\.$"):
+        act(chat, turn)
+
+
+def test_an_export_is_imported_beside_the_original(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
+    turn = chat.ask("c", "one", SETTINGS, files=[FILE])
+    lab.handles[-1].tell("answered", "bad")
+    asked_again(chat, lab, turn, "better")
+    chat.rename("c", "My talk")
+    new = chat.import_(chat.export("c"))
+    assert (texts(chat, new), texts(chat)) == ([("one", "better")],) * 2
+    assert [len(chat.branches(chat.turns(new)[0])), log.titles[new], len(log.files)] == [2, "My talk", 2]
+
+
+def test_an_imported_conversation_can_be_gone_on_with(chat: Chat, lab: FakeLab) -> None:
+    new = chat.import_(b'[{"role": "user", "content": "one"}, {"role": "assistant", "content": "first"}]')
+    chat.ask(new, "two", Settings(category="chat"))
+    assert [message["content"] for message in lab.requests[-1].messages] == ["one", "first", "two"]
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "The file is no JSON."),
+        (b"{}", "The file is no conversation:"),
+        (b"[]", "The file holds no prompt and no answer."),
+        (b'{"format": "fallback-lab conversation 1", "title": "a", "turns": []}', "The file holds no prompt"),
+    ],
+)
+def test_a_file_that_holds_no_conversation_leaves_nothing(chat: Chat, log: FakeLog, data: bytes, sentence: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^{sentence}"):
+        chat.import_(data)
+    assert (log.rows, log.titles, log.files) == ({}, {}, [])
+
+
+def test_a_blank_title_is_not_taken_over(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
+    asked(chat, lab, "one", "first")
+    log.titles["c"] = " "
+    assert chat.import_(chat.export("c")) not in log.titles
+
+
+def test_a_branch_is_exported_as_text(chat: Chat, lab: FakeLab) -> None:
+    old = asked(chat, lab, "one", "bad")
+    asked_again(chat, lab, old, "better")
+    assert ["bad" in chat.export_text("c", through) for through in (None, old.id)] == [False, True]
+
+
+def test_files_of_idle_conversations_leave_memory_with_them(
+    chat: Chat, lab: FakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router.chat, "MAX_CONVERSATIONS", 1)
+    for conversation in "cde":
+        chat.ask(conversation, "one", SETTINGS, files=[FILE])
+        lab.handles[-1].tell("answered", "first")
+    chat.turns("e")
+    assert {conversation for conversation, _ in chat._files} == {"e"}
