@@ -16,8 +16,9 @@ from router.lab import Lab
 from router.store import Comparison
 
 from components.lab import lab_or_stop, this_viewer
-from components.lanes import draw_answers, draw_running
+from components.lanes import beginning, draw_answers, draw_running
 from components.markdown import label
+from components.matrix import draw_difference, draw_matrix
 from components.planner import draft, plan_form
 from components.summary import draw_charts, draw_summary_table
 
@@ -27,7 +28,7 @@ POLL = 0.2
 EARLIER = 50
 """Comparisons that are listed."""
 
-ANSWERS, SUMMARY = "Answers", "Summary"
+MATRIX, ANSWERS, DIFFERENCE, SUMMARY = "Matrix", "Answers", "Differences", "Summary"
 
 
 def main(lab: Lab) -> None:
@@ -190,39 +191,45 @@ def _draw_save(lab: Lab, comparison: Comparison) -> None:
 
 
 def _title(comparison: Comparison) -> str:
-    text = comparison.name or comparison.plan.prompts[0].text
-    line = " ".join(text[:400].split())
-    return line if len(line) <= 120 else f"{line[:120]}…"
+    return comparison.name or beginning(comparison.plan.prompts[0].text)
 
 
 def _draw_over(comparison: Comparison) -> None:
+    several = len(comparison.plan.prompts) > 1
+    views = [*([MATRIX] if several else []), ANSWERS, DIFFERENCE, SUMMARY]
+    # One view is drawn, not all.
     view = st.segmented_control(
-        "View", [ANSWERS, SUMMARY], default=ANSWERS, required=True, key="compare_view", label_visibility="collapsed"
+        "View", views, default=views[0], required=True, key="compare_view", label_visibility="collapsed"
     )
-    if view == ANSWERS:
-        prompt, repeat = _pick_prompt(comparison)
-        draw_answers(comparison, prompt, repeat)
-        if len(comparison.plan.prompts) == 1:
+    if view == MATRIX:
+        draw_matrix(comparison)
+    elif view == ANSWERS:
+        prompt = _pick_prompt(comparison)
+        draw_answers(comparison, prompt, _pick_repeat(comparison))
+        if not several:
             draw_charts(comparison)
+    elif view == DIFFERENCE:
+        draw_difference(comparison, _pick_prompt(comparison))
     else:
         draw_summary_table(comparison)
         draw_charts(comparison)
 
 
-def _pick_prompt(comparison: Comparison) -> tuple[int, int]:
-    """Which prompt, and which of its repeats; both count from 0."""
-    plan = comparison.plan
-    prompt = repeat = 1
-    if len(plan.prompts) > 1:
-        prompt = st.pagination(len(plan.prompts), key=f"compare_page_{comparison.id}")
-        st.caption(f"Prompt {prompt} of {len(plan.prompts)}")
-    text = plan.prompts[prompt - 1].text
-    with st.expander("Prompt", icon=":material/person:", type="compact"):
-        st.code(text, language=None, wrap_lines=True)
-    if plan.repeats > 1:
-        st.caption("Repeat")
-        repeat = st.pagination(plan.repeats, key=f"compare_repeat_{comparison.id}")
-    return prompt - 1, repeat - 1
+def _pick_prompt(comparison: Comparison) -> int:
+    """Which prompt, counted from 0; one is chosen for all views."""
+    prompts = comparison.plan.prompts
+    number = st.pagination(len(prompts), key=f"compare_page_{comparison.id}") if len(prompts) > 1 else 1
+    of = f" {number} of {len(prompts)}" if len(prompts) > 1 else ""
+    with st.expander(f"Prompt{of}", icon=":material/person:", type="compact", expanded=len(prompts) > 1):
+        st.code(prompts[number - 1].text, language=None, wrap_lines=True, height="content")
+    return number - 1
+
+
+def _pick_repeat(comparison: Comparison) -> int:
+    if comparison.plan.repeats == 1:
+        return 0
+    st.caption(f"Each prompt was asked {comparison.plan.repeats} times.")
+    return st.pagination(comparison.plan.repeats, key=f"compare_repeat_{comparison.id}") - 1
 
 
 main(lab_or_stop())

@@ -116,7 +116,7 @@ def _grid(lanes: int) -> DeltaGenerator:
 
 def _draw_live(comparison: Comparison, key: Key, now: Snapshot) -> None:
     if len(comparison.plan.prompts) > 1:
-        st.caption(label(_short(comparison.plan.prompts[key.prompt].text)))
+        st.caption(label(beginning(comparison.plan.prompts[key.prompt].text, 90)))
     text, thoughts = now.answer.text, now.answer.reasoning
     with st.container(height=HEIGHT, border=False, autoscroll=True, key=f"compare_text_{key.lane}"):
         if thoughts and not text:
@@ -143,6 +143,7 @@ def _activity(now: Snapshot) -> str:
             return "Starting …"
 
 
-def _short(text: str, length: int = 90) -> str:
+def beginning(text: str, length: int = 140) -> str:
+    """A text's first words on one line."""
     line = " ".join(text[: 2 * length].split())
-    return line if len(line) <= length else f"{line[:length]}…"
+    return line if len(line) <= length and len(text) <= 2 * length else f"{line[:length]}…"

@@ -255,6 +255,51 @@ def test_use_again_fills_the_form(open_compare: OpenCompare) -> None:
     assert "comparison" not in app.query_params
 
 
+# --- The matrix, and differences ---------------------------------------------------------------------
+
+
+def compare_many(app: AppTest, *prompts: dict[str, str]) -> AppTest:
+    rows(choose(app, "Several"), "compare_rows", *prompts)
+    return wait_for_end(press(app, "Compare"))
+
+
+def test_the_matrix_has_the_prompts_of_each_category_together(open_compare: OpenCompare) -> None:
+    asked = [{"prompt": f"p{n}", "category": category} for n, category in enumerate(["tools", "code", "tools"])]
+    table = compare_many(open_compare(), *asked).dataframe[0].value
+    assert list(table["prompt"]) == ["p1", "p0", "p2"]
+
+
+def test_a_cell_of_the_matrix_is_an_answer_with_its_figures(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", then=answer("From the first. " * 50))
+    table = compare_many(open_compare(), {"prompt": "1"}, {"prompt": "2"}).dataframe[0].value
+    text, figures = table["lane0"][0].split("\n")
+    assert text.startswith("From the first. ")
+    assert text.endswith("…")
+    assert "7 tokens · $0.00042" in figures
+
+
+def test_the_matrix_is_paged(open_compare: OpenCompare) -> None:
+    app = compare_many(open_compare(), *({"prompt": str(n)} for n in range(25)))
+    assert len(app.dataframe[0].value) == 10
+
+
+def test_two_answers_are_compared_word_by_word(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", answer("The sky is blue."), answer("The sky is violet."))
+    app = view(compare(open_compare()), "Differences")
+    (drawn,) = [text for text in texts(app) if "The sky is" in text]
+    plain = drawn.replace("\N{WORD JOINER}", "")
+    assert ":red-background[~~" in plain
+    assert ":green-background[**" in plain
+    assert {"blue", "violet"} <= set(re.findall(r"\w+", plain))
+
+
+def test_a_hostile_answer_is_text_in_a_difference(open_compare: OpenCompare, upstream: Upstream) -> None:
+    upstream.script("one", answer(HOSTILE), answer("# No\n- x"))
+    app = view(compare(open_compare()), "Differences")
+    drawn = "".join(texts(app)).replace(":red-background[~~", "").replace(":green-background[**", "")
+    assert not re.search(r"(?<!\\):red\[y|(?<!\\)<b>|(?<!\\)\[z", drawn)
+
+
 # --- Links -----------------------------------------------------------------------------------------
 
 
