@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import stat
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event, insert, text
 
 import router.store.database
+from router.attachments import read_attachment
 from router.errors import StoreError
-from router.messages import Answer, Attempt, Usage
-from router.store import Observation, Settings, Store, Turn
+from router.messages import Answer, Attempt, ToolCall, Usage
+from router.store import Observation, Settings, Store, ToolResult, Turn
 from router.store.database import HEAD, Database
 from router.store.tables import metadata, observations
 from router.store.writer import Writer
+from router.tools import Tool
 
 USAGE = Usage(
     prompt_tokens=11, completion_tokens=12, cached_tokens=13, cache_write_tokens=15, reasoning_tokens=14, cost=0.5
@@ -80,7 +84,8 @@ def test_every_field_lands_in_its_column(store: Store) -> None:
         "sample": 4, "model": "p:m", "provider": "p", "place": 2, "number": 3, "outcome": "failed",
         "reason": "server_failed", "status": 503, "started": 100.5, "offset": 1.5, "wait": 2.5, "queued": 3.5,
         "latency": 4.5, "ttft": 5.5, "served_model": "m-1", "served_by": "host", "generation_id": "gen-1",
-        "prompt_tokens": 11, "completion_tokens": 12, "cached_tokens": 13, "cache_write_tokens": 15, "reasoning_tokens": 14, "cost": 0.5,
+        "prompt_tokens": 11, "completion_tokens": 12, "cached_tokens": 13,
+        "cache_write_tokens": 15, "reasoning_tokens": 14, "cost": 0.5,
         "cost_source": "provider", "cached": True, "shared": True, "injected": True,
     }  # fmt: skip
 
@@ -130,6 +135,190 @@ def test_what_was_accepted_is_there_after_a_restart(path: Path) -> None:
     store = Store(path)
     assert ids(store) == [str(number) for number in range(5000)]
     store.close()
+
+
+# --- The list of conversations ---------------------------------------------------------------------
+
+
+def said(
+    store: Store, conversation: str, prompt: str = "Hi", answer: str = "", *, id_: str | None = None, **fields: Any
+) -> Turn:
+    """A turn, accepted and written."""
+    turn = Turn(
+        id=id_ or uuid.uuid4().hex, conversation=conversation, parent=None, created=1.0, prompt=prompt,
+        settings=Settings(), state="answered", answer=Answer(text=answer), **fields,
+    )  # fmt: skip
+    store.conversations.save(turn)
+    assert store.writer.flush()
+    return turn
+
+
+def found(store: Store, search: str = "") -> list[str]:
+    return [entry.id for entry in store.conversations.entries(search)]
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(1.0)
+    monkeypatch.setattr("time.time", lambda: next(ticks))
+
+
+@pytest.mark.usefixtures("ticking")
+def test_the_conversation_used_last_is_listed_first(store: Store) -> None:
+    for conversation in ("a", "b", "c", "a"):
+        said(store, conversation)
+    entries = store.conversations.entries()
+    assert [entry.id for entry in entries] == ["a", "c", "b"]
+    assert entries[0].updated > entries[1].updated > entries[2].updated
+
+
+@pytest.mark.usefixtures("ticking")
+def test_the_list_ends_somewhere(store: Store) -> None:
+    for conversation in "abc":
+        said(store, conversation)
+    assert [entry.id for entry in store.conversations.entries(limit=2)] == ["c", "b"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "title"),
+    [
+        ("Hi", "Hi"),
+        (" Why\n is the  sky blue? ", "Why is the sky blue?"),
+        ("word " * 20, "word word word word word word word word word word word word …"),
+        ("x" * 100, "x" * 60 + " …"),
+        ("x" * 60, "x" * 60),
+        ("", "Untitled"),
+        (" \n", "Untitled"),
+    ],
+)
+def test_the_first_prompt_is_the_title(store: Store, prompt: str, title: str) -> None:
+    said(store, "c", prompt)
+    said(store, "c", "Later")
+    assert (store.conversations.title("c"), store.conversations.entries()[0].title) == (title, title)
+
+
+def test_what_is_not_stored_has_no_title(store: Store) -> None:
+    assert store.conversations.title("nowhere") is None
+
+
+def test_a_title_that_somebody_gave_survives_later_turns(store: Store) -> None:
+    turn = said(store, "c", id_="t")
+    store.conversations.rename("c", "My talk")
+    store.conversations.save(turn)
+    said(store, "c", "Later")
+    assert store.conversations.title("c") == "My talk"
+
+
+def test_a_title_is_another_only_where_it_was_given(store: Store) -> None:
+    said(store, "a", "one")
+    said(store, "b", "two")
+    store.conversations.rename("a", "'; DROP TABLE turns; --")
+    assert [store.conversations.title(each) for each in "ab"] == ["'; DROP TABLE turns; --", "two"]
+
+
+@pytest.mark.parametrize(
+    ("search", "conversations"),
+    [
+        ("", "abcd"), (" \n", "abcd"), ("sky", "a"), ("SKY", "a"), ("rayleigh", "a"), ("rayleigh sky", "a"),
+        ("sky nowhere", ""), ("sky äpfel", ""), ("nicknamed", "a"), ("ÄPFEL", "b"), ("äpfel", "b"), ("жук", "b"),
+        ("STRASSE", "b"), ("%", "c"), ("_", "c"), ("50%_of", "c"), ("5_%", ""), ("it's", "c"), ('"quoted"', "c"),
+        ("\\", "c"), ("'", "c"), ("*", ""), ("category", ""), ("prompt", ""), ("\0", ""), ("\ud800", ""), ("𝄞", "d"),
+        ("<script>", "d"), ("two lines", "d"), ("x" * 60_000, ""), ("sky " * 10_000, "a"), ("sky\u2003blue", "a"),
+    ],
+    ids=lambda value: ascii(value[:20]),
+)  # fmt: skip
+def test_a_search_looks_at_titles_prompts_and_answers(store: Store, search: str, conversations: str) -> None:
+    said(store, "a", "Why is the sky blue?", "Rayleigh scattering.")
+    store.conversations.rename("a", "Nicknamed")
+    said(store, "b", "Äpfel", "ЖУК, Straße")
+    said(store, "c", '50%_of it\'s "quoted" \\ text')
+    said(store, "d", "two\nlines <script>", "𝄞")
+    assert sorted(found(store, search)) == sorted(conversations)
+
+
+def test_a_search_finds_words_of_one_conversation_in_any_of_its_turns(store: Store) -> None:
+    said(store, "a", "apples")
+    said(store, "a", "pears", "plums")
+    said(store, "b", "apples")
+    assert found(store, "plums APPLES") == ["a"]
+
+
+def test_a_search_does_not_look_into_other_fields(store: Store) -> None:
+    said(store, "a", error="Overloaded.", attempts=(FULL,))
+    assert [found(store, word) for word in ("overloaded", "host", "m-1")] == [[], [], []]
+
+
+# --- Files and deletion ----------------------------------------------------------------------------
+
+ATTACHED = read_attachment("a.txt", b"abc")
+
+
+@pytest.mark.parametrize("data", [b"abc", bytes(range(256)), b"\0" * 5_000_000], ids=["text", "bytes", "large"])
+def test_a_file_is_read_back_as_it_was(store: Store, data: bytes) -> None:
+    store.conversations.save_file("c", ATTACHED, data)
+    assert store.writer.flush()
+    assert store.conversations.load_file("c", ATTACHED.id) == data
+
+
+def test_a_file_that_comes_twice_is_kept_once(store: Store) -> None:
+    for _ in range(2):
+        store.conversations.save_file("c", ATTACHED, b"abc")
+    assert store.writer.flush()
+    assert rows(store) == {"turns": 0, "files": 1, "conversations": 0}
+
+
+def test_a_file_belongs_to_its_conversation(store: Store) -> None:
+    store.conversations.save_file("c", ATTACHED, b"abc")
+    assert store.writer.flush()
+    assert store.conversations.load_file("d", ATTACHED.id) is None
+
+
+def rows(store: Store) -> dict[str, int]:
+    with store.database.reading() as connection:
+        return {
+            name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one()
+            for name in ("turns", "files", "conversations")
+        }
+
+
+def test_deleting_removes_turns_files_and_title(store: Store) -> None:
+    said(store, "c")
+    said(store, "c")
+    store.conversations.save_file("c", ATTACHED, b"abc")
+    store.conversations.delete("c")
+    assert rows(store) == {"turns": 0, "files": 0, "conversations": 0}
+
+
+def test_deleting_leaves_other_conversations_alone(store: Store) -> None:
+    turn = said(store, "d", "stays")
+    store.conversations.save_file("d", ATTACHED, b"abc")
+    said(store, "c")
+    store.conversations.delete("c")
+    assert (found(store), store.conversations.load("d")) == (["d"], [turn])
+    assert store.conversations.load_file("d", ATTACHED.id) == b"abc"
+
+
+@pytest.mark.parametrize("name", ["nowhere", "' OR 1=1 --", "%", ""])
+def test_deleting_what_is_not_there_deletes_nothing(store: Store, name: str) -> None:
+    said(store, "c")
+    store.conversations.delete(name)
+    assert found(store) == ["c"]
+
+
+def test_a_turn_comes_back_with_all_that_it_holds(store: Store) -> None:
+    call = ToolCall(id="1", name="clock", arguments="{}")
+    turn = Turn(
+        id="t", conversation="c", parent="p", created=1.5, prompt="Hi \0 𝄞 \u202e </script>", state="failed",
+        settings=Settings(
+            model="p:m", system="s", temperature=0.5, max_tokens=9, schema={"type": "object"}, params={"seed": 10**30},
+            tools=(Tool(name="a", description="d", reply="mock", mock="m"),),
+        ),
+        attachments=(ATTACHED,), results=(ToolResult(call="0", content="noon"),), attempts=(FULL,), error="It broke.",
+        answer=Answer(text="a", reasoning="r", reasoning_details=({"signature": "s"},), tool_calls=(call,)),
+    )  # fmt: skip
+    store.conversations.save(turn)
+    assert store.writer.flush()
+    assert store.conversations.load("c") == [turn]
 
 
 # --- Trouble while writing -------------------------------------------------------------------------
@@ -341,8 +530,8 @@ def test_what_is_forgotten_is_no_longer_in_the_files(store: Store, path: Path) -
 
 
 def test_a_template_of_the_same_name_is_replaced(store: Store) -> None:
-    for text in ("one", "two"):
-        store.templates.add("greeting", text)
+    for template in ("one", "two"):
+        store.templates.add("greeting", template)
     assert [(template.name, template.text) for template in store.templates.all()] == [("greeting", "two")]
 
 

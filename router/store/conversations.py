@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import func, or_, select, text
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.dialects.sqlite import insert
 
 from router.attachments import Attachment
@@ -23,6 +23,9 @@ UNTITLED = "Untitled"
 
 TITLE_LENGTH = 60
 """Characters of the first prompt that make a conversation's title."""
+
+MAX_SEARCH = 200
+"""Characters of a search that are looked for; SQLite has limits of its own, far above."""
 
 
 class Settings(Frozen, frozen=True, kw_only=True):
@@ -152,14 +155,11 @@ class ConversationLog:
     def entries(self, search: str = "", *, limit: int = 200) -> list[Entry]:
         """Conversations, the one used last first; those alone that hold the words of `search`, in any case."""
         found = select(conversations.c.id, conversations.c.title, conversations.c.updated)
-        for word in search.split():
-            prompt, answer = (
-                func.json_extract(turns.c.turn, "$.prompt"),
-                func.json_extract(turns.c.turn, "$.answer.text"),
-            )
-            holds = or_(prompt.icontains(word, autoescape=True), answer.icontains(word, autoescape=True))
-            said = select(turns.c.id).where(turns.c.conversation == conversations.c.id, holds).exists()
-            found = found.where(or_(conversations.c.title.icontains(word, autoescape=True), said))
+        prompt, answer = func.json_extract(turns.c.turn, "$.prompt"), func.json_extract(turns.c.turn, "$.answer.text")
+        for word in _encodable(search[:MAX_SEARCH]).split():
+            said = select(turns.c.id).where(turns.c.conversation == conversations.c.id)
+            said = said.where(or_(_holds(prompt, word), _holds(answer, word)))
+            found = found.where(or_(_holds(conversations.c.title, word), said.exists()))
         found = found.order_by(conversations.c.updated.desc(), conversations.c.id).limit(limit)
         with self._database.reading() as connection:
             return [Entry(id=key, title=title or UNTITLED, updated=at) for key, title, at in connection.execute(found)]
@@ -168,7 +168,9 @@ class ConversationLog:
         """The title of a conversation; None where it is not stored yet."""
         with self._database.reading() as connection:
             return connection.execute(
-                select(func.coalesce(conversations.c.title, UNTITLED)).where(conversations.c.id == conversation)
+                select(func.coalesce(func.nullif(conversations.c.title, ""), UNTITLED)).where(
+                    conversations.c.id == conversation
+                )
             ).scalar()
 
     def rename(self, conversation: str, title: str) -> None:
@@ -181,6 +183,16 @@ class ConversationLog:
         for statement in _DELETE:
             self._writer.put(statement, {"conversation": conversation})
         self._writer.flush(timeout=1)
+
+
+def _holds(text: ColumnElement[Any], word: str) -> ColumnElement[bool]:
+    """Whether a text holds a word in any case; SQLite's own rules know the case of ASCII alone."""
+    return func.instr(func.casefold(text), word.casefold()) > 0
+
+
+def _encodable(search: str) -> str:
+    """The text with U+FFFD for half a surrogate pair, which the driver refuses."""
+    return search.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def title_of(prompt: str) -> str:

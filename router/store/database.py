@@ -170,11 +170,16 @@ def _open(path: Path) -> Engine:
 def _configure(connection: DBAPIConnection, _: object) -> None:
     # Transactions are begun by the "begin" event above, not by sqlite3's own rules.
     connection.isolation_level = None
+    connection.create_function("casefold", 1, _casefold, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     # NORMAL: what is committed survives the end of the process; only the loss of power can cost the last commits.
     cursor.execute("PRAGMA synchronous = NORMAL")
     cursor.close()
+
+
+def _casefold(value: object) -> str | None:
+    return value.casefold() if isinstance(value, str) else None
 
 
 def _begin(connection: Connection) -> None:
