@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import msgspec
 import streamlit as st
 
 from router.errors import FallbackLabError
@@ -17,7 +18,7 @@ from components.conversations import draw_conversations, open_conversation
 from components.faults import draw_faults
 from components.lab import lab_or_stop, this_viewer
 from components.markdown import label
-from components.settings import ask_for_keys, load_settings, pick_settings
+from components.settings import ask_for_keys, edit_parameters, load_settings, pick_target
 from components.templates import draw_templates
 
 POLL = 0.15
@@ -29,15 +30,16 @@ def main(lab: Lab) -> None:
     conversation = _conversation(lab)
     draw_conversations(lab, conversation)
     turns = lab.chat.turns(conversation, st.session_state["chat_through"])
-    settings = pick_settings(lab, is_new=not turns, on_new=lambda: open_conversation(None))
-    config = lab.config()
-    chain = config.single(settings.model) if settings.model else config.chain(settings.category or "")
-    faults = this_viewer().faults
-    draw_chain(lab, chain, faults)
+    config, faults = lab.config(), this_viewer().faults
+    category, model = pick_target(config)
+    chain = config.single(model) if model else config.chain(category or "")
     with st.container(horizontal=True):
-        draw_faults(faults, chain)
+        settings = msgspec.structs.replace(edit_parameters(), category=category, model=model)
         if lab.store is not None:
             draw_templates(lab.store, on_use=_draft)
+        draw_faults(faults, chain)
+        _draw_new(disabled=not turns)
+    draw_chain(lab, chain, faults)
     ask_for_keys(lab, chain)
     if not turns:
         _draw_welcome()
@@ -59,6 +61,17 @@ def main(lab: Lab) -> None:
             lambda: lab.chat.ask(conversation, sent.text, settings, files=files, through=through, faults=faults),
             draft=sent.text,
         )
+
+
+def _draw_new(*, disabled: bool) -> None:
+    st.button(
+        "New",
+        icon=":material/add_comment:",
+        help="Begin a new conversation",
+        disabled=disabled,
+        on_click=open_conversation,
+        args=(None,),
+    )
 
 
 def _conversation(lab: Lab) -> str:

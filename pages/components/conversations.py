@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import streamlit as st
 
 from router.errors import InvalidRequest
@@ -12,6 +14,9 @@ from components.markdown import label
 
 SHOWN = 30
 """Conversations in the list; a search finds the others."""
+
+WIDTH = 26
+"""Characters of a title that fit beside its menu."""
 
 _ACTIONS = {"Rename": ":material/edit:", "Export": ":material/download:", "Delete": ":material/delete:"}
 
@@ -29,8 +34,9 @@ def draw_conversations(lab: Lab, current: str) -> None:
             type="default",
         )
         entries = lab.chat.entries(search or "")
-        for entry in entries[:SHOWN]:
-            _draw_entry(lab, entry, is_open=entry.id == current)
+        with st.container(gap="xxsmall"):
+            for entry in entries[:SHOWN]:
+                _draw_entry(lab, entry, is_open=entry.id == current)
         if not entries:
             st.caption("Nothing holds these words." if search else "None yet.")
         if len(entries) > SHOWN:
@@ -45,12 +51,12 @@ def draw_conversations(lab: Lab, current: str) -> None:
 
 
 def _draw_entry(lab: Lab, entry: Entry, *, is_open: bool) -> None:
-    with st.container(horizontal=True, gap=None, vertical_alignment="center"):
+    with st.container(horizontal=True, gap=None, vertical_alignment="center", horizontal_alignment="distribute"):
         st.button(
-            label(entry.title),
+            label(textwrap.shorten(entry.title, WIDTH, placeholder=" …")),
             key=f"open_{entry.id}",
+            help=label(entry.title) if len(entry.title) > WIDTH else None,
             type="secondary" if is_open else "tertiary",
-            width="stretch",
             on_click=open_conversation,
             args=(entry.id,),
         )

@@ -48,14 +48,8 @@ def _pretty(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() if value else ""
 
 
-def pick_settings(lab: Lab, *, is_new: bool, on_new: Callable[[], None]) -> Settings:
-    """The row of controls over a conversation.
-
-    Args:
-        is_new: nothing has been asked in it yet.
-        on_new: begins a new conversation.
-    """
-    config = lab.config()
+def pick_target(config: Config) -> tuple[str | None, str | None]:
+    """The category whose chain answers, or the single model that does."""
     if st.session_state["chat_category"] not in (*config.chains, SINGLE):  # models.yaml has changed
         st.session_state["chat_category"] = _choice(config, Settings())
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -67,17 +61,7 @@ def pick_settings(lab: Lab, *, is_new: bool, on_new: Callable[[], None]) -> Sett
             key="chat_category",
             help="A category asks its chain: the primary model first, then its fallbacks.",
         )
-        model = _pick_model(config) if choice == SINGLE else None
-        with st.popover("Parameters", icon=":material/tune:"):
-            settings = _parameters()
-        st.button(
-            "New",
-            icon=":material/add_comment:",
-            help="Begin a new conversation",
-            on_click=on_new,
-            disabled=is_new,
-        )
-    return msgspec.structs.replace(settings, category=choice if model is None else None, model=model)
+        return (None, _pick_model(config)) if choice == SINGLE else (choice, None)
 
 
 def _models(config: Config) -> list[str]:
@@ -100,6 +84,12 @@ def _pick_model(config: Config) -> str:
         width=320,
     )
     return model or known[0]
+
+
+def edit_parameters() -> Settings:
+    """The popover of everything else that a prompt is asked with."""
+    with st.popover("Parameters", icon=":material/tune:"):
+        return _parameters()
 
 
 def _parameters() -> Settings:
