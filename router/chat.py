@@ -17,7 +17,7 @@ from router.faults import Faults
 from router.handle import Handle, Snapshot
 from router.messages import Request
 from router.store import ConversationLog, Entry, Settings, ToolResult, Turn
-from router.transcripts import export_json, export_markdown, import_json, messages_of, path
+from router.transcripts import export_json, export_markdown, import_file, messages_of, path
 
 KEEP_EVERY = 0.5
 """Seconds between two saves of an answer under way."""
@@ -101,7 +101,7 @@ class Chat:
             InvalidRequest: it cannot be read, in one sentence.
         """
         conversation = self.new()
-        title, turns, files = import_json(data, conversation)
+        title, turns, files = import_file(data, conversation)
         if not turns:
             raise InvalidRequest("The file holds no prompt and no answer.")
         with self._lock:

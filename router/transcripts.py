@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,15 +83,15 @@ class _Transcript(Frozen, frozen=True, kw_only=True):
 
 
 def export_json(title: str, turns: Sequence[Turn], load: LoadFile) -> bytes:
-    """A conversation with all its branches and files, as `import_json` reads it."""
+    """A conversation with all its branches and files."""
     ids = {attachment.id for turn in turns for attachment in turn.attachments}
     files = {id_: base64.b64encode(load(id_)).decode() for id_ in sorted(ids)}
     transcript = _Transcript(format=FORMAT, title=title, turns=tuple(turns), files=files)
     return msgspec.json.format(msgspec.json.encode(transcript), indent=1)
 
 
-def import_json(data: bytes, conversation: str) -> tuple[str, list[Turn], dict[str, bytes]]:
-    """A conversation from a file: our own export, or chat completions messages.
+def import_file(data: bytes, conversation: str) -> tuple[str, list[Turn], dict[str, bytes]]:
+    """A conversation from a file: our own export as JSON or Markdown, or chat completions messages.
 
     Args:
         conversation: the id of the new conversation; its turns get ids of their own.
@@ -104,7 +105,7 @@ def import_json(data: bytes, conversation: str) -> tuple[str, list[Turn], dict[s
     try:
         given = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest("The file is no JSON. Export a conversation as JSON, and import that file.") from None
+        return *_from_markdown(data, conversation), {}
     if isinstance(given, dict) and given.get("format") == FORMAT:
         return _from_export(given, conversation)
     messages = given.get("messages") if isinstance(given, dict) else given
@@ -113,6 +114,22 @@ def import_json(data: bytes, conversation: str) -> tuple[str, list[Turn], dict[s
             "The file is no conversation: it needs to be an export of Fallback Lab, or JSON with a list of `messages`."
         )
     return "", list(_from_messages(messages, conversation)), {}
+
+
+_MARK = re.compile(r"^<!-- (prompt|answer) -->\n## .*\n", re.MULTILINE)
+"""What `export_markdown` writes before each prompt and each answer."""
+
+
+def _from_markdown(data: bytes, conversation: str) -> tuple[str, list[Turn]]:
+    """The texts of an export as Markdown; settings, files and branches are not in it."""
+    head, *parts = _MARK.split(data.decode(errors="replace").replace("\r\n", "\n"))
+    if not parts:
+        raise InvalidRequest("The file is no conversation. Import one that was exported as JSON or Markdown.")
+    roles = {"prompt": "user", "answer": "assistant"}
+    messages = [
+        {"role": roles[kind], "content": text.strip()} for kind, text in zip(parts[::2], parts[1::2], strict=True)
+    ]
+    return head.strip().removeprefix("# "), list(_from_messages(messages, conversation))
 
 
 def _from_export(given: Mapping[str, Any], conversation: str) -> tuple[str, list[Turn], dict[str, bytes]]:
@@ -202,10 +219,10 @@ def export_markdown(title: str, turns: Sequence[Turn]) -> str:
     for turn in turns:
         files = "".join(f"\n\n*Attached: {attachment.name}*" for attachment in turn.attachments)
         results = "".join(f"\n\n*Result of `{result.call}`:* {result.content}" for result in turn.results)
-        parts.append(f"## Prompt\n\n{turn.prompt}{files}{results}")
+        parts.append(f"<!-- prompt -->\n## Prompt\n\n{turn.prompt}{files}{results}")
         calls = "".join(f"\n\n*Calls `{call.name}`:* `{call.arguments}`" for call in turn.answer.tool_calls)
         error = f"\n\n*{turn.error}*" if turn.error else ""
-        parts.append(f"## {_byline(turn)}\n\n{turn.answer.text}{calls}{error}".rstrip())
+        parts.append(f"<!-- answer -->\n## {_byline(turn)}\n\n{turn.answer.text}{calls}{error}".rstrip())
     return "\n\n".join(parts) + "\n"
 
 

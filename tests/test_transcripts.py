@@ -19,7 +19,7 @@ from router.errors import InvalidRequest
 from router.messages import Answer, Attempt, ToolCall, Usage
 from router.store import Settings, ToolResult, Turn
 from router.tools import Tool
-from router.transcripts import FORMAT, export_json, export_markdown, import_json, messages_of, path
+from router.transcripts import FORMAT, export_json, export_markdown, import_file, messages_of, path
 
 CALLS = (ToolCall(id="1", name="clock", arguments=""), ToolCall(id="2", name="calculator", arguments='{"a": 1}'))
 RESULTS = (ToolResult(call="1", content="noon"), ToolResult(call="2", content="2"))
@@ -195,7 +195,7 @@ FULL = (
 
 
 def round_trip(turns: Sequence[Turn], title: str = "Title") -> tuple[str, list[Turn], dict[str, bytes]]:
-    return import_json(export_json(title, turns, FILES.__getitem__), "new")
+    return import_file(export_json(title, turns, FILES.__getitem__), "new")
 
 
 def shape(turns: Sequence[Turn]) -> dict[str, tuple[Any, ...]]:
@@ -249,7 +249,7 @@ def test_a_long_conversation_comes_back() -> None:
 
 
 def imported(given: Any) -> list[tuple[str, str, str]]:
-    title, turns, files = import_json(json.dumps(given).encode(), "new")
+    title, turns, files = import_file(json.dumps(given).encode(), "new")
     assert (title, files) == ("", {})
     assert path(by_id(*turns)) == turns  # one branch
     return [(each.prompt, each.answer.text, each.state) for each in turns]
@@ -292,7 +292,7 @@ def test_the_body_of_a_request_is_taken_for_its_messages() -> None:
 
 @pytest.mark.parametrize("role", ["system", "developer"])
 def test_a_system_message_is_the_turns_system_prompt(role: str) -> None:
-    _, [turn_], _ = import_json(json.dumps([said(role, "Be brief."), said("user", "a")]).encode(), "new")
+    _, [turn_], _ = import_file(json.dumps([said(role, "Be brief."), said("user", "a")]).encode(), "new")
     assert turn_.settings.system == "Be brief."
 
 
@@ -301,7 +301,7 @@ def test_a_system_message_is_the_turns_system_prompt(role: str) -> None:
 NO_CONVERSATION = (
     "The file is no conversation: it needs to be an export of Fallback Lab, or JSON with a list of `messages`."
 )
-NO_JSON = "The file is no JSON. Export a conversation as JSON, and import that file."
+NO_JSON = "The file is no conversation. Import one that was exported as JSON or Markdown."
 ASTRAY = "The export is damaged: its turns do not follow from each other."
 LOST = "The export is damaged: the file a.txt is missing or another one."
 
@@ -360,7 +360,7 @@ HUGE = b'{"format": "%s", "title": "", "turns": [{"created": 1%s}]}' % (FORMAT.e
 )
 def test_a_damaged_or_foreign_file_is_refused_in_one_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        import_json(data, "new")
+        import_file(data, "new")
     said = str(caught.value)
     assert said.startswith(sentence)
     assert said.endswith(".")
@@ -370,11 +370,11 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_sentence(data: bytes, sente
 def import_or_refuse(data: bytes) -> None:
     """What is imported can be sent, exported and read again."""
     with contextlib.suppress(InvalidRequest):
-        title, turns, files = import_json(data, "new")
+        title, turns, files = import_file(data, "new")
         for each in turns:
             list(messages_of(path(by_id(*turns), each.id), each.settings.system, files.__getitem__))
         assert msgspec.json.decode(msgspec.json.encode(turns), type=list[Turn]) == turns
-        assert len(import_json(export_json(title, turns, files.__getitem__), "newer")[1]) == len(turns)
+        assert len(import_file(export_json(title, turns, files.__getitem__), "newer")[1]) == len(turns)
         export_markdown(title, turns)
 
 
@@ -439,7 +439,7 @@ def test_any_damaged_export_is_imported_or_refused(value: Any) -> None:
 def test_an_export_that_breaks_off_is_refused(data: st.DataObject) -> None:
     whole = export_json("T", FULL, FILES.__getitem__)
     with pytest.raises(InvalidRequest):
-        import_json(whole[: data.draw(st.integers(0, len(whole.rstrip()) - 1))], "new")
+        import_file(whole[: data.draw(st.integers(0, len(whole.rstrip()) - 1))], "new")
 
 
 # --- Markdown --------------------------------------------------------------------------------------
@@ -450,10 +450,10 @@ def test_a_branch_becomes_markdown() -> None:
     failed = turn("b", "a", prompt="", results=RESULTS[1:], state="failed", error="All models failed.")
     assert export_markdown("Title", [calling, failed]) == (
         "# Title\n\n"
-        "## Prompt\n\nprompt a\n\n*Attached: a.txt*\n\n"
-        '## p:m, 2.00 s, $0.50\n\nWait.\n\n*Calls `calculator`:* `{"a": 1}`\n\n'
-        "## Prompt\n\n\n\n*Result of `2`:* 2\n\n"
-        "## No answer\n\n\n\n*All models failed.*\n"
+        "<!-- prompt -->\n## Prompt\n\nprompt a\n\n*Attached: a.txt*\n\n"
+        '<!-- answer -->\n## p:m, 2.00 s, $0.50\n\nWait.\n\n*Calls `calculator`:* `{"a": 1}`\n\n'
+        "<!-- prompt -->\n## Prompt\n\n\n\n*Result of `2`:* 2\n\n"
+        "<!-- answer -->\n## No answer\n\n\n\n*All models failed.*\n"
     )
 
 
@@ -463,6 +463,16 @@ def test_a_branch_becomes_markdown() -> None:
 )
 def test_an_answer_that_nobody_signs_says_what_it_is(state: str, byline: str) -> None:
     assert f"## {byline}\n" in export_markdown("", [turn("a", text="one", state=state)])
+
+
+def test_the_texts_of_a_markdown_export_are_read_again() -> None:
+    exported = export_markdown("A title", [turn("a", text="one"), turn("b", "a", text="# two\n\n## Prompt\n\nno")])
+    title, turns, files = import_file(exported.replace("\n", "\r\n").encode(), "new")
+    assert (title, files) == ("A title", {})
+    assert [(each.prompt, each.answer.text) for each in turns] == [
+        ("prompt a", "one"),
+        ("prompt b", "# two\n\n## Prompt\n\nno"),
+    ]
 
 
 def test_why_an_answer_ended_stands_apart_from_it() -> None:

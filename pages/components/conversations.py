@@ -103,7 +103,7 @@ def _export(lab: Lab, entry: Entry) -> None:
     st.markdown(f"**{label(entry.title)}**")
     name = "".join(char if char.isalnum() else "-" for char in entry.title.lower())[:40].strip("-") or "conversation"
     st.caption(
-        "JSON holds all branches and files, and can be imported again. Markdown holds the newest branch, to read."
+        "JSON holds all branches and files, and can be imported again. Markdown holds the texts of the newest branch."
     )
     with st.container(horizontal=True):
         st.download_button("JSON", lab.chat.export(entry.id), f"{name}.json", "application/json", on_click="ignore")
@@ -123,7 +123,7 @@ def _delete(lab: Lab, entry: Entry, *, is_open: bool) -> None:
 @st.dialog("Import a conversation")
 def _import(lab: Lab) -> None:
     st.caption("An export of Fallback Lab, or JSON with a list of chat completions `messages`.")
-    file = st.file_uploader("File", type=["json"], label_visibility="collapsed", max_upload_size=50)
+    file = st.file_uploader("File", type=["json", "md"], label_visibility="collapsed", max_upload_size=50)
     if file is None:
         return
     try:
