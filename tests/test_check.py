@@ -167,6 +167,12 @@ def test_a_model_without_a_key_is_exit_1(config: Path, upstream: Upstream, run: 
     assert run("check", "--ping").exit_code == 1
 
 
+def test_an_error_of_our_own_is_one_sentence_and_exit_1(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.providers.openai.completions_body", None)
+    result = run("check", "--ping")
+    assert (result.exit_code, result.stderr.splitlines()[-1].startswith("Internal error (TypeError).")) == (1, True)
+
+
 # --- --ping: what is asked -------------------------------------------------------------------------
 
 

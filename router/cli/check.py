@@ -137,7 +137,9 @@ def _ping(lab: Lab, models: list[ModelRef]) -> dict[ModelRef, Attempt]:
                 running[ref] = lab.start(_PING, model=ref.text, options=Options(source="check", cache="off"))
             for ref, snapshot in [(ref, handle.snapshot()) for ref, handle in running.items()]:
                 if snapshot.state != "running":
-                    del running[ref]
+                    handle = running.pop(ref)
+                    if not snapshot.attempts:
+                        handle.result()  # raises: an error of our own
                     ended[ref] = snapshot.attempts[-1]
                     progress.advance(bar)
             time.sleep(POLL)
