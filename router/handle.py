@@ -71,14 +71,16 @@ class Handle:
     def snapshot(self) -> Snapshot:
         """The request as it stands now."""
         with self._lock:
+            # The state first: the request goes on meanwhile, and what is over must have its last events in it.
+            state, error = self._state(), self._error()
             self._take_in()
             return Snapshot(
-                state=self._state(),
+                state=state,
                 answer=scrubbed(self._builder.answer(), Answer, self._scrub),
                 attempts=tuple(self._attempts),
                 activity=self._activity if self._elapsed is None else None,
                 elapsed=self._elapsed if self._elapsed is not None else time.monotonic() - self._started,
-                error=self._error(),
+                error=error,
             )
 
     def events(self, after: int = 0) -> list[Event]:

@@ -68,6 +68,21 @@ async def test_each_look_takes_in_what_is_new() -> None:
     assert (before, handle.snapshot().answer.text) == ("Hel", "Hello")
 
 
+async def test_a_snapshot_that_says_that_it_is_over_holds_the_last_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may end a request in the middle of a look from another thread."""
+    handle = await running(Began("a", 1))
+    take_in = handle._take_in
+
+    def take_in_too_early() -> None:
+        take_in()
+        handle.log.append(Ended(FAILED))
+        handle._done.set_result(DONE)
+
+    monkeypatch.setattr(handle, "_take_in", take_in_too_early)
+    snapshot = handle.snapshot()
+    assert (snapshot.state, snapshot.attempts) in (("running", ()), ("answered", (FAILED,)))
+
+
 async def test_a_restart_voids_what_came_before() -> None:
     handle = await running(TextDelta("old"), Ended(FAILED), Restarted(), TextDelta("new"))
     assert (handle.snapshot().answer.text, handle.snapshot().attempts) == ("new", (FAILED,))
