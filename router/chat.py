@@ -130,6 +130,15 @@ class Chat:
         """The request of a turn that is under way in this process."""
         return self._handles.get(turn.id)
 
+    def file(self, turn: Turn, attachment: Attachment) -> bytes:
+        """The bytes of a turn's file.
+
+        Raises:
+            InvalidRequest: it is no longer stored.
+        """
+        with self._lock:
+            return self._file(turn.conversation, attachment.id)
+
     def request(self, turn: Turn) -> Request:
         """What a turn asks, as it was sent."""
         with self._lock:

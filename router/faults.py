@@ -95,11 +95,11 @@ async def befallen(fault: Fault, stream: Stream) -> AsyncGenerator[ProviderEvent
         case "silence":
             await asyncio.Event().wait()
         case "rate limit":
-            raise RateLimited("Too many requests (a fault on demand).", status=429, retry_after=fault.seconds)
+            raise RateLimited("Too many requests.", status=429, retry_after=fault.seconds)
         case "server error":
-            raise ServerFailed("The server failed (a fault on demand).", status=500)
+            raise ServerFailed("The server failed.", status=500)
         case "bad answer":
-            raise InvalidAnswer("The server answered with no valid JSON (a fault on demand).", status=200)
+            raise InvalidAnswer("The server answered with no valid JSON.", status=200)
         case "slow first token":
             await asyncio.sleep(fault.seconds)
     tokens = 0
@@ -108,8 +108,8 @@ async def befallen(fault: Fault, stream: Stream) -> AsyncGenerator[ProviderEvent
             yield event
             tokens += isinstance(event, TextDelta | ReasoningDelta)
             if tokens >= AFTER_TOKENS and fault.kind == "cut stream":
-                raise StreamCut("The connection was lost before the answer was whole (a fault on demand).")
+                raise StreamCut("The connection was lost before the answer was whole.")
             if tokens >= AFTER_TOKENS and fault.kind == "stalled stream":
                 await asyncio.Event().wait()
     if fault.kind in ("cut stream", "stalled stream"):
-        raise StreamCut("The connection was lost before the answer was whole (a fault on demand).")
+        raise StreamCut("The connection was lost before the answer was whole.")

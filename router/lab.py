@@ -18,6 +18,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from router.breaker import Breakers, BreakerView
 from router.cache import ResponseCache
 from router.call import Access
+from router.cases import CaseFile
 from router.catalogue import Catalogue
 from router.chain import Engine, Options, run_chain
 from router.chat import Chat
@@ -69,6 +70,7 @@ class Lab:
         self._notice: str | None = None
         self.store = self._open_store()
         self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
+        self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
         self._catalogue = Catalogue(self.folder / "catalogue", {MODEL: FACTS})
         self._exit = contextlib.ExitStack()
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
@@ -167,8 +169,9 @@ class Lab:
         return [notice for notice in found if notice]
 
     def forget(self) -> None:
-        """Delete all that is stored: conversations, comparisons, observations, templates and cached answers."""
+        """Delete all that is stored: conversations, comparisons, observations, templates, cases, cached answers."""
         self.chat.forget()
+        self.cases.clear()
         self._cache.clear()
         if self.store is not None:
             self.store.forget()

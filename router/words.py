@@ -44,6 +44,7 @@ def place(number: int) -> str:
 def attempt_sentence(attempt: Attempt) -> str:
     """What happened in an attempt, without the model's name."""
     again = f" (try {attempt.number})" if attempt.number > 1 else ""
+    again += " (fault on demand)" if attempt.injected else ""
     if attempt.outcome == "skipped":
         return f"passed over: {attempt.detail or attempt.reason}"
     if attempt.outcome == "failed":

@@ -589,7 +589,7 @@ def test_an_imported_conversation_can_be_gone_on_with(chat: Chat, lab: FakeLab) 
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "The file is no JSON."),
+        (b"", "The file is no conversation."),
         (b"{}", "The file is no conversation:"),
         (b"[]", "The file holds no prompt and no answer."),
         (b'{"format": "fallback-lab conversation 1", "title": "a", "turns": []}', "The file holds no prompt"),

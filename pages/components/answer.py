@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from router.curl import as_curl, as_json
-from router.errors import FallbackLabError
+from router.errors import FallbackLabError, InvalidRequest
 from router.events import Began, Queued, Waiting
 from router.handle import Handle
 from router.lab import Lab
@@ -33,7 +34,7 @@ def draw_turn(lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go,
         show: shows the branch of a turn, by its id.
     """
     with st.chat_message("user", avatar=":material/person:"):
-        _draw_prompt(turn)
+        _draw_prompt(lab, turn)
         if st.session_state.get("chat_editing") == turn.id:
             _edit(lab, turn, settings, go)
         else:
@@ -46,9 +47,12 @@ def draw_turn(lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go,
             _draw_ended(lab, turn, settings, newest=newest, go=go, show=show)
 
 
-def _draw_prompt(turn: Turn) -> None:
+def _draw_prompt(lab: Lab, turn: Turn) -> None:
     for attachment in turn.attachments:
         st.markdown(f":material/attach_file: {label(attachment.name)} :gray[({attachment.size / 1000:,.0f} kB)]")
+        if attachment.media_type.startswith("image/"):
+            with contextlib.suppress(InvalidRequest):  # no longer stored
+                st.image(lab.chat.file(turn, attachment), width=280, alt=attachment.name)
     for result in turn.results:
         st.caption("The call gave")
         st.code(result.content, language=None, wrap_lines=True)
@@ -121,7 +125,26 @@ def _draw_actions(
             )
         if st.button("Request", icon=":material/data_object:", type="tertiary", key=f"request_{turn.id}"):
             _show_request(lab, turn)
+        if turn.state == "answered" and turn.answer.text:
+            _draw_case(lab, turn)
         _draw_branches(lab, turn, show)
+
+
+def _draw_case(lab: Lab, turn: Turn) -> None:
+    with (
+        st.popover("Test case", icon=":material/fact_check:", type="tertiary"),
+        st.form(f"case_{turn.id}", border=False),
+    ):
+        target = st.text_area("What a good answer holds", value=turn.answer.text, height=120, width=360)
+        st.caption("Kept with its prompt in `.lab/suites/tries.jsonl`.")
+        if st.form_submit_button("Make it a test case"):
+            try:
+                messages = lab.chat.request(turn).messages
+                lab.cases.add(messages, target, category=turn.settings.category, model=turn.attempts[-1].model)
+            except FallbackLabError as error:
+                st.error(label(str(error)), icon=":material/error:")
+            else:
+                st.success(f"{len(lab.cases.all())} test cases are kept.", icon=":material/check:")
 
 
 def _draw_branches(lab: Lab, turn: Turn, show: Callable[[str], None]) -> None:

@@ -138,8 +138,8 @@ def _import(lab: Lab) -> None:
 @st.dialog("Delete all that is stored?")
 def _forget(lab: Lab) -> None:
     st.markdown(
-        "Conversations, comparisons, votes, templates, observations and cached answers are deleted, for everybody who"
-        " uses this app. models.yaml and keys stay. This cannot be undone."
+        "Conversations, comparisons, votes, templates, test cases, observations and cached answers are deleted, for"
+        " everybody who uses this app. models.yaml and keys stay. This cannot be undone."
     )
     if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
         lab.forget()

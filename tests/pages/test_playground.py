@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,6 +197,29 @@ def test_the_request_is_shown_without_its_key(upstream: Upstream, open_app: Open
     click(app, "request_")
     shown = [block.value for block in app.code]
     assert any(text.startswith("curl ") and "Hello?" in text for text in shown)
+
+
+def test_an_answer_is_made_a_test_case(home: Path, upstream: Upstream, page: AppTest) -> None:
+    upstream.script("primary", answer("It is 42."))
+    ask(page, "What is 6 times 7?")
+    next(area for area in page.text_area if "good answer" in area.label).set_value("42")
+    press(page, "Make it a test case")
+    [line] = (home / ".lab" / "suites" / "tries.jsonl").read_text().splitlines()
+    case = json.loads(line)
+    assert (case["input"], case["target"]) == ([{"role": "user", "content": "What is 6 times 7?"}], "42")
+
+
+def test_a_prompt_too_long_to_send_is_said_and_kept(page: AppTest) -> None:
+    page.chat_input(key="chat_prompt").set_value("x" * 20_000_000)
+    assert any("the limit is" in error.value for error in look(page).error)
+    assert len(draft(page)) == 20_000_000
+
+
+@pytest.mark.parametrize("name", ["broken.png", "<script>alert(1)</script>.png"])
+def test_an_image_that_is_none_is_said(page: AppTest, name: str) -> None:
+    page.chat_input(key="chat_prompt").set_value("What is this?").upload(name, b"\x89PNG\r\n\x1a\nno image")
+    (error,) = look(page).error
+    assert "image" in error.value
 
 
 # --- The list of conversations ---------------------------------------------------------------------
