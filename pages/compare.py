@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from router.compare import calls
 from router.compare.comparisons import MAX_NAME
 from router.compare.export import to_csv, to_jsonl, to_markdown
 from router.errors import FallbackLabError
 from router.lab import Lab
-from router.store import Comparison
+from router.store import Comparison, Plan
 
 from components.lab import lab_or_stop, this_viewer
 from components.lanes import beginning, draw_answers, draw_running
@@ -24,6 +25,12 @@ from components.summary import draw_charts, draw_summary_table
 
 POLL = 0.2
 """Seconds between two looks at lanes under way."""
+
+FEW = 4
+"""Calls; of more than these it is said beforehand what they will likely cost and take."""
+
+ASK_ABOVE = 20
+"""Calls; before more than these people are asked, unless they set another limit."""
 
 EARLIER = 50
 """Comparisons that are listed."""
@@ -97,21 +104,48 @@ def _open(comparison_id: str) -> None:
 
 
 def _draw_new(lab: Lab) -> None:
-    problem: str | None = None
-    plan = None
     try:
         plan = plan_form(lab)
+        likely = lab.comparisons.estimate(plan) if calls(plan) > FEW else None
+        problem = ""
     except FallbackLabError as error:
-        problem = str(error)
-    if st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare_start"):
-        if plan is not None:
-            try:
-                st.query_params["comparison"] = lab.comparisons.start(plan)
+        plan, likely, problem = None, None, str(error)
+    if likely is not None:
+        st.caption(label(likely.sentence()))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare_start")
+        with st.popover("Ask first", icon=":material/front_hand:", type="tertiary"):
+            limit = st.number_input("Ask before more calls than", 1, None, ASK_ABOVE, key="compare_limit", width=220)
+    if wanted and plan is not None and calls(plan) > limit:
+        st.session_state["compare_asked"] = plan
+    elif wanted and plan is not None:
+        _start(lab, plan)
+    elif wanted:
+        st.error(label(problem), icon=":material/error:")
+    if plan is not None and plan == st.session_state.get("compare_asked"):
+        _confirm(lab, plan)
+
+
+def _confirm(lab: Lab, plan: Plan) -> None:
+    with st.container(border=True):
+        st.markdown(f"**Run {calls(plan):,} calls?**")
+        with st.container(horizontal=True):
+            if st.button("Run them", type="primary", key="compare_confirm"):
+                _start(lab, plan)
+            if st.button("Not now", key="compare_cancel"):
+                del st.session_state["compare_asked"]
                 st.rerun()
-            except FallbackLabError as error:
-                problem = str(error)
-        if problem is not None:
-            st.error(label(problem), icon=":material/error:")
+
+
+def _start(lab: Lab, plan: Plan) -> None:
+    """Run it, and go there; why not, where it cannot be."""
+    try:
+        st.query_params["comparison"] = lab.comparisons.start(plan)
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+    else:
+        st.session_state.pop("compare_asked", None)
+        st.rerun()
 
 
 def _start_new() -> None:

@@ -22,7 +22,7 @@ from router.cases import CaseFile
 from router.catalogue import Catalogue
 from router.chain import Engine, Options, run_chain
 from router.chat import Chat
-from router.compare import Comparisons
+from router.compare import AskedFirst, Comparisons
 from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
 from router.errors import ConfigError, ProviderError, StoreError
 from router.events import Event
@@ -37,7 +37,7 @@ from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
-from router.store import Observation, Store
+from router.store import Observation, Settings, Store
 
 
 class _ProviderEntry(NamedTuple):
@@ -76,7 +76,8 @@ class Lab:
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
         self._portal.call(self._open)
         self.chat = Chat(self.start, self.store.conversations if self.store is not None else None)
-        self.comparisons = Comparisons(self.start, self.store.comparisons if self.store is not None else None)
+        comparisons = self.store.comparisons if self.store is not None else None
+        self.comparisons = Comparisons(self.start, self._asked_first, comparisons)
 
     # --- What pages and the command line use -------------------------------------------------------
 
@@ -295,6 +296,14 @@ class Lab:
             return self._embedded
         speaks = AnthropicProvider if config.protocol == "anthropic" else OpenAIProvider
         return speaks(config, self.keys, self._transport)
+
+    def _asked_first(self, lane: Settings) -> AskedFirst:
+        config = self.config()
+        chain = config.single(lane.model) if lane.model is not None else config.chain(lane.category or "")
+        usable = [ref for ref in chain.models if self.problem(ref) is None]
+        stand_in = config.offline if lane.model is None and config.offline is not None else chain.models[0]
+        ref = usable[0] if usable else stand_in
+        return AskedFirst(ref.text, self._catalogue.known(config, ref).bill)
 
     def _observe(self, observation: Observation) -> None:
         if self.store is not None:

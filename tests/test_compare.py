@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from router.chain import Options
-from router.compare import Comparisons, expand, lane_name, variables
+from router.compare import AskedFirst, Comparisons, expand, lane_name, variables
 from router.compare.comparisons import MAX_COMPARISONS
 from router.compare.run import IN_FLIGHT
 from router.errors import AllModelsFailed, ConfigError, InvalidRequest
@@ -119,6 +119,9 @@ class FakeLab:
         self.handles.append(FakeHandle())
         return self.handles[-1]
 
+    def asked_first(self, lane: Settings) -> AskedFirst:
+        return AskedFirst(lane.model or "", None)
+
     def later(self, seconds: float, action: Callable[[], None]) -> FakeTimer:
         self.timers.append(FakeTimer(seconds, action))
         return self.timers[-1]
@@ -147,7 +150,7 @@ def lab() -> FakeLab:
 
 @pytest.fixture
 def comparisons(lab: FakeLab) -> Comparisons:
-    return Comparisons(lab.start, None, lab.later)
+    return Comparisons(lab.start, lab.asked_first, None, lab.later)
 
 
 def get(comparisons: Comparisons, comparison_id: str) -> Comparison:
@@ -376,7 +379,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def stored(lab: FakeLab, store: Store) -> Comparisons:
     store.writer.flush()
-    return Comparisons(lab.start, store.comparisons, lab.later)
+    return Comparisons(lab.start, lab.asked_first, store.comparisons, lab.later)
 
 
 def test_a_comparison_is_read_back_as_it_was(lab: FakeLab, store: Store) -> None:

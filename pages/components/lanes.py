@@ -143,7 +143,7 @@ def _activity(now: Snapshot) -> str:
             return "Starting …"
 
 
-def beginning(text: str, length: int = 140) -> str:
+def beginning(text: str, length: int = 100) -> str:
     """A text's first words on one line."""
     line = " ".join(text[: 2 * length].split())
     return line if len(line) <= length and len(text) <= 2 * length else f"{line[:length]}…"

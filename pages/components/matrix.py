@@ -34,7 +34,7 @@ def draw_matrix(comparison: Comparison) -> None:
     shown = order[(page - 1) * ROWS : page * ROWS]
     lanes = {f"lane{number}": lane_name(lane) for number, lane in enumerate(comparison.plan.lanes)}
     rows = [
-        {"category": prompts[index].category or "–", "prompt": beginning(prompts[index].text)}
+        {"category": prompts[index].category, "prompt": beginning(prompts[index].text)}
         | {column: _in_short(comparison, Key(lane, index, 0)) for lane, column in enumerate(lanes)}
         for index in shown
     ]
@@ -42,14 +42,16 @@ def draw_matrix(comparison: Comparison) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         row_height=92,
+        height="content",
         on_select="rerun",
         selection_mode="single-cell",
         key=f"compare_matrix_{comparison.id}_{page}",
+        placeholder="–",
         alt=f"Answers to prompts {(page - 1) * ROWS + 1} to {(page - 1) * ROWS + len(shown)}, a lane a column",
         column_config={
-            "category": st.column_config.TextColumn("Category", width=100),
-            "prompt": st.column_config.TextColumn("Prompt", width=220),
-            **{column: st.column_config.TextColumn(name, width=240) for column, name in lanes.items()},
+            "category": st.column_config.TextColumn("Category", width=90) if any(p.category for p in prompts) else None,
+            "prompt": st.column_config.TextColumn("Prompt", width=180),
+            **{column: st.column_config.TextColumn(name, width=230) for column, name in lanes.items()},
         },
     )
     st.caption("Click a cell, or choose it with the arrow keys, to open its answer.")
@@ -77,7 +79,8 @@ def _in_short(comparison: Comparison, key: Key) -> str:
         return "not asked"
     if cell.state == "failed":
         return f"✗ {beginning(cell.error or 'failed')}"
-    return f"{beginning(cell.answer.text) or 'no text'}\n{_figures(cell)}"
+    # Figures first: a cell shows four lines, and breaks them where it likes.
+    return f"{_figures(cell)} │ {beginning(cell.answer.text) or 'no text'}"
 
 
 def _figures(cell: Cell) -> str:

@@ -103,6 +103,7 @@ def _draw_bars(title: str, unit: str, bars: Sequence[tuple[str, float | None, st
         x=alt.X("value:Q", title=None, scale=alt.Scale(domainMin=0, padding=40), axis=alt.Axis(tickCount=4)),
     )
     bar = base.mark_bar(height=16, cornerRadius=2, color=_BAR)
-    figure = base.mark_text(align="left", dx=5).encode(text="text:N")
+    ink = "#e6eeec" if st.context.theme.type == "dark" else "#17211f"
+    figure = base.mark_text(align="left", dx=5, color=ink).encode(text="text:N")
     said = "; ".join(f"{name}: {text}" for name, _, text in bars)
     st.altair_chart(bar + figure, alt=f"{title} of each lane. {said}")

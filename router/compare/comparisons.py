@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 import msgspec
 
+from router.compare.estimate import AskedFirst, Estimate, estimate
 from router.compare.plan import check
 from router.compare.run import Later, Run, later
 from router.handle import Handle
-from router.store import Cell, Comparison, ComparisonLog, Plan
+from router.store import Cell, Comparison, ComparisonLog, Plan, Settings
 
 MAX_COMPARISONS = 20
 """Comparisons held in memory; older ones are read from the store again."""
@@ -27,11 +28,19 @@ class Comparisons:
 
     Args:
         start: sends a request; `Lab.start`.
+        asked_first: the model that a lane would ask first.
         log: where comparisons are stored; None where nothing can be.
     """
 
-    def __init__(self, start: Callable[..., Handle], log: ComparisonLog | None, later: Later = later) -> None:
+    def __init__(
+        self,
+        start: Callable[..., Handle],
+        asked_first: Callable[[Settings], AskedFirst],
+        log: ComparisonLog | None,
+        later: Later = later,
+    ) -> None:
         self._start = start
+        self._asked_first = asked_first
         self._log = log
         self._later = later
         self._lock = threading.RLock()
@@ -55,6 +64,16 @@ class Comparisons:
                 self._log.save(comparison)
         run.begin()
         return comparison.id
+
+    def estimate(self, plan: Plan) -> Estimate:
+        """What a plan will likely cost and take.
+
+        Raises:
+            InvalidRequest: the plan cannot be asked.
+            ConfigError: a lane's chain is not in models.yaml.
+        """
+        check(plan)
+        return estimate(plan, self._asked_first, self._log.usual if self._log is not None else _never_seen)
 
     def get(self, comparison_id: str) -> Comparison | None:
         """A comparison as it stands now; None where there is none of that id."""
@@ -115,6 +134,10 @@ class Comparisons:
         for idle in [name for name in self._open if name not in self._runs][:-MAX_COMPARISONS]:
             del self._open[idle]
         return comparison
+
+
+def _never_seen(_: str) -> None:
+    """Nothing is stored."""
 
 
 def _ended(cell: Cell) -> Cell:

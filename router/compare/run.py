@@ -63,7 +63,7 @@ class Run:
         self._ended = ended
         self._later = later
         self._lock = threading.RLock()
-        self._share = max(1, IN_FLIGHT // len(plan.lanes))
+        self._share = share_of(plan)
         self._waiting = [deque(keys_of(plan, lane)) for lane in range(len(plan.lanes))]
         self._handles: dict[Key, Handle] = {}
         self._viewers: set[str] = set()
@@ -151,6 +151,11 @@ class Run:
                 self._lost.cancel()
             ended, self._ended = self._ended, _nothing
         ended()
+
+
+def share_of(plan: Plan) -> int:
+    """Requests of one lane under way at once."""
+    return max(1, IN_FLIGHT // len(plan.lanes))
 
 
 def _nothing() -> None:

@@ -260,6 +260,7 @@ def test_use_again_fills_the_form(open_compare: OpenCompare) -> None:
 
 def compare_many(app: AppTest, *prompts: dict[str, str]) -> AppTest:
     rows(choose(app, "Several"), "compare_rows", *prompts)
+    app.number_input(key="compare_limit").set_value(1000)
     return wait_for_end(press(app, "Compare"))
 
 
@@ -272,7 +273,7 @@ def test_the_matrix_has_the_prompts_of_each_category_together(open_compare: Open
 def test_a_cell_of_the_matrix_is_an_answer_with_its_figures(open_compare: OpenCompare, upstream: Upstream) -> None:
     upstream.script("one", then=answer("From the first. " * 50))
     table = compare_many(open_compare(), {"prompt": "1"}, {"prompt": "2"}).dataframe[0].value
-    text, figures = table["lane0"][0].split("\n")
+    figures, text = table["lane0"][0].split(" │ ")
     assert text.startswith("From the first. ")
     assert text.endswith("…")
     assert "7 tokens · $0.00042" in figures
@@ -356,3 +357,38 @@ def test_its_link_shows_what_is_under_way(open_compare: OpenCompare, upstream: U
     app.text_area(key="compare_prompt").set_value("Hello?")
     press(app, "Compare")
     assert [button for button in open_compare(comparison=link(app)).button if button.key == "compare_stop"]
+
+
+# --- Before many calls -----------------------------------------------------------------------------
+
+
+def many(app: AppTest, repeats: int) -> AppTest:
+    """Ask for so many repeats of one prompt in two lanes."""
+    app.number_input(key="compare_repeats").set_value(repeats)
+    app.text_area(key="compare_prompt").set_value("Hello?")
+    return look(app)
+
+
+def test_a_few_calls_are_not_estimated(open_compare: OpenCompare) -> None:
+    assert not [text for text in texts(many(open_compare(), 2)) if "Likely cost" in text]
+
+
+def test_more_than_a_few_calls_are_estimated(open_compare: OpenCompare) -> None:
+    assert "6 calls. Likely cost: unknown. Likely time: unknown." in texts(many(open_compare(), 3))
+
+
+def test_more_calls_than_the_limit_wait_for_a_yes(open_compare: OpenCompare, upstream: Upstream) -> None:
+    app = many(open_compare(), 3)
+    app.number_input(key="compare_limit").set_value(5)
+    press(app, "Compare")
+    assert upstream.requests == []
+    wait_for_end(press(app, "Run them"))
+    assert len(upstream.requests) == 6
+
+
+def test_not_now_asks_nothing(open_compare: OpenCompare, upstream: Upstream) -> None:
+    app = many(open_compare(), 11)
+    press(app, "Compare")
+    press(app, "Not now")
+    assert not [button for button in app.button if button.label == "Run them"]
+    assert upstream.requests == []

@@ -1,0 +1,106 @@
+"""What a comparison will likely cost and take: the known is added up, the unknown is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.compare.estimate import AskedFirst, Estimate, estimate
+from router.messages import Attempt, Usage
+from router.pricing import Price
+from router.store import Observation, Plan, Prompt, Settings, Store, Usual
+
+DEAR = Price(input=1_000_000, output=2_000_000).bill
+"""A dollar a token in, two a token out."""
+FREE = Price(input=0, output=0).bill
+
+
+def likely(*lanes: tuple[Any, Usual | None], prompts: int = 2, max_tokens: int | None = None, **rest: Any) -> Estimate:
+    """Lanes by what their first model's tokens cost, and what it took before."""
+    settings = tuple(Settings(model=f"m{n}", max_tokens=max_tokens) for n in range(len(lanes)))
+    plan = Plan(lanes=settings, prompts=(Prompt(text="12345678"),) * prompts, **rest)
+    known = {lane.model: lanes[n] for n, lane in enumerate(settings)}
+    return estimate(plan, lambda lane: AskedFirst(lane.model or "", known[lane.model][0]), lambda name: known[name][1])
+
+
+def test_every_prompt_of_every_lane_is_a_call_as_often_as_it_repeats() -> None:
+    assert likely((FREE, None), (FREE, None), prompts=3, repeats=4).calls == 24
+
+
+def test_cost_is_that_of_the_prompts_and_of_answers_as_long_as_usual() -> None:
+    assert likely((DEAR, Usual(9, 1.0, 10.0)), prompts=2).cost == 2 * (3 + 20)
+
+
+def test_no_answer_is_thought_longer_than_it_may_be() -> None:
+    assert likely((DEAR, Usual(9, 1.0, 10.0)), prompts=1, max_tokens=4).cost == 3 + 8
+
+
+def test_a_model_without_a_price_is_named() -> None:
+    found = likely((DEAR, Usual(9, 1.0, 10.0)), (None, Usual(9, 1.0, 10.0)), prompts=1)
+    assert (found.cost, found.no_cost) == (23, ("m1",))
+
+
+def test_a_model_without_a_known_length_is_named() -> None:
+    assert likely((DEAR, None)).no_cost == ("m0",)
+
+
+def test_a_free_model_is_free_at_any_length() -> None:
+    found = likely((FREE, None))
+    assert (found.cost, found.no_cost) == (0, ())
+
+
+def test_time_is_that_of_the_slowest_lane() -> None:
+    found = likely((FREE, Usual(9, 1.5, 10.0)), (FREE, Usual(9, 3.0, 10.0)), prompts=9)
+    assert found.time == 3 * 3.0  # four at once
+
+
+def test_a_model_never_seen_is_named() -> None:
+    assert likely((FREE, None), (FREE, Usual(9, 3.0, 10.0))).no_time == ("m0",)
+
+
+def test_the_sentence_says_what_is_not_known() -> None:
+    text = likely((DEAR, Usual(9, 1.0, 10.0)), (None, None), prompts=1).sentence()
+    assert text == (
+        "2 calls. Likely cost: $23.00 without m1 (their price or length is not known)."
+        " Likely time: about 1.00 s without m1 (they were never asked before)."
+    )
+
+
+def test_the_sentence_makes_nothing_of_nothing() -> None:
+    assert likely((None, None)).sentence() == "2 calls. Likely cost: unknown. Likely time: unknown."
+
+
+# --- What was seen ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    store = Store(tmp_path / "lab.sqlite")
+    yield store
+    store.close()
+
+
+def see(store: Store, **rest: Any) -> None:
+    base = {"model": "m", "provider": "p", "place": 0, "number": 1, "outcome": "answered", "started": 0, "offset": 0}
+    attempt = Attempt(**{**base, "latency": 2.0, "usage": Usage(completion_tokens=10), **rest})
+    store.observations.add(
+        Observation(request_id="r", prompt_hash="h", category=None, chain="c", source="chat", sample=0, attempt=attempt)
+    )
+
+
+def test_what_is_usual_is_a_median_and_a_mean(store: Store) -> None:
+    for latency, tokens in ((1.0, 10), (2.0, 20), (9.0, 60)):
+        see(store, latency=latency, usage=Usage(completion_tokens=tokens))
+    store.writer.flush()
+    assert store.comparisons.usual("m") == Usual(3, 2.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    "other", [{"cached": True}, {"shared": True}, {"injected": True}, {"outcome": "failed"}, {"model": "n"}]
+)
+def test_what_is_no_answer_of_its_own_is_not_usual(store: Store, other: dict[str, Any]) -> None:
+    see(store, **other)
+    store.writer.flush()
+    assert store.comparisons.usual("m") is None
