@@ -87,7 +87,8 @@ class Chat:
 
     def export(self, conversation: str) -> bytes:
         """The conversation as JSON, with all branches and files."""
-        turns = list(self._load(conversation).values())
+        with self._lock:
+            turns = list(self._load(conversation).values())
         return export_json(self.title(conversation) or "", turns, lambda file: self._file(conversation, file))
 
     def export_text(self, conversation: str, through: str | None = None) -> str:
@@ -322,7 +323,8 @@ class Chat:
             data = self._log.load_file(conversation, file)
         if data is None:
             raise InvalidRequest("A file of this conversation is no longer stored. Attach it again, in a new prompt.")
-        self._files[conversation, file] = data
+        with self._lock:
+            self._files[conversation, file] = data
         return data
 
     def _load(self, conversation: str) -> dict[str, Turn]:

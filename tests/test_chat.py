@@ -553,6 +553,30 @@ def test_the_disk_is_not_waited_for_under_the_lock(
     assert texts(chat, "d") == [("one", "first")]
 
 
+def test_forgetting_stops_all_answers_under_way_and_keeps_none(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
+    for conversation in "cd":
+        chat.ask(conversation, "one", SETTINGS, files=[FILE])
+    log.rows.clear()
+    chat.forget()
+    for handle in lab.handles:
+        handle.tell("cut", "fir")
+    assert [handle.cancelled for handle in lab.handles] == [True, True]
+    assert (chat._turns, chat._files, chat._handles, log.rows) == ({}, {}, {}, {})
+
+
+def test_an_export_is_made_while_others_ask(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
+    asked(chat, lab, "one", "first")
+    busy, exported = threading.Event(), []
+    with chat._lock:
+        thread = threading.Thread(target=lambda: (busy.set(), exported.append(chat.export("c"))), daemon=True)
+        thread.start()
+        busy.wait(5)
+        asked(chat, lab, "two", "second")
+        assert exported == []  # it waits for its turn
+    thread.join(5)
+    assert b"second" in exported[0]
+
+
 @pytest.mark.parametrize(
     "act",
     [
