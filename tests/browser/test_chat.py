@@ -11,55 +11,25 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.chat_page import (
+    answer_of,
+    button,
+    config,
+    expect_end,
+    overflow,
+    send,
+    time_line_of,
+    visit,
+)
 from tests.browser.conftest import ROOT, App, OpenContext, Tracker, eventually, held
-from tests.upstream import Answer, Upstream, answer, chain_yaml, silent, stall_after, status, words
+from tests.upstream import Answer, Upstream, answer, silent, stall_after, status, words
 
 pytestmark = pytest.mark.browser
-
-expect.set_options(timeout=30_000)
 
 WHOLE = "".join(words(20)).strip()
 HALF = "".join(words(10)).strip()
 CLOSES_WITHIN = 1.0
 """Seconds from Stop until the upstream sees that its client is gone."""
-
-
-def config(upstream: Upstream, *models: str, **policy: Any) -> str:
-    """models.yaml with these models in one chain, another category beside it, and no answers from the cache."""
-    patient = {"first_token": 60, "stall": 600, "cache": {"enabled": False}, **policy}
-    text = json.loads(chain_yaml(upstream, *models, **patient))
-    return json.dumps({**text, "chains": {**text["chains"], "other": ["of-the-other-category"]}})
-
-
-def visit(page: Page) -> Page:
-    """Open the app, up to its prompt."""
-    page.goto("/")
-    expect(prompt_of(page)).to_be_enabled()
-    return page
-
-
-def prompt_of(page: Page) -> Locator:
-    return page.get_by_placeholder("Type a prompt")
-
-
-def send(page: Page, text: str = "Hello?") -> Locator:
-    """Send a prompt; the message that answers it."""
-    prompt_of(page).fill(text)
-    prompt_of(page).press("Enter")
-    return answer_of(page)
-
-
-def answer_of(page: Page) -> Locator:
-    return page.get_by_label("Chat message from assistant").last
-
-
-def button(page: Page, name: str) -> Locator:
-    return page.get_by_role("button", name=name)
-
-
-def expect_end(page: Page) -> None:
-    """Wait until the answer is over."""
-    expect(button(page, "Regenerate")).to_be_visible(timeout=120_000)
 
 
 # --- No key: the embedded model answers ------------------------------------------------------------
@@ -114,10 +84,6 @@ def test_without_a_key_the_trace_shows_who_answered_instead(app: App, page: Page
     expect(trace).to_contain_text("z-ai/glm-5 passed over: OPENROUTER_API_KEY is not set")
     expect(trace).to_contain_text("embedded:smollm2-135m-instruct answered in")
     expect(time_line_of(trace)).to_be_visible()
-
-
-def time_line_of(trace: Locator) -> Locator:
-    return trace.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first
 
 
 # --- Stopping --------------------------------------------------------------------------------------
@@ -366,19 +332,6 @@ https://example.org/{x}
     x="x" * 300, h=" | ".join(["heading"] * 12), d=" | ".join(["---"] * 12), c=" | ".join(["cell"] * 12),
     f=" + ".join(f"a_{{{n}}} x^{{{n}}}" for n in range(40)),
 )  # fmt: skip
-
-
-def overflow(page: Page) -> dict[str, int]:
-    """Pixels that each of the page's frames can be scrolled sideways by."""
-    return dict(
-        page.evaluate(
-            """() => Object.fromEntries(
-                ['html', 'body', '#stMain']
-                    .map(name => [name, document.querySelector(name)])
-                    .map(([name, element]) => [name, element.scrollWidth - element.clientWidth])
-                    .filter(([, excess]) => excess > 0))"""
-        )
-    )
 
 
 @pytest.fixture(params=["light", "dark"])
