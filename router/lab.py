@@ -176,6 +176,7 @@ class Lab:
         self._cache.clear()
         if self.store is not None:
             self.store.forget()
+        self.chat.forget()  # what a tab has read again meanwhile
 
     def close(self) -> None:
         """Stop what is under way, write what waits, end the embedded model."""

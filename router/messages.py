@@ -16,7 +16,10 @@ CostSource = Literal["provider", "computed"]
 Source = Literal["chat", "compare", "eval", "cli", "check"]
 
 MAX_REQUEST_BYTES = 4_000_000
-"""Largest request that is sent, in bytes of JSON; every known provider refuses more text than this."""
+"""Largest request that is sent, in bytes of JSON less its files; every known provider refuses more text than this."""
+
+MAX_FILES_BYTES = 24_000_000
+"""Largest sum of a request's files, as data URLs; Anthropic takes 32 MB in all."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,9 +85,15 @@ class Request(Frozen, frozen=True, kw_only=True):
             ) from None
         except (TypeError, ValueError) as error:
             raise InvalidRequest(f"The request cannot be written as JSON: {error}.") from None
-        if len(data) > MAX_REQUEST_BYTES:
+        files = sum(map(_file_bytes, self.messages))
+        if files > MAX_FILES_BYTES:
             raise InvalidRequest(
-                f"The request is {len(data) / 1e6:.1f} MB; the limit is {MAX_REQUEST_BYTES / 1e6:.0f} MB."
+                f"The files of this conversation are {files / 1e6:.0f} MB together; the limit is"
+                f" {MAX_FILES_BYTES / 1e6:.0f} MB. Attach fewer, or start a new conversation."
+            )
+        if (size := len(data) - files) > MAX_REQUEST_BYTES:
+            raise InvalidRequest(
+                f"The request is {size / 1e6:.1f} MB; the limit is {MAX_REQUEST_BYTES / 1e6:.0f} MB."
                 " Shorten the prompt or start a new conversation."
             )
         if b"\\u0000" in data and _holds_nul(self.body()):
@@ -100,6 +109,18 @@ def _has_content(message: Message) -> bool:
     if isinstance(content, str):
         return bool(content.strip()) and message.get("role") != "system"
     return bool(content) or bool(message.get("tool_calls"))
+
+
+def _file_bytes(message: Message) -> int:
+    content = message.get("content")
+    if not isinstance(content, list | tuple):
+        return 0
+    parts = [part for part in content if isinstance(part, Mapping)]
+    inner = [
+        value for part in parts for value in (part.get("image_url"), part.get("file")) if isinstance(value, Mapping)
+    ]
+    urls = [url for value in inner for url in (value.get("url"), value.get("file_data")) if isinstance(url, str)]
+    return sum(len(url) for url in urls if url.startswith("data:"))
 
 
 def _holds_nul(value: object) -> bool:

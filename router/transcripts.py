@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import re
 import time
 import uuid
@@ -103,7 +104,7 @@ def import_file(data: bytes, conversation: str) -> tuple[str, list[Turn], dict[s
         InvalidRequest: it is neither, in one sentence.
     """
     try:
-        given = msgspec.json.decode(data)
+        given = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return *_from_markdown(data, conversation), {}
     if isinstance(given, dict) and given.get("format") == FORMAT:

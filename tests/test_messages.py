@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from router.errors import InvalidRequest
 from router.events import AnswerBuilder, Finished, ProviderEvent, ReasoningDelta, Served, TextDelta, ToolCallDelta
-from router.messages import MAX_REQUEST_BYTES, Answer, Attempt, Completion, Request, ToolCall, Usage, digest
+from router.messages import (
+    MAX_FILES_BYTES,
+    MAX_REQUEST_BYTES,
+    Answer,
+    Attempt,
+    Completion,
+    Request,
+    ToolCall,
+    Usage,
+    digest,
+)
 
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 
@@ -87,6 +97,14 @@ def test_canonical_json_holds_all_that_is_sent(params: dict[str, Any]) -> None:
 # --- What cannot be sent ---------------------------------------------------------------------------
 
 
+def picture(size: int) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * size}"}}
+
+
+def test_files_are_not_counted_as_text() -> None:
+    assert asking([picture(2 * MAX_REQUEST_BYTES), {"type": "text", "text": "What is this?"}]).canonical()
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
@@ -100,9 +118,25 @@ def test_canonical_json_holds_all_that_is_sent(params: dict[str, Any]) -> None:
         (asking(params={"logit_bias": {"\0": 1}}), "NUL"),
         (asking("half \ud83d"), r"U\+D83D"),
         (asking("x" * MAX_REQUEST_BYTES), "4.0 MB; the limit is 4 MB"),
+        (asking([picture(MAX_FILES_BYTES)]), "files of this conversation are 24 MB together; the limit is 24 MB"),
+        (asking([picture(9), {"type": "text", "text": "x" * MAX_REQUEST_BYTES}]), "4.0 MB; the limit is 4 MB"),
         (asking(params={"seed": object()}), "cannot be written as JSON"),
     ],
-    ids=["none", "empty", "white", "no parts", "system", "nul", "nul in", "nul key", "surrogate", "large", "object"],
+    ids=[
+        "none",
+        "empty",
+        "white",
+        "no parts",
+        "system",
+        "nul",
+        "nul in",
+        "nul key",
+        "surrogate",
+        "large",
+        "files",
+        "large beside a file",
+        "object",
+    ],  # fmt: skip
 )
 def test_a_request_that_no_model_can_take_is_refused_in_words(request_: Request, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):

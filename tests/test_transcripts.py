@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import itertools
 import json
@@ -321,7 +322,6 @@ HUGE = b'{"format": "%s", "title": "", "turns": [{"created": 1%s}]}' % (FORMAT.e
         (b"", NO_JSON),
         (b"\0", NO_JSON),
         (b"\xff\xfe{\0}\0", NO_JSON),
-        (b"\xef\xbb\xbf[]", NO_JSON),
         (b'{"format"', NO_JSON),
         (b"[" * 1_000_000, NO_JSON),
         (b"1" * 100_000, NO_JSON),
@@ -463,6 +463,11 @@ def test_a_branch_becomes_markdown() -> None:
 )
 def test_an_answer_that_nobody_signs_says_what_it_is(state: str, byline: str) -> None:
     assert f"## {byline}\n" in export_markdown("", [turn("a", text="one", state=state)])
+
+
+def test_a_byte_order_mark_hides_nothing() -> None:
+    _, [turn_], _ = import_file(codecs.BOM_UTF8 + json.dumps([said("user", "a")]).encode(), "new")
+    assert turn_.prompt == "a"
 
 
 def test_the_texts_of_a_markdown_export_are_read_again() -> None:
