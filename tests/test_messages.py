@@ -136,7 +136,7 @@ def test_files_are_not_counted_as_text() -> None:
         "files",
         "large beside a file",
         "object",
-    ],  # fmt: skip
+    ],
 )
 def test_a_request_that_no_model_can_take_is_refused_in_words(request_: Request, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
