@@ -22,6 +22,7 @@ from components.markdown import label
 from components.matrix import draw_difference, draw_matrix
 from components.planner import draft, plan_form
 from components.summary import draw_charts, draw_summary_table
+from components.votes import draw_leaderboard, draw_vote
 
 POLL = 0.2
 """Seconds between two looks at lanes under way."""
@@ -40,15 +41,20 @@ MATRIX, ANSWERS, DIFFERENCE, SUMMARY = "Matrix", "Answers", "Differences", "Summ
 
 def main(lab: Lab) -> None:
     """A comparison that the link names, or the form of a new one."""
+    # Looked at first: of what is over by now, all is in what is read next.
+    running = lab.comparisons.run(st.query_params.get("comparison", "")) is not None
     comparison = _comparison(lab)
     if comparison is None:
         _draw_start(lab)
         return
     _draw_head(lab, comparison)
-    run = lab.comparisons.run(comparison.id)
-    if run is not None:
+    blind = "blind" in st.query_params
+    if running:
         # While answers come, this part alone is drawn again and again; a click elsewhere does not touch the requests.
-        st.fragment(_draw_running, run_every=POLL)(lab, comparison.id)
+        st.fragment(_draw_running, run_every=POLL)(lab, comparison.id, blind)
+    elif blind:
+        st.button("Show whose answers they are", icon=":material/visibility:", on_click=_set_blind, args=(False,))
+        draw_vote(lab, comparison)
     else:
         _draw_over(comparison)
 
@@ -70,12 +76,16 @@ def _comparison(lab: Lab) -> Comparison | None:
 
 def _draw_start(lab: Lab) -> None:
     """The form of a new comparison, and the way back to earlier ones."""
-    new, earlier = st.tabs(["New comparison", "Earlier ones"], on_change="rerun", key="compare_tabs")
+    tabs = ["New comparison", "Earlier ones", "Leaderboard"]
+    new, earlier, board = st.tabs(tabs, on_change="rerun", key="compare_tabs")
     with new:
         _draw_new(lab)  # also where it is hidden: what was typed stays
     if earlier.open:
         with earlier:
             _draw_earlier(lab)
+    if board.open:
+        with board:
+            draw_leaderboard(lab)
 
 
 def _draw_earlier(lab: Lab) -> None:
@@ -112,32 +122,37 @@ def _draw_new(lab: Lab) -> None:
         plan, likely, problem = None, None, str(error)
     if likely is not None:
         st.caption(label(likely.sentence()))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         wanted = st.button("Compare", type="primary", icon=":material/play_arrow:", key="compare_start")
+        blind = st.toggle(
+            "Vote blind",
+            key="compare_blind",
+            help="Two answers at a time, without names and in random order; whose they are is shown after your vote.",
+        )
         with st.popover("Ask first", icon=":material/front_hand:", type="tertiary"):
             limit = st.number_input("Ask before more calls than", 1, None, ASK_ABOVE, key="compare_limit", width=220)
     if wanted and plan is not None and calls(plan) > limit:
         st.session_state["compare_asked"] = plan
     elif wanted and plan is not None:
-        _start(lab, plan)
+        _start(lab, plan, blind=blind)
     elif wanted:
         st.error(label(problem), icon=":material/error:")
     if plan is not None and plan == st.session_state.get("compare_asked"):
-        _confirm(lab, plan)
+        _confirm(lab, plan, blind=blind)
 
 
-def _confirm(lab: Lab, plan: Plan) -> None:
+def _confirm(lab: Lab, plan: Plan, *, blind: bool) -> None:
     with st.container(border=True):
         st.markdown(f"**Run {calls(plan):,} calls?**")
         with st.container(horizontal=True):
             if st.button("Run them", type="primary", key="compare_confirm"):
-                _start(lab, plan)
+                _start(lab, plan, blind=blind)
             if st.button("Not now", key="compare_cancel"):
                 del st.session_state["compare_asked"]
                 st.rerun()
 
 
-def _start(lab: Lab, plan: Plan) -> None:
+def _start(lab: Lab, plan: Plan, *, blind: bool) -> None:
     """Run it, and go there; why not, where it cannot be."""
     try:
         st.query_params["comparison"] = lab.comparisons.start(plan)
@@ -145,12 +160,22 @@ def _start(lab: Lab, plan: Plan) -> None:
         st.error(label(str(error)), icon=":material/error:")
     else:
         st.session_state.pop("compare_asked", None)
+        if blind:
+            _set_blind(True)
         st.rerun()
 
 
 def _start_new() -> None:
     """Leave this comparison; its link brings it back."""
-    st.query_params.pop("comparison", None)
+    st.query_params.clear()
+
+
+def _set_blind(blind: bool) -> None:
+    """Hide or show names; the link says it, so that a reload shows no more than before."""
+    if blind:
+        st.query_params["blind"] = "1"
+    else:
+        del st.query_params["blind"]
 
 
 def _use_again(comparison: Comparison) -> None:
@@ -161,7 +186,7 @@ def _use_again(comparison: Comparison) -> None:
 # --- One under way ---------------------------------------------------------------------------------
 
 
-def _draw_running(lab: Lab, comparison_id: str) -> None:
+def _draw_running(lab: Lab, comparison_id: str, blind: bool) -> None:
     run = lab.comparisons.run(comparison_id)
     comparison = lab.comparisons.get(comparison_id)
     if run is None or comparison is None:
@@ -172,7 +197,10 @@ def _draw_running(lab: Lab, comparison_id: str) -> None:
         if st.button("Stop all", icon=":material/stop_circle:", key="compare_stop", shortcut="esc"):
             run.stop()
         st.caption(f"{over} of {_cells(comparison)} answers are over.")
-    draw_running(comparison, run)
+    if blind:
+        st.caption("How fast an answer comes tells whose it is: they are shown once all are over.")
+    else:
+        draw_running(comparison, run)
 
 
 def _cells(comparison: Comparison) -> int:
@@ -193,6 +221,14 @@ def _draw_head(lab: Lab, comparison: Comparison) -> None:
             args=(comparison,),
             help="Change this comparison's lanes and prompts, and run it anew",
         )
+        if "blind" not in st.query_params:
+            st.button(
+                "Vote blind",
+                icon=":material/visibility_off:",
+                on_click=_set_blind,
+                args=(True,),
+                help="Two answers at a time, without names and in random order",
+            )
         with st.popover("Save", icon=":material/bookmark:", help="Give it a name, and share its link"):
             _draw_save(lab, comparison)
         with st.popover("Export", icon=":material/download:"):

@@ -172,6 +172,7 @@ class Lab:
     def forget(self) -> None:
         """Delete all that is stored: conversations, comparisons, observations, templates, cases, cached answers."""
         self.chat.forget()
+        self.comparisons.forget()
         self.cases.clear()
         self._cache.clear()
         if self.store is not None:

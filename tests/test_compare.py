@@ -8,17 +8,20 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 
 from router.chain import Options
 from router.compare import AskedFirst, Comparisons, expand, lane_name, variables
 from router.compare.comparisons import MAX_COMPARISONS
 from router.compare.run import IN_FLIGHT
+from router.compare.votes import ballots
 from router.errors import AllModelsFailed, ConfigError, InvalidRequest
 from router.events import Began
 from router.handle import LOST_AFTER, Snapshot
 from router.lab import Lab
 from router.messages import Answer, Attempt, Request
 from router.store import Cell, Comparison, Key, Plan, Prompt, Settings, Store
+from router.store.tables import cells
 from tests.conftest import MakeLab
 from tests.upstream import Upstream, answer, chain_yaml, stall_after
 
@@ -412,6 +415,30 @@ def test_no_more_than_so_many_are_held_in_memory(lab: FakeLab, store: Store) -> 
         lab.finish()
         comparisons.get(started)
     assert len(comparisons._open) <= MAX_COMPARISONS
+
+
+def test_votes_are_read_back(lab: FakeLab, store: Store) -> None:
+    first = stored(lab, store)
+    comparison = get(first, first.start(plan()))
+    lab.finish()
+    comparison = get(first, comparison.id)
+    first.vote(comparison, ballots(comparison)[0], "both bad")
+    assert first.votes() == stored(lab, store).votes()
+    assert [vote.winner for vote in first.votes()] == ["both bad"]
+
+
+def test_what_is_forgotten_is_stopped_and_not_stored_again(lab: FakeLab, store: Store) -> None:
+    comparisons = stored(lab, store)
+    started = comparisons.start(plan())
+    comparisons.forget()
+    store.forget()
+    for handle in lab.handles:
+        assert handle.cancelled
+        handle.tell("cut", "half")
+    store.writer.flush()
+    assert comparisons.get(started) is None
+    with store.database.reading() as connection:
+        assert connection.execute(select(cells)).all() == []
 
 
 # --- With the whole Lab ----------------------------------------------------------------------------

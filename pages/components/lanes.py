@@ -75,13 +75,13 @@ def draw_cell(comparison: Comparison, key: Key | None) -> None:
             draw_trace(cell.attempts)
 
 
-def draw_text(cell: Cell, key: str) -> None:
-    """What was answered, or why nothing was."""
+def draw_text(cell: Cell, key: str, *, thoughts: bool = True) -> None:
+    """What was answered, or why nothing was; with the thoughts before it, if they are to be seen."""
     if cell.state == "failed":
         st.error(label(cell.error or "No model answered."), icon=":material/error:")
         return
     with st.container(height=HEIGHT, border=False, key=key):
-        if cell.answer.reasoning:
+        if cell.answer.reasoning and thoughts:
             with st.expander("Reasoning", type="compact"):
                 st.markdown(faithful(cell.answer.reasoning))
         st.markdown(faithful(cell.answer.text) if cell.answer.text else ":gray[No text.]")

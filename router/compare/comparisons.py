@@ -13,8 +13,9 @@ import msgspec
 from router.compare.estimate import AskedFirst, Estimate, estimate
 from router.compare.plan import check
 from router.compare.run import Later, Run, later
+from router.compare.votes import Ballot, names, open_ballots
 from router.handle import Handle
-from router.store import Cell, Comparison, ComparisonLog, Plan, Settings
+from router.store import Cell, Comparison, ComparisonLog, Plan, Settings, Vote, Winner
 
 MAX_COMPARISONS = 20
 """Comparisons held in memory; older ones are read from the store again."""
@@ -46,6 +47,7 @@ class Comparisons:
         self._lock = threading.RLock()
         self._open: dict[str, Comparison] = {}
         self._runs: dict[str, Run] = {}
+        self._votes: dict[str, Vote] = {}
 
     def start(self, plan: Plan) -> str:
         """Ask all prompts of all lanes; returns the comparison's id at once. Nobody finds it but by that id.
@@ -112,15 +114,51 @@ class Comparisons:
             over = [comparison for comparison in found.values() if comparison.id not in self._runs]
         return sorted(over, key=lambda comparison: -comparison.created)[:count]
 
+    def vote(self, comparison: Comparison, ballot: Ballot, winner: Winner) -> None:
+        """Keep a vote; a second one on the same two answers is not taken."""
+        with self._lock:
+            if ballot not in open_ballots(comparison, self.votes()):
+                return
+            left, right = names(comparison, ballot)
+            vote = Vote(
+                id=uuid.uuid4().hex,
+                created=time.time(),
+                comparison=comparison.id,
+                prompt=ballot.prompt,
+                category=comparison.plan.prompts[ballot.prompt].category,
+                left=left,
+                right=right,
+                winner=winner,
+            )
+            self._votes[vote.id] = vote
+            if self._log is not None:
+                self._log.save_vote(vote)
+
+    def votes(self) -> list[Vote]:
+        """All votes of all comparisons, oldest first."""
+        with self._lock:
+            stored = {vote.id: vote for vote in self._log.votes()} if self._log is not None else {}
+            return list((stored | self._votes).values())
+
+    def forget(self) -> None:
+        """Stop what is under way, and hold nothing in memory any more."""
+        with self._lock:
+            runs = list(self._runs.values())
+            self._open, self._runs, self._votes = {}, {}, {}
+        for run in runs:
+            run.stop()
+
     def _keep(self, comparison: Comparison, cell: Cell) -> None:
         with self._lock:
+            if comparison.id not in self._open:
+                return  # forgotten
             comparison.cells[cell.key] = cell
-        if self._log is not None:
-            self._log.save_cell(comparison.id, cell)
+            if self._log is not None:
+                self._log.save_cell(comparison.id, cell)
 
     def _end(self, comparison_id: str) -> None:
         with self._lock:
-            del self._runs[comparison_id]
+            self._runs.pop(comparison_id, None)
 
     def _load(self, comparison_id: str) -> Comparison | None:
         comparison = self._open.pop(comparison_id, None)

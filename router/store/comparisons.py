@@ -159,7 +159,7 @@ class ComparisonLog:
         """All votes, oldest first."""
         rows = select(votes).order_by(votes.c.created, votes.c.id)
         with self._database.reading() as connection:
-            return [msgspec.convert(dict(row), Vote) for row in connection.execute(rows).mappings()]
+            return [msgspec.convert(row, Vote, from_attributes=True) for row in connection.execute(rows)]
 
     def usual(self, model: str) -> Usual | None:
         """What the newest answers of a model took, as far as the provider gave them itself; None where there are none.

@@ -392,3 +392,61 @@ def test_not_now_asks_nothing(open_compare: OpenCompare, upstream: Upstream) -> 
     press(app, "Not now")
     assert not [button for button in app.button if button.label == "Run them"]
     assert upstream.requests == []
+
+
+# --- Blind votes -----------------------------------------------------------------------------------
+
+
+def vote_blind(app: AppTest, prompt: str = "Hello?") -> AppTest:
+    app.toggle(key="compare_blind").set_value(True)
+    return compare(app, prompt)
+
+
+def sides(app: AppTest) -> list[str]:
+    """The titles over the two answers."""
+    return [text for text in texts(app) if re.fullmatch(r"\*\*(Left|Right|conversation chain|one)\*\*", text)]
+
+
+def test_a_blind_vote_shows_no_names_before_the_vote(open_compare: OpenCompare) -> None:
+    app = vote_blind(open_compare())
+    assert sides(app) == ["**Left**", "**Right**"]
+    assert not [text for text in texts(app) if "chain" in text.lower() and "**" in text]
+
+
+def test_a_vote_reveals_whose_answers_they_were(open_compare: OpenCompare) -> None:
+    app = press(vote_blind(open_compare()), "Left is better")
+    assert sorted(sides(app)) == ["**conversation chain**", "**one**"]
+
+
+@pytest.mark.parametrize(
+    ("button", "winner"),
+    [("Left is better", "left"), ("Right is better", "right"), ("Tie", "tie"), ("Both are bad", "both bad")],
+)
+def test_a_vote_is_stored(open_compare: OpenCompare, button: str, winner: str) -> None:
+    press(vote_blind(open_compare()), button)
+    close_lab()
+    assert [vote.winner for vote in open_lab().comparisons.votes()] == [winner]
+
+
+def test_after_the_last_vote_nothing_is_left_to_vote_on(open_compare: OpenCompare) -> None:
+    app = press(press(vote_blind(open_compare()), "Tie"), "Next")
+    assert [success.value for success in app.success] == ["Every pair of answers was voted on."]
+
+
+def test_a_reload_stays_blind(open_compare: OpenCompare) -> None:
+    named = link(vote_blind(open_compare()))
+    assert sides(open_compare(comparison=named, blind="1")) == ["**Left**", "**Right**"]
+
+
+def test_names_can_be_shown_without_a_vote(open_compare: OpenCompare) -> None:
+    app = press(vote_blind(open_compare()), "Show whose answers they are")
+    assert sides(app) == ["**conversation chain**", "**one**"]
+
+
+def test_the_leaderboard_says_where_there_are_too_few_votes(open_compare: OpenCompare) -> None:
+    press(vote_blind(open_compare()), "Left is better")
+    app = open_compare()
+    app.session_state["compare_tabs"] = "Leaderboard"
+    look(app)
+    assert [info.value for info in app.info if info.value.startswith("Too few votes")]
+    assert sorted(app.dataframe[-1].value["votes"]) == [1, 1]
