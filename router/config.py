@@ -17,7 +17,7 @@ from router.errors import ConfigError
 from router.facts import ModelFacts
 from router.messages import digest
 from router.pricing import Price
-from router.yaml_source import Lines, read_yaml
+from router.yaml_source import Lines, parse_yaml, read_text
 
 
 class _Data(BaseModel):
@@ -259,7 +259,12 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: one sentence with the file, the line and the mend.
     """
-    data, lines, _ = read_yaml(path)
+    return parse_config(read_text(path), path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Validate the text of a models.yaml; likewise."""
+    data, lines, _ = parse_yaml(text, path)
     try:
         file = _File.model_validate(data)
         default = file.default_provider

@@ -4,6 +4,7 @@ FallbackLabError
 ├── ConfigError              models.yaml cannot be used
 ├── InvalidRequest           the request cannot be sent to any model
 ├── StoreError               the database cannot be opened
+├── InvalidEdit              models.yaml cannot be changed so
 ├── AllModelsFailed          no model of the chain answered
 ├── Cancelled                the request was stopped
 └── ProviderError            one call of one model failed
@@ -51,6 +52,10 @@ class ConfigError(FallbackLabError):
 
 class InvalidRequest(FallbackLabError):
     """The request cannot be sent to any model; the text says what to change."""
+
+
+class InvalidEdit(FallbackLabError):
+    """models.yaml cannot be changed so; the text says what to do instead."""
 
 
 class StoreError(FallbackLabError):

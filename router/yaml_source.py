@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -39,16 +39,25 @@ for _word, _first in (("true", "tT"), ("false", "fF")):
     )
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], Lines, str]:
-    """Read a mapping from a YAML file.
+class Document(NamedTuple):
+    """A mapping read from a YAML text.
 
-    Returns:
-        The mapping, the line (from 1) of each value by its path of keys and indexes, and the text.
+    Attributes:
+        lines: the line (from 1) of each value by its path of keys and indexes.
+        node: the parsed text, with the place of every value.
+    """
+
+    data: dict[str, Any]
+    lines: Lines
+    node: yaml.MappingNode
+
+
+def parse_yaml(text: str, path: Path = Path("models.yaml")) -> Document:
+    """Read a mapping from a YAML text; `path` is what errors call it.
 
     Raises:
-        ConfigError: the file is missing, unreadable, too large, not YAML or not a mapping.
+        ConfigError: not YAML, or not a mapping.
     """
-    text = _read_text(path)
     try:
         loader = _Loader(text)
         try:
@@ -61,7 +70,7 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Lines, str]:
                     " `chains`, not a list or a single value."
                 )
             lines = _index(node, path)
-            return loader.construct_document(node), lines, text
+            return Document(loader.construct_document(node), lines, node)
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
@@ -74,7 +83,12 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Lines, str]:
         raise ConfigError(f"{path}: not valid YAML: {reason}.") from None
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file, without its byte order mark.
+
+    Raises:
+        ConfigError: the file is missing, unreadable or too large.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.errors import ConfigError
-from router.yaml_source import MAX_BYTES, read_yaml
+from router.yaml_source import MAX_BYTES, parse_yaml, read_text
 
 # Nine levels of nine: 400 bytes that stand for 387 million values.
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 def read(path: Path, text: str | bytes) -> Any:
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return read_yaml(path)[0]
+    return parse_yaml(read_text(path), path).data
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_a_file_of_the_largest_size_is_read(path: Path) -> None:
 
 def test_a_missing_file_is_refused_with_what_to_do(path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
-        read_yaml(path)
+        read_text(path)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        read_yaml(tmp_path)
+        read_text(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_an_alias_in_measure_is_followed(path: Path) -> None:
 
 def test_every_value_knows_its_line(path: Path) -> None:
     path.write_text("a:\n  b: 1\n  c:\n    - x\n    - y\n")
-    lines = read_yaml(path)[1]
+    lines = parse_yaml(read_text(path), path).lines
     assert [lines[at] for at in (("a", "b"), ("a", "c", 0), ("a", "c", 1))] == [2, 4, 5]
 
 
 def test_every_key_knows_its_line(path: Path) -> None:
     path.write_text("a:\n  b:\n    - x\n")
-    lines = read_yaml(path)[1]
+    lines = parse_yaml(read_text(path), path).lines
     assert [lines[at] for at in (("a", ""), ("a", "b", ""))] == [1, 2]
