@@ -3,8 +3,8 @@
 FallbackLabError
 ├── ConfigError              models.yaml cannot be used
 ├── InvalidRequest           the request cannot be sent to any model
-├── StoreError               the database cannot be opened
 ├── InvalidEdit              models.yaml cannot be changed so
+├── StoreError               the database cannot be opened
 ├── AllModelsFailed          no model of the chain answered
 ├── Cancelled                the request was stopped
 └── ProviderError            one call of one model failed
