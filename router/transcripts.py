@@ -137,7 +137,7 @@ def _from_export(given: Mapping[str, Any], conversation: str) -> tuple[str, list
     try:
         transcript = msgspec.convert(given, _Transcript)
         files = {id_: base64.b64decode(text, validate=True) for id_, text in transcript.files.items()}
-    except (ValueError, OverflowError) as error:  # msgspec's and base64's own are among them
+    except (msgspec.MsgspecError, ValueError, OverflowError) as error:
         raise InvalidRequest(f"The export is damaged: {error}.") from None
     ids: dict[str | None, str | None] = {None: None, **{turn.id: uuid.uuid4().hex for turn in transcript.turns}}
     turns = [

@@ -1,0 +1,203 @@
+"""Changing models.yaml by hand: read, changed, looked at as a diff, saved whole or not at all, and taken back."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import difflib
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from router.config import Config, parse_config
+from router.errors import InvalidEdit
+from router.messages import Frozen, digest
+from router.splice import name_list, remove_value, set_items, set_value
+from router.yaml_source import parse_yaml, read_text
+
+LOCK_WAIT = 5.0
+"""Seconds to wait for another process that saves."""
+
+KEEP = 200
+"""Versions of the file that are kept."""
+
+
+class Draft(Frozen, frozen=True, kw_only=True):
+    """A models.yaml as it was read, and as it is to be.
+
+    Attributes:
+        before: the text that was read; saving is refused where the file holds another one by then.
+        text: the text that it is to hold.
+    """
+
+    before: str
+    text: str
+
+    def diff(self) -> str:
+        """What changes, as a unified diff without its head."""
+        lines = difflib.unified_diff(self.before.splitlines(), self.text.splitlines(), lineterm="", n=2)
+        return "\n".join(list(lines)[2:])
+
+    def with_models(self, category: str, models: Sequence[str]) -> Draft:
+        """Another order, other models: those that stay keep their lines with their comments.
+
+        Raises:
+            InvalidEdit: the text cannot be changed so in place.
+        """
+        chain = ("chains", category)
+        listed = (*chain, "models") if isinstance(_value(self.text, chain), Mapping) else chain
+        return self._with(set_items(self.text, listed, models))
+
+    def with_setting(self, category: str | None, group: str, name: str, value: Any) -> Draft:
+        """Another value in a chain's `policy` or `params`, or in the policy of all chains; None takes it out.
+
+        Raises:
+            InvalidEdit: the text cannot be changed so in place.
+        """
+        text = self.text
+        at: tuple[str, ...] = (group, name) if category is None else ("chains", category, group, name)
+        if category is not None and not isinstance(_value(text, at[:2]), Mapping):
+            text = name_list(text, at[:2], "models")
+        if value is not None:
+            return self._with(set_value(text, at, value))
+        # The last key takes its mapping along: an empty one says nothing.
+        return self._with(remove_value(text, at[:-1] if len(_value(text, at[:-1])) == 1 else at))
+
+    def _with(self, text: str) -> Draft:
+        return msgspec.structs.replace(self, text=text)
+
+
+def _value(text: str, at: tuple[str, ...]) -> Any:
+    value: Any = parse_yaml(text).data
+    try:
+        for key in at:
+            value = value[key]
+    except (KeyError, TypeError):
+        raise InvalidEdit(f"`{'.'.join(at)}` is not in the file.") from None
+    return value
+
+
+class Version(Frozen, frozen=True, kw_only=True):
+    """A models.yaml that was in force.
+
+    Attributes:
+        id: names it, and sorts it by its time.
+        until: Unix time at which another one took its place.
+        why: what was changed then, in words.
+    """
+
+    id: str
+    until: float
+    why: str
+    text: str
+
+
+class Editor:
+    """Saves models.yaml, and keeps what it held before.
+
+    Args:
+        path: models.yaml.
+        folder: where earlier versions are kept.
+    """
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path = path
+        self._folder = folder
+
+    def draft(self) -> Draft:
+        """The file as it is now.
+
+        Raises:
+            ConfigError: it cannot be read.
+        """
+        text = read_text(self._path)
+        return Draft(before=text, text=text)
+
+    def check(self, draft: Draft) -> Config:
+        """What a draft would mean.
+
+        Raises:
+            ConfigError: it cannot be used; the sentence names the line and the mend.
+        """
+        return parse_config(draft.text, self._path)
+
+    def save(self, draft: Draft, why: str) -> None:
+        """Put a draft in force: written whole or not at all, the old text kept.
+
+        Raises:
+            ConfigError: the draft cannot be used.
+            InvalidEdit: the file was changed since it was read, or cannot be written.
+        """
+        self.check(draft)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(self._folder / "lock", timeout=LOCK_WAIT):
+                self._save(draft, why)
+        except Timeout:
+            raise InvalidEdit(f"Somebody else is saving {self._path}. Try again.") from None
+        except OSError as error:
+            raise InvalidEdit(f"{self._path} cannot be written: {error.strerror}. It is as it was.") from None
+
+    def _save(self, draft: Draft, why: str) -> None:
+        target = self._path.resolve()  # a link stays one
+        old = target.read_bytes()
+        mark = codecs.BOM_UTF8 if old.startswith(codecs.BOM_UTF8) else b""
+        if old != mark + draft.before.encode():
+            raise InvalidEdit(f"{self._path} was changed by somebody else since it was read. Look at it again.")
+        self._keep(Version(id=_new_id(draft.before), until=time.time(), why=why, text=draft.before))
+        _replace(target, mark + draft.text.encode())
+
+    def _keep(self, version: Version) -> None:
+        _replace(self._folder / f"{version.id}.json", msgspec.json.encode(version))
+        for old in sorted(self._folder.glob("*.json"))[:-KEEP]:
+            old.unlink(missing_ok=True)
+
+    def history(self) -> list[Version]:
+        """The versions that were in force, the last one first; files that are none are passed over."""
+        found: list[Version] = []
+        for path in sorted(self._folder.glob("*.json"), reverse=True):
+            with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+                found.append(msgspec.json.decode(path.read_bytes(), type=Version))
+        return found
+
+    def roll_back(self, version: Version | None = None) -> Version:
+        """Put an earlier version in force again; the last one where none is named. It can be taken back likewise.
+
+        Raises:
+            InvalidEdit: there is none, or it cannot be written.
+            ConfigError: it can no longer be used.
+        """
+        version = version or next(iter(self.history()), None)
+        if version is None:
+            raise InvalidEdit("There is no earlier version: models.yaml has not been changed from here yet.")
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
+        draft = msgspec.structs.replace(self.draft(), text=version.text)
+        self.save(draft, f"went back to the version until {when}")
+        return version
+
+
+def _new_id(text: str) -> str:
+    return f"{time.time_ns():020d}-{digest(text)[:8]}"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, also where the process or the power ends half-way; its mode stays."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            new.chmod(path.stat().st_mode & 0o7777)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

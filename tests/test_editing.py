@@ -1,0 +1,285 @@
+"""Saving models.yaml: whole or not at all, never over somebody else's change, and back again."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import router.editing
+from router.editing import Draft, Editor
+from router.errors import ConfigError, InvalidEdit
+from tests.conftest import MakeLab
+from tests.upstream import Upstream
+
+TEXT = """\
+policy: {retries: 1}  # once
+chains:
+  tools:
+    - a  # primary
+    - b
+  code: {models: [a, b], policy: {stall: 5}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "models.yaml"
+    path.write_bytes(TEXT.encode())
+    return path
+
+
+@pytest.fixture
+def editor(path: Path) -> Editor:
+    return Editor(path, path.parent / ".lab" / "history")
+
+
+def reading(text: str) -> Draft:
+    return Draft(before=text, text=text)
+
+
+def chains(editor: Editor, draft: Draft) -> dict[str, list[str]]:
+    return {name: [ref.text for ref in chain.models] for name, chain in editor.check(draft).chains.items()}
+
+
+# --- Drafts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("category", ["tools", "code"])
+def test_a_chain_gets_other_models_and_no_other_chain_does(editor: Editor, category: str) -> None:
+    draft = editor.draft().with_models(category, ["b", "c"])
+    assert chains(editor, draft) == {"tools": ["a", "b"], "code": ["a", "b"], category: ["b", "c"]}
+
+
+@pytest.mark.parametrize("category", ["tools", "code"])
+def test_a_chain_gets_a_limit_of_its_own(editor: Editor, category: str) -> None:
+    config = editor.check(editor.draft().with_setting(category, "policy", "first_token", 7))
+    assert [
+        config.chains[name].policy.first_token for name in (category, {"tools": "code", "code": "tools"}[category])
+    ] == [
+        7,
+        10,
+    ]
+
+
+def test_all_chains_get_a_limit(editor: Editor) -> None:
+    config = editor.check(editor.draft().with_setting(None, "policy", "retries", 3))
+    assert config.policy.retries == 3
+
+
+def test_the_last_limit_that_is_taken_out_leaves_nothing_empty(editor: Editor) -> None:
+    draft = editor.draft().with_setting("code", "policy", "stall", None)
+    assert draft.text == TEXT.replace(", policy: {stall: 5}", "")
+
+
+def test_a_diff_shows_the_lines_concerned(editor: Editor) -> None:
+    draft = editor.draft().with_models("tools", ["a"])
+    assert [line for line in draft.diff().splitlines() if line[0] in "+-"] == ["-    - b"]
+
+
+def test_a_draft_that_cannot_be_used_says_why(editor: Editor) -> None:
+    draft = editor.draft().with_models("tools", ["opnai:x"])
+    with pytest.raises(ConfigError, match=r"line 4: `opnai` is no provider of this file\. Did you mean `openai`"):
+        editor.check(draft)
+
+
+@pytest.mark.parametrize("category", ["nowhere", "tools.x"])
+def test_a_chain_that_is_not_there_is_said(editor: Editor, category: str) -> None:
+    with pytest.raises(InvalidEdit, match="is not in the file"):
+        editor.draft().with_models(category, ["a"])
+
+
+# --- Saving ----------------------------------------------------------------------------------------
+
+
+def test_what_is_saved_is_in_the_file(editor: Editor, path: Path) -> None:
+    draft = editor.draft().with_models("tools", ["b", "a"])
+    editor.save(draft, "turned round")
+    assert path.read_text(encoding="utf-8") == draft.text
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_byte_order_mark_and_line_ends_stay(editor: Editor, path: Path, mark: bytes, newline: str) -> None:
+    path.write_bytes(mark + TEXT.replace("\n", newline).encode())
+    editor.save(editor.draft().with_models("tools", ["a", "b", "c"]), "one more")
+    assert path.read_bytes() == mark + TEXT.replace("    - b\n", "    - b\n    - c\n").replace("\n", newline).encode()
+
+
+def test_the_file_s_mode_stays(editor: Editor, path: Path) -> None:
+    path.chmod(0o640)
+    editor.save(editor.draft().with_models("tools", ["a"]), "fewer")
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_stays_a_link(path: Path) -> None:
+    link = path.parent / "link.yaml"
+    link.symlink_to(path)
+    editor = Editor(link, path.parent / "history")
+    editor.save(editor.draft().with_models("tools", ["a"]), "fewer")
+    assert link.is_symlink()
+    assert path.read_text(encoding="utf-8") == TEXT.replace("    - b\n", "")
+
+
+def test_a_draft_that_cannot_be_used_is_not_saved(editor: Editor, path: Path) -> None:
+    with pytest.raises(ConfigError):
+        editor.save(Draft(before=TEXT, text="chains: []"), "broken")
+    assert path.read_text(encoding="utf-8") == TEXT
+
+
+def test_a_file_that_was_changed_meanwhile_is_not_overwritten(editor: Editor, path: Path) -> None:
+    draft = editor.draft().with_models("tools", ["a"])
+    path.write_text(TEXT + "# mine\n", encoding="utf-8")
+    with pytest.raises(InvalidEdit, match="was changed by somebody else"):
+        editor.save(draft, "fewer")
+    assert path.read_text(encoding="utf-8") == TEXT + "# mine\n"
+
+
+def test_of_many_who_save_at_once_one_wins_and_the_others_are_told(path: Path, editor: Editor) -> None:
+    drafts = [editor.draft().with_models("tools", [f"model-{number}"]) for number in range(8)]
+    told: list[int] = []
+    ready = threading.Barrier(len(drafts))
+
+    def save(number: int) -> None:
+        ready.wait()
+        try:
+            Editor(path, path.parent / ".lab" / "history").save(drafts[number], str(number))
+        except InvalidEdit:
+            told.append(number)
+
+    threads = [threading.Thread(target=save, args=(number,)) for number in range(len(drafts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = set(range(len(drafts))) - set(told)
+    assert path.read_text(encoding="utf-8") == drafts[winner].text
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from router.editing import Editor
+from router.errors import InvalidEdit
+path = Path(sys.argv[1])
+editor = Editor(path, path.parent / ".lab")
+draft = editor.draft().with_models("tools", ["a"])
+os.setuid(65534)
+try:
+    editor.save(draft, "fewer")
+except InvalidEdit as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="changes to another user")
+def test_a_folder_that_cannot_be_written_is_said(path: Path) -> None:
+    for parent in (path.parent, *path.parent.parents[:3]):
+        parent.chmod(0o755)
+    done = subprocess.run([sys.executable, "-c", AS_NOBODY, str(path)], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == f"{path} cannot be written: Permission denied. It is as it was.", done.stderr
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from router.editing import Editor
+path = Path(sys.argv[1])
+editor = Editor(path, path.parent / "history")
+print("ready", flush=True)
+number = 0
+while True:
+    number += 1
+    editor.save(editor.draft().with_models("tools", ["a", f"model-{number}" + "x" * 50_000]), "again")
+"""
+
+
+@pytest.mark.parametrize("after_saves", [1, 3, 5])
+def test_a_kill_in_the_middle_leaves_a_whole_file(path: Path, after_saves: int) -> None:
+    process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    history = path.parent / "history"
+    while len(list(history.glob("*.json"))) < after_saves:
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    editor = Editor(path, history)
+    tools = chains(editor, editor.draft())["tools"]
+    assert tools[0] == "a"
+    assert tools[1] == "b" or tools[1].endswith("x" * 50_000)
+
+
+# --- History ---------------------------------------------------------------------------------------
+
+
+def test_what_was_in_force_is_kept_with_the_reason_of_its_end(editor: Editor) -> None:
+    editor.save(editor.draft().with_models("tools", ["a"]), "b was slow")
+    editor.save(editor.draft().with_models("tools", ["c"]), "c is better")
+    kept = [(version.why, version.text) for version in editor.history()]
+    assert kept == [("c is better", TEXT.replace("    - b\n", "")), ("b was slow", TEXT)]
+
+
+def test_the_last_change_is_taken_back(editor: Editor, path: Path) -> None:
+    editor.save(editor.draft().with_models("tools", ["a"]), "fewer")
+    editor.roll_back()
+    assert path.read_text(encoding="utf-8") == TEXT
+
+
+def test_taking_back_can_be_taken_back(editor: Editor, path: Path) -> None:
+    editor.save(editor.draft().with_models("tools", ["a"]), "fewer")
+    editor.roll_back()
+    editor.roll_back()
+    assert path.read_text(encoding="utf-8") == TEXT.replace("    - b\n", "")
+
+
+def test_any_earlier_version_can_be_put_in_force(editor: Editor, path: Path) -> None:
+    for models in (["a"], ["c"], ["d"]):
+        editor.save(editor.draft().with_models("tools", models), "other")
+    editor.roll_back(editor.history()[-1])
+    assert path.read_text(encoding="utf-8") == TEXT
+
+
+def test_a_file_that_somebody_broke_can_be_taken_back(editor: Editor, path: Path) -> None:
+    editor.save(editor.draft().with_models("tools", ["a"]), "fewer")
+    path.write_text("chains: [", encoding="utf-8")
+    editor.roll_back()
+    assert path.read_text(encoding="utf-8") == TEXT
+
+
+def test_without_a_history_there_is_nothing_to_take_back(editor: Editor) -> None:
+    with pytest.raises(InvalidEdit, match="There is no earlier version"):
+        editor.roll_back()
+
+
+def test_so_many_versions_are_kept(editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router.editing, "KEEP", 3)
+    for number in range(6):
+        editor.save(editor.draft().with_models("tools", [f"m{number}"]), str(number))
+    assert [version.why for version in editor.history()] == ["5", "4", "3"]
+
+
+def test_a_damaged_version_is_passed_over(editor: Editor, path: Path) -> None:
+    editor.save(editor.draft().with_models("tools", ["a"]), "fewer")
+    (path.parent / ".lab" / "history" / "99999999999999999999-x.json").write_bytes(b"\xff")
+    assert [version.why for version in editor.history()] == ["fewer"]
+
+
+# --- In force --------------------------------------------------------------------------------------
+
+
+def test_a_saved_chain_is_in_force_at_once(upstream: Upstream, make_lab: MakeLab, tmp_path: Path) -> None:
+    provider = {"protocol": "openai", "base_url": upstream.base_url}
+    text = msgspec.json.encode({"default_provider": "p", "providers": {"p": provider}, "chains": {"c": ["a"]}}).decode()
+    lab = make_lab(text)
+    editor = Editor(tmp_path / "models.yaml", tmp_path / ".lab" / "history")
+    editor.save(editor.draft().with_models("c", ["b"]), "b is better")
+    assert [ref.text for ref in lab.config().chain("c").models] == ["b"]
