@@ -55,6 +55,8 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": 1100, "height": 1000})
                 page.goto(f"http://127.0.0.1:{port}/")
                 _chat(page)
+                page.goto(f"http://127.0.0.1:{port}/compare")
+                _compare(page)
         finally:
             app.terminate()
             app.wait(timeout=20)
@@ -69,6 +71,21 @@ def _chat(page: Page) -> None:
     page.locator("[data-testid='stVegaLiteChart'] canvas, [data-testid='stVegaLiteChart'] svg").first.wait_for()
     page.wait_for_timeout(1000)
     page.screenshot(path=IMAGES / "chat.png")
+
+
+def _compare(page: Page) -> None:
+    """Two chains and the embedded model itself, side by side."""
+    page.set_viewport_size({"width": 1300, "height": 1000})
+    page.get_by_role("button", name="Add a lane").click()
+    page.get_by_label("Lane 3").wait_for()
+    page.get_by_label("Prompt", exact=True).first.fill("Name three uses of a circuit breaker, in one sentence each.")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name="Stop all").wait_for()
+    page.get_by_role("button", name="Stop all").wait_for(state="detached", timeout=90_000)
+    page.wait_for_timeout(2000)
+    page.screenshot(path=IMAGES / "compare.png")
 
 
 def _wait_for(url: str) -> None:
