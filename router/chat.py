@@ -17,6 +17,7 @@ from router.faults import Faults
 from router.handle import Handle, Snapshot
 from router.messages import Request
 from router.store import ConversationLog, Entry, Settings, ToolResult, Turn
+from router.store.conversations import UNTITLED, title_of
 from router.transcripts import export_json, export_markdown, import_file, messages_of, path
 
 KEEP_EVERY = 0.5
@@ -50,7 +51,20 @@ class Chat:
 
     def entries(self, search: str = "") -> list[Entry]:
         """Conversations, the one used last first; those alone that hold the words of `search`."""
-        return self._log.entries(search) if self._log is not None else []
+        if self._log is None:
+            return []
+        stored = self._log.entries(search)
+        return stored if search.strip() else sorted([*self._young(stored), *stored], key=lambda entry: -entry.updated)
+
+    def _young(self, stored: Sequence[Entry]) -> list[Entry]:
+        """Conversations that the writer has yet to store."""
+        known = {entry.id for entry in stored}
+        with self._lock:
+            young = [list(turns.values()) for name, turns in self._turns.items() if turns and name not in known]
+        return [
+            Entry(id=turns[0].conversation, title=title_of(turns[0].prompt) or UNTITLED, updated=turns[-1].created)
+            for turns in young
+        ]
 
     def title(self, conversation: str) -> str | None:
         """The title of a conversation; None where it does not exist yet."""

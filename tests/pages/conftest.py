@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -73,6 +74,11 @@ def press(app: AppTest, label: str) -> AppTest:
     """Press the button with that label."""
     next(button for button in app.button if button.label == label).click()
     return look(app)
+
+
+def field(elements: Iterable[Any], label: str) -> Any:
+    """The one of the page's elements with that label."""
+    return next(element for element in elements if element.label == label)
 
 
 def texts(app: AppTest) -> list[str]:

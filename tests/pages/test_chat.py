@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from router.lab import close_lab
-from tests.pages.conftest import OpenApp, ask, is_running, look, press, texts, wait_for_end
+from tests.pages.conftest import OpenApp, ask, field, is_running, look, press, texts, wait_for_end
 from tests.upstream import Upstream, answer, chain_yaml, silent, status
 
 VARIABLE = "FALLBACK_LAB_TEST_KEY"
@@ -318,9 +318,9 @@ def test_a_single_model_is_asked_alone(upstream: Upstream, open_app: OpenApp) ->
 
 def test_parameters_are_sent(upstream: Upstream, open_app: OpenApp) -> None:
     app = look(open_app(chain_yaml(upstream, "primary")))
-    app.text_area(key="chat_system").set_value("Be brief.")
-    app.number_input(key="chat_temperature").set_value(0.3)
-    app.number_input(key="chat_max_tokens").set_value(99)
+    field(app.text_area, "System prompt").set_value("Be brief.")
+    field(app.number_input, "Temperature").set_value(0.3)
+    field(app.number_input, "Max tokens").set_value(99)
     ask(look(app), "Hello?")
     (call,) = upstream.received("primary")
     assert call.body["messages"][0] == {"role": "system", "content": "Be brief."}
@@ -401,11 +401,11 @@ def test_a_link_brings_the_conversation_s_settings_back(upstream: Upstream, open
     text = with_chains(upstream, conversation=["one"], code=["four"])
     app = look(open_app(text))
     app.button_group(key="chat_category").set_value("code")
-    app.text_area(key="chat_system").set_value("Be brief.")
+    field(app.text_area, "System prompt").set_value("Be brief.")
     link = ask(look(app), "Hello?").query_params["c"]
     app = look(open_app(text, c=link))
     assert app.button_group(key="chat_category").value == "code"
-    assert app.text_area(key="chat_system").value == "Be brief."
+    assert field(app.text_area, "System prompt").value == "Be brief."
 
 
 @pytest.mark.parametrize("link", ["nonsense", "", "../../etc/passwd", "' or 1=1 --", "0" * 5000, "ABCDEFABCDEF", "\0"])

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import OpenApp, ask, look, press, texts, wait_for_end
+from router.lab import open_lab
+from tests.pages.conftest import OpenApp, ask, field, look, press, texts, wait_for_end
 from tests.upstream import Upstream, answer, chain_yaml
 
 WEATHER = json.dumps([{"name": "get_weather", "parameters": {"type": "object", "properties": {}}}])
@@ -76,7 +77,7 @@ def test_a_prompt_goes_on_along_the_branch_that_is_shown(upstream: Upstream, pag
 
 def test_a_call_is_answered_by_hand_and_the_chain_goes_on(upstream: Upstream, page: AppTest) -> None:
     upstream.script("primary", answer("", tool_calls=(CALL,), finish_reason="tool_calls"), answer("It is sunny."))
-    page.text_area(key="chat_tools").set_value(WEATHER)
+    field(page.text_area, "Your own, as JSON").set_value(WEATHER)
     ask(look(page), "What is the weather in Rome?")
     next(area for area in page.text_area if "get" in area.label).set_value("sunny")
     wait_for_end(press(page, "Send the results"))
@@ -86,32 +87,32 @@ def test_a_call_is_answered_by_hand_and_the_chain_goes_on(upstream: Upstream, pa
 
 def test_a_tool_that_answers_by_itself_has_its_result_filled_in(upstream: Upstream, page: AppTest) -> None:
     upstream.script("primary", answer("", tool_calls=(SUM,), finish_reason="tool_calls"))
-    page.multiselect(key="chat_built_in").set_value(["calculator"])
+    field(page.multiselect, "Tools that answer by themselves").set_value(["calculator"])
     ask(look(page), "What is six times seven?")
     assert next(area for area in page.text_area if "calculator" in area.label).value == "42"
 
 
 def test_a_stored_reply_is_filled_in(upstream: Upstream, page: AppTest) -> None:
     upstream.script("primary", answer("", tool_calls=(CALL,), finish_reason="tool_calls"))
-    page.text_area(key="chat_tools").set_value(WEATHER)
-    look(page).text_input(key="chat_mock_get_weather").set_value("rain")
+    field(page.text_area, "Your own, as JSON").set_value(WEATHER)
+    field(look(page).text_input, "Stored reply of `get_weather`").set_value("rain")
     ask(look(page), "What is the weather in Rome?")
     assert next(area for area in page.text_area if "get" in area.label).value == "rain"
 
 
 @pytest.mark.parametrize(
-    ("key", "text", "words"),
+    ("name", "text", "words"),
     [
-        ("chat_tools", "[{", "The tools: no JSON"),
-        ("chat_tools", '[\n{"name": x}]', "The tools: no JSON in line 2"),
-        ("chat_tools", '[{"name": "a b"}]', "needs a"),
-        ("chat_schema", '{"type": "objekt"}', "no JSON schema at"),
-        ("chat_params", "[]", "must be a JSON object"),
-        ("chat_params", '{"model": "x"}', "has a place of its own"),
+        ("Your own, as JSON", "[{", "The tools: no JSON"),
+        ("Your own, as JSON", '[\n{"name": x}]', "The tools: no JSON in line 2"),
+        ("Your own, as JSON", '[{"name": "a b"}]', "needs a"),
+        ("Schema", '{"type": "objekt"}', "no JSON schema at"),
+        ("Other fields, as JSON", "[]", "must be a JSON object"),
+        ("Other fields, as JSON", '{"model": "x"}', "has a place of its own"),
     ],
 )
-def test_what_cannot_be_used_is_said_as_it_is_typed(page: AppTest, key: str, text: str, words: str) -> None:
-    page.text_area(key=key).set_value(text)
+def test_what_cannot_be_used_is_said_as_it_is_typed(page: AppTest, name: str, text: str, words: str) -> None:
+    field(page.text_area, name).set_value(text)
     (error,) = look(page).error
     assert words in error.value.replace("\\", "")
 
@@ -125,7 +126,7 @@ def test_what_cannot_be_used_is_said_as_it_is_typed(page: AppTest, key: str, tex
 def test_an_answer_is_checked_against_its_schema(upstream: Upstream, page: AppTest, said: str, words: str) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
     upstream.script("primary", answer(said))
-    page.text_area(key="chat_schema").set_value(json.dumps(schema))
+    field(page.text_area, "Schema").set_value(json.dumps(schema))
     ask(look(page), "Give me an a.")
     assert sent(upstream)["response_format"]["json_schema"]["schema"] == schema
     assert any(words in text for text in texts(page))
@@ -235,30 +236,36 @@ def two(page: AppTest) -> AppTest:
     return look(ask(press(ask(page, "The first one"), "New"), "The second one"))
 
 
-def stored(app: AppTest, count: int) -> AppTest:
-    """Draw the page until so many conversations are in its list: rows are written behind requests."""
-    for _ in range(200):
-        if len(listed(look(app))) == count:
-            break
-    return app
+def stored(app: AppTest) -> AppTest:
+    """Draw the page once all is written: rows are written behind requests, and a search sees what is written."""
+    store = open_lab().store
+    assert store is not None
+    store.writer.flush()
+    return look(app)
 
 
-def test_conversations_are_listed_the_last_one_first(two: AppTest) -> None:
-    assert listed(stored(two, 2)) == ["The second one", "The first one"]
+def test_conversations_are_listed_at_once_the_last_one_first(two: AppTest) -> None:
+    assert listed(two) == ["The second one", "The first one"]
 
 
 def test_a_conversation_is_opened_again(two: AppTest) -> None:
-    next(button for button in stored(two, 2).button if button.label == "The first one").click()
+    next(button for button in two.button if button.label == "The first one").click()
     assert prompts(look(two)) == ["The first one"]
 
 
 def test_a_search_finds_a_conversation(two: AppTest) -> None:
-    stored(two, 2).text_input(key="chat_search").set_value("FIRST")
+    stored(two).text_input(key="chat_search").set_value("FIRST")
     assert listed(look(two)) == ["The first one"]
 
 
 def test_a_conversation_s_parameters_are_its_own(two: AppTest) -> None:
-    stored(two, 2).text_area(key="chat_system").set_value("Be brief.")
+    field(two.text_area, "System prompt").set_value("Be brief.")
     ask(two, "And a third")
     next(button for button in two.button if button.label == "The first one").click()
-    assert look(two).text_area(key="chat_system").value == ""
+    assert field(look(two).text_area, "System prompt").value == ""
+
+
+def test_a_new_conversation_goes_on_with_the_parameters_of_the_page(upstream: Upstream, page: AppTest) -> None:
+    field(page.text_area, "System prompt").set_value("Be brief.")
+    ask(press(ask(page, "one"), "New"), "two")
+    assert sent(upstream)["messages"][0] == {"role": "system", "content": "Be brief."}
