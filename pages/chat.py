@@ -34,7 +34,8 @@ def main(lab: Lab) -> None:
     category, model = pick_target(config)
     chain = config.single(model) if model else config.chain(category or "")
     with st.container(horizontal=True):
-        settings = msgspec.structs.replace(edit_parameters(), category=category, model=model)
+        settings = msgspec.structs.replace(edit_parameters(conversation), category=category, model=model)
+        st.session_state["chat_settings"] = settings
         if lab.store is not None:
             draw_templates(lab.store, on_use=_draft)
         draw_faults(faults, chain)

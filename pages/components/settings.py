@@ -15,25 +15,19 @@ from router.store import Settings
 from router.tools import read_params, read_schema
 
 from components.markdown import label
-from components.tools import edit_tools, load_tools
+from components.tools import edit_tools
 
 SINGLE = "Single model"
 
 
 def load_settings(lab: Lab, settings: Settings | None, category: str | None = None) -> None:
-    """Put settings into the controls: those that a conversation was asked with last, or a new one's."""
+    """Choose what the controls begin with: a conversation's last settings; a new one's are the page's."""
     config, state = lab.config(), st.session_state
-    if settings is None and "chat_category" in state and category is None:
-        return  # a new conversation goes on with what stands there
-    settings = settings or Settings(category=category)
+    if settings is None:
+        settings = Settings(category=category) if category is not None else state.get("chat_settings", Settings())
+    state["chat_begin"] = settings
     state["chat_category"] = _choice(config, settings)
     state["chat_model"] = settings.model or _models(config)[0]
-    state["chat_system"] = settings.system
-    state["chat_temperature"] = settings.temperature
-    state["chat_max_tokens"] = settings.max_tokens
-    state["chat_schema"] = _pretty(settings.schema)
-    state["chat_params"] = _pretty(settings.params)
-    load_tools(settings.tools)
 
 
 def _choice(config: Config, settings: Settings) -> str:
@@ -86,16 +80,28 @@ def _pick_model(config: Config) -> str:
     return model or known[0]
 
 
-def edit_parameters() -> Settings:
-    """The popover of everything else that a prompt is asked with."""
+def edit_parameters(conversation: str) -> Settings:
+    """The popover of everything else that a prompt is asked with.
+
+    Its controls have keys of their own in each conversation, and what they begin with as their default: the browser
+    makes them when the popover is opened first, knows nothing of what the session's state held before, and would send
+    one conversation's values in another.
+    """
     with st.popover("Parameters", icon=":material/tune:"):
-        return _parameters()
+        return _parameters(st.session_state["chat_begin"], conversation)
 
 
-def _parameters() -> Settings:
+def _parameters(begin: Settings, conversation: str) -> Settings:
     sampling, tools, schema = st.tabs(["Sampling", "Tools", "JSON answer"])
     with sampling:
-        system = st.text_area("System prompt", key="chat_system", placeholder="None", height=120, width=360)
+        system = st.text_area(
+            "System prompt",
+            value=begin.system,
+            key=f"chat_system_{conversation}",
+            placeholder="None",
+            height=120,
+            width=360,
+        )
         left, right = st.columns(2)
         with left:
             temperature = st.number_input(
@@ -103,31 +109,44 @@ def _parameters() -> Settings:
                 min_value=0.0,
                 max_value=2.0,
                 step=0.1,
-                value=None,
+                value=begin.temperature,
                 placeholder="The model's own",
-                key="chat_temperature",
+                key=f"chat_temperature_{conversation}",
             )
         with right:
             max_tokens = st.number_input(
-                "Max tokens", min_value=1, step=1, value=None, placeholder="The model's own", key="chat_max_tokens"
+                "Max tokens",
+                min_value=1,
+                step=1,
+                value=begin.max_tokens,
+                placeholder="The model's own",
+                key=f"chat_max_tokens_{conversation}",
             )
         params = _checked(
             read_params,
             st.text_area(
                 "Other fields, as JSON",
-                key="chat_params",
+                value=_pretty(begin.params),
+                key=f"chat_params_{conversation}",
                 placeholder='{"top_p": 0.9, "reasoning_effort": "high"}',
                 height=68,
                 width=360,
             ),
         )
     with tools:
-        offered = edit_tools()
+        offered = edit_tools(begin.tools, conversation)
     with schema:
         st.caption("A JSON schema that the answer has to fit. What comes back is checked against it.")
         shape = _checked(
             read_schema,
-            st.text_area("Schema", key="chat_schema", placeholder='{"type": "object", …}', height=200, width=360),
+            st.text_area(
+                "Schema",
+                value=_pretty(begin.schema),
+                key=f"chat_schema_{conversation}",
+                placeholder='{"type": "object", …}',
+                height=200,
+                width=360,
+            ),
         )
     return Settings(
         system=system,

@@ -16,23 +16,29 @@ from components.markdown import label
 _EXAMPLE = '[{"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]'
 
 
-def load_tools(tools: Sequence[Tool]) -> None:
-    """Put tools into the controls of `edit_tools`."""
-    own = [tool.shape()["function"] for tool in tools if tool.reply != "built-in"]
-    state = st.session_state
-    state["chat_built_in"] = [tool.name for tool in tools if tool.reply == "built-in"]
-    state["chat_tools"] = msgspec.json.format(msgspec.json.encode(own), indent=2).decode() if own else ""
-    for tool in tools:
-        if tool.reply == "mock":
-            state[f"chat_mock_{tool.name}"] = tool.mock
+def edit_tools(begin: Sequence[Tool], conversation: str) -> tuple[Tool, ...]:
+    """The controls that define a conversation's tools, checked as typed.
 
-
-def edit_tools() -> tuple[Tool, ...]:
-    """The controls that define tools, checked as typed."""
+    Args:
+        begin: the tools that they begin with.
+    """
     built_in = st.multiselect(
-        "Tools that answer by themselves", list(BUILT_IN), key="chat_built_in", placeholder="None", width=360
+        "Tools that answer by themselves",
+        list(BUILT_IN),
+        default=[tool.name for tool in begin if tool.reply == "built-in"],
+        key=f"chat_built_in_{conversation}",
+        placeholder="None",
+        width=360,
     )
-    text = st.text_area("Your own, as JSON", key="chat_tools", placeholder=_EXAMPLE, height=160, width=360)
+    shapes = [tool.shape()["function"] for tool in begin if tool.reply != "built-in"]
+    text = st.text_area(
+        "Your own, as JSON",
+        value=msgspec.json.format(msgspec.json.encode(shapes), indent=2).decode() if shapes else "",
+        key=f"chat_tools_{conversation}",
+        placeholder=_EXAMPLE,
+        height=160,
+        width=360,
+    )
     try:
         own = read_tools(text)
     except InvalidRequest as error:
@@ -40,12 +46,19 @@ def edit_tools() -> tuple[Tool, ...]:
         own = ()
     if taken := [tool.name for tool in own if tool.name in built_in]:
         st.error(f"`{taken[0]}` is a tool that answers by itself. Rename yours.", icon=":material/error:")
-    return (*(BUILT_IN[name] for name in built_in), *(_with_mock(tool) for tool in own if tool.name not in built_in))
+    mocks = {tool.name: tool.mock for tool in begin}
+    return (
+        *(BUILT_IN[name] for name in built_in),
+        *(_with_mock(tool, mocks.get(tool.name, ""), conversation) for tool in own if tool.name not in built_in),
+    )
 
 
-def _with_mock(tool: Tool) -> Tool:
+def _with_mock(tool: Tool, begin: str, conversation: str) -> Tool:
     mock = st.text_input(
-        f"Stored reply of `{tool.name}`", key=f"chat_mock_{tool.name}", placeholder="None: answered by hand"
+        f"Stored reply of `{tool.name}`",
+        value=begin,
+        key=f"chat_mock_{tool.name}_{conversation}",
+        placeholder="None: answered by hand",
     )
     return msgspec.structs.replace(tool, reply="mock", mock=mock) if mock else tool
 

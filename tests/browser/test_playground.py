@@ -81,6 +81,49 @@ def test_a_fault_is_for_one_browser_session_alone(app: App, upstream: Upstream, 
     assert len(upstream.received("spared")) == 1
 
 
+# --- Parameters ------------------------------------------------------------------------------------
+
+
+def set_system_prompt(page: Page, text: str) -> None:
+    """Type a system prompt, and close the popover again."""
+    button(page, "Parameters").click()
+    page.get_by_label("System prompt").fill(text)
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("System prompt")).to_be_hidden()
+
+
+def test_one_conversation_s_parameters_are_not_sent_in_another(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "private"))
+    send(visit(page), "An open matter")
+    expect_end(page)
+    button(page, "New").click()
+    expect(answer_of(page)).to_have_count(0)
+    set_system_prompt(page, "A secret.")
+    send(page, "A secret matter")
+    expect_end(page)
+    conversations(page).filter(has_text="An open matter").click()
+    expect(page.get_by_label("Chat message from user")).to_contain_text("An open matter")
+    for times in (1, 2):  # what the browser held of the other conversation came with its second look
+        send(page, "More of it")
+        expect(page.get_by_text("More of it")).to_have_count(times)
+        expect_end(page)
+    assert [call.body["messages"][0]["role"] for call in upstream.received("private")[-2:]] == ["user", "user"]
+
+
+def test_parameters_that_are_sent_are_shown_after_a_reload(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "remembering"))
+    set_system_prompt(visit(page), "Be brief.")
+    send(page)
+    expect_end(page)
+    page.reload()
+    send(page, "Again?")
+    expect(page.get_by_text("Again?")).to_be_visible()
+    expect_end(page)
+    button(page, "Parameters").click()
+    expect(page.get_by_label("System prompt")).to_have_value("Be brief.")
+
+
 # --- Branches and the list -------------------------------------------------------------------------
 
 
@@ -104,7 +147,6 @@ def test_a_conversation_is_renamed_exported_deleted_and_imported(
     app.use(config(upstream, "kept"))
     send(visit(page), "Zebra crossing")
     expect_end(page)
-    page.reload()  # the list is read anew
     do(page, "Rename", "Zebra crossing")
     page.get_by_role("dialog").get_by_label("Title").fill("Okapi crossing")
     page.get_by_role("dialog").get_by_role("button", name="Rename").click()
