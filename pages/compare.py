@@ -106,7 +106,8 @@ def _draw_earlier(lab: Lab) -> None:
                 on_click=_open,
                 args=(comparison.id,),
             )
-            st.caption(f"{when}, {len(plan.lanes)} lanes, {len(plan.prompts)} prompts")
+            prompts = "1 prompt" if len(plan.prompts) == 1 else f"{len(plan.prompts)} prompts"
+            st.caption(f"{when}, {len(plan.lanes)} lanes, {prompts}")
 
 
 def _open(comparison_id: str) -> None:
@@ -129,7 +130,8 @@ def _draw_new(lab: Lab) -> None:
             key="compare_blind",
             help="Two answers at a time, without names and in random order; whose they are is shown after your vote.",
         )
-        with st.popover("Ask first", icon=":material/front_hand:", type="tertiary"):
+        limit = st.session_state.get("compare_limit", ASK_ABOVE)
+        with st.popover(f"Asks above {limit} calls", icon=":material/front_hand:", type="tertiary"):
             limit = st.number_input("Ask before more calls than", 1, None, ASK_ABOVE, key="compare_limit", width=220)
     if wanted and plan is not None and calls(plan) > limit:
         st.session_state["compare_asked"] = plan

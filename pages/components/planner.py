@@ -103,7 +103,7 @@ def _lane(place: int, number: int, targets: dict[str, Settings], last: Settings 
             index=names.index(chosen),
             key=f"compare_lane_{number}",
             accept_new_options=True,
-            help="A chain, or a single model; type another model as `provider:model`.",
+            help="A chain, or a single model; type another model as `provider:model`." if place == 0 else None,
         )
         with st.container(horizontal=True, gap="xsmall"):
             with st.popover("Parameters", icon=":material/tune:", type="tertiary"):
