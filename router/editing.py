@@ -54,20 +54,36 @@ class Draft(Frozen, frozen=True, kw_only=True):
         listed = (*chain, "models") if isinstance(_value(self.text, chain), Mapping) else chain
         return self._with(set_items(self.text, listed, models))
 
-    def with_setting(self, category: str | None, group: str, name: str, value: Any) -> Draft:
-        """Another value in a chain's `policy` or `params`, or in the policy of all chains; None takes it out.
+    def with_policy(self, category: str, name: str, value: Any) -> Draft:
+        """A chain's own limit; None: the one of all chains again.
 
         Raises:
             InvalidEdit: the text cannot be changed so in place.
         """
-        text = self.text
-        at: tuple[str, ...] = (group, name) if category is None else ("chains", category, group, name)
-        if category is not None and not isinstance(_value(text, at[:2]), Mapping):
-            text = name_list(text, at[:2], "models")
         if value is not None:
-            return self._with(set_value(text, at, value))
-        # The last key takes its mapping along: an empty one says nothing.
-        return self._with(remove_value(text, at[:-1] if len(_value(text, at[:-1])) == 1 else at))
+            return self._with(set_value(self._named(category), ("chains", category, "policy", name), value))
+        own = _value(self.text, ("chains", category, "policy"))
+        # The last limit takes its mapping along: an empty one says nothing.
+        at = ("chains", category, "policy") if list(own) == [name] else ("chains", category, "policy", name)
+        return self._with(remove_value(self.text, at))
+
+    def with_params(self, category: str, params: Mapping[str, Any]) -> Draft:
+        """A chain's parameters: all of them.
+
+        Raises:
+            InvalidEdit: the text cannot be changed so in place.
+        """
+        at = ("chains", category, "params")
+        if params:
+            return self._with(set_value(self._named(category), at, dict(params)))
+        return self._with(remove_value(self.text, at))
+
+    def _named(self, category: str) -> str:
+        """The text with the chain as a mapping: it may be a list."""
+        chain = ("chains", category)
+        if isinstance(_value(self.text, chain), Mapping):
+            return self.text
+        return name_list(self.text, chain, "models")
 
     def _with(self, text: str) -> Draft:
         return msgspec.structs.replace(self, text=text)

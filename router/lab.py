@@ -24,6 +24,7 @@ from router.chain import Engine, Options, run_chain
 from router.chat import Chat
 from router.compare import AskedFirst, Comparisons
 from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
+from router.editing import Editor
 from router.errors import ConfigError, ProviderError, StoreError
 from router.events import Event
 from router.facts import ModelFacts
@@ -37,7 +38,7 @@ from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
-from router.store import Observation, Settings, Store
+from router.store import Observation, RequestSummary, Settings, Store
 
 
 class _ProviderEntry(NamedTuple):
@@ -70,6 +71,7 @@ class Lab:
         self._notice: str | None = None
         self.store = self._open_store()
         self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
+        self.editor = Editor(self.path, self.folder / "history")
         self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
         self._catalogue = Catalogue(self.folder / "catalogue", {MODEL: FACTS})
         self._exit = contextlib.ExitStack()
@@ -231,6 +233,7 @@ class Lab:
             cache=self._cache if config.policy.cache.enabled else None,
             flights=self._flights,
             observe=self._observe,
+            conclude=self._conclude,
             clock=self._loop.time,
         )
         self._learn(config, chain)
@@ -310,6 +313,10 @@ class Lab:
     def _observe(self, observation: Observation) -> None:
         if self.store is not None:
             self.store.observations.add(observation)
+
+    def _conclude(self, summary: RequestSummary) -> None:
+        if self.store is not None:
+            self.store.requests.add(summary)
 
     def _open_store(self) -> Store | None:
         try:

@@ -219,7 +219,10 @@ def _set(text: str, root: yaml.MappingNode, at: Path, value: Any) -> list[_Chang
             colon = text.index(":", end) + 1
             return [_Change(colon, colon, f" {_flow(rest)}")]
     if _is_block(node):
-        raise KeyError(at[-1])
+        # From its first line to its last: what is written over several lines is written on one.
+        name = _entry(_find(root, at[:-1]), at[-1])[0]
+        colon = text.index(":", int(name.end_mark.index)) + 1
+        return [_Change(colon, _content_end(node), f" {_flow(value)}")]
     return [_Change(node.start_mark.index, node.end_mark.index, _flow(value))]
 
 

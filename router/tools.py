@@ -97,8 +97,11 @@ def read_schema(text: str) -> Mapping[str, Any] | None:
     return dict(schema)
 
 
-def read_params(text: str) -> Mapping[str, Any]:
+def read_params(text: str, *, own_controls: bool = True) -> Mapping[str, Any]:
     """Other fields of a request's body from a JSON object.
+
+    Args:
+        own_controls: some fields have a control of their own beside this text, and are refused in it.
 
     Raises:
         InvalidRequest: it is none, in one sentence.
@@ -106,7 +109,7 @@ def read_params(text: str) -> Mapping[str, Any]:
     given = _json(text, "The fields") if text.strip() else {}
     if not isinstance(given, dict):
         raise InvalidRequest('The fields must be a JSON object, such as {"top_p": 0.9}.')
-    if taken := sorted(given.keys() & _OWN_CONTROLS):
+    if own_controls and (taken := sorted(given.keys() & _OWN_CONTROLS)):
         raise InvalidRequest(f"`{taken[0]}` has a place of its own; leave it out here.")
     return given
 

@@ -60,7 +60,7 @@ def test_a_chain_gets_other_models_and_no_other_chain_does(editor: Editor, categ
 
 @pytest.mark.parametrize("category", ["tools", "code"])
 def test_a_chain_gets_a_limit_of_its_own(editor: Editor, category: str) -> None:
-    config = editor.check(editor.draft().with_setting(category, "policy", "first_token", 7))
+    config = editor.check(editor.draft().with_policy(category, "first_token", 7))
     assert [
         config.chains[name].policy.first_token for name in (category, {"tools": "code", "code": "tools"}[category])
     ] == [
@@ -69,13 +69,14 @@ def test_a_chain_gets_a_limit_of_its_own(editor: Editor, category: str) -> None:
     ]
 
 
-def test_all_chains_get_a_limit(editor: Editor) -> None:
-    config = editor.check(editor.draft().with_setting(None, "policy", "retries", 3))
-    assert config.policy.retries == 3
+def test_a_chain_gets_parameters_of_its_own(editor: Editor) -> None:
+    draft = editor.draft().with_params("tools", {"top_p": 0.9})
+    assert editor.check(draft).chains["tools"].params == {"top_p": 0.9}
+    assert editor.check(draft.with_params("tools", {})).chains["tools"].params == {}
 
 
 def test_the_last_limit_that_is_taken_out_leaves_nothing_empty(editor: Editor) -> None:
-    draft = editor.draft().with_setting("code", "policy", "stall", None)
+    draft = editor.draft().with_policy("code", "stall", None)
     assert draft.text == TEXT.replace(", policy: {stall: 5}", "")
 
 

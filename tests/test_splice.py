@@ -106,6 +106,7 @@ def test_a_list_on_one_line_keeps_its_quotes_and_its_comment(items: list[str], l
         ),
         (("chains", "reasoning", "params"), {"top_p": 0.9}, ["+     params: {top_p: 0.9}"]),
         (("chains", "no"), ["x"], ['+   "no": [x]']),
+        (("chains", "last"), ["x"], ["-   last:", "+   last: [x]", "-   - a/one", "-   - b/two"]),
     ],
 )
 def test_only_the_line_of_a_value_changes(at: tuple[str, ...], value: Any, lines: list[str]) -> None:

@@ -19,12 +19,13 @@ def draw_chain(lab: Lab, chain: Chain, faults: Faults | None = None) -> None:
         for number, ref in enumerate(chain.models):
             if number:
                 st.markdown(":gray[:material/arrow_forward:]", width="content")
-            _draw_model(lab, ref, number)
+            draw_model(lab, ref, number)
             if ref.text in befallen:
                 st.badge("fault", icon=":material/bolt:", color="orange", help="A fault on demand befalls it")
 
 
-def _draw_model(lab: Lab, ref: ModelRef, number: int) -> None:
+def draw_model(lab: Lab, ref: ModelRef, number: int) -> None:
+    """A model with the state of its breaker."""
     breaker = lab.breaker(ref)
     if problem := lab.problem(ref):
         color, icon, state = "gray", ":material/key_off:", problem.detail
