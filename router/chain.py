@@ -29,7 +29,8 @@ from router.faults import Faults
 from router.flight import Flight, Flights, Rider
 from router.messages import Answer, Attempt, Completion, Frozen, Outcome, Request, Source, digest
 from router.providers import Call, Problem
-from router.store import Observation
+from router.store import Observation, RequestSummary, passed_over_for_keys_alone, path_of
+from router.store.requests import Ending
 
 CacheMode = Literal["use", "refresh", "off"]
 
@@ -57,6 +58,7 @@ class Engine(msgspec.Struct, frozen=True):
         access: finds what a model's calls go through.
         cache: None where models.yaml turns it off.
         observe: stores an attempt; never blocks.
+        conclude: stores what became of a request; never blocks.
         clock: monotonic seconds, the running loop's.
     """
 
@@ -64,6 +66,7 @@ class Engine(msgspec.Struct, frozen=True):
     cache: ResponseCache | None
     flights: Flights
     observe: Callable[[Observation], None]
+    conclude: Callable[[RequestSummary], None]
     clock: Callable[[], float]
 
 
@@ -130,18 +133,24 @@ class ChainRun:
         self._id = uuid.uuid4().hex
         self._prompt_hash = digest(self._canonical)
         self._started = engine.clock()
+        self._started_at = time.time()
         self._deadline = self._started + chain.policy.deadline
         self._attempts: list[Attempt] = []
         self._current: tuple[int, ModelRef] = (0, chain.models[0])
 
     async def run(self, offline: ModelRef | None) -> Completion:
         """The loop; see `run_chain`."""
+        outcome: Ending = "failed"
         try:
             answer = await self._first_answer(offline)
+            outcome = "answered"
         except asyncio.CancelledError:
+            outcome = "cancelled"
             if not self._attempts or self._attempts[-1].outcome != "cancelled":
                 self._note("cancelled", "stopped", None)
             raise Cancelled(self._completion(answer_so_far(self._events), cut=True)) from None
+        finally:
+            self._engine.conclude(self._summary(outcome))
         return self._completion(answer, cut=False)
 
     async def _first_answer(self, offline: ModelRef | None) -> Answer:
@@ -305,6 +314,34 @@ class ChainRun:
                 sample=self._options.sample,
                 attempt=attempt,
             )
+        )
+
+    def _summary(self, outcome: Ending) -> RequestSummary:
+        path = path_of(self._attempts)
+        completion = self._completion(Answer(), cut=False)
+        last = completion.attempt if outcome == "answered" else None
+        ttft: float | None = None
+        if last is not None and (last.cached or last.ttft is not None):
+            # A cached answer once took longer; who joins a call late may find its first token there.
+            ttft = last.offset if last.cached else max(0.0, last.offset + (last.ttft or 0.0))
+        return RequestSummary(
+            request_id=self._id,
+            started=self._started_at,
+            category=self._chain.name,
+            chain=self._chain.fingerprint,
+            source=self._options.source,
+            outcome=outcome,
+            path=path,
+            model=last.model if last is not None else None,
+            place=last.place if last is not None else None,
+            latency=self._engine.clock() - self._started,
+            ttft=ttft,
+            cost=completion.cost,
+            cached=last is not None and last.cached,
+            shared=last is not None and last.shared,
+            injected=any(attempt.injected for attempt in self._attempts),
+            stand_in=last is not None and last.place >= len(self._chain.models),
+            keyless=passed_over_for_keys_alone(path),
         )
 
     def _time_left(self) -> float:

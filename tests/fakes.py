@@ -18,7 +18,7 @@ from router.faults import Faults
 from router.flight import Flights
 from router.messages import Completion, Request
 from router.providers import Call, Problem
-from router.store import Observation
+from router.store import Observation, RequestSummary
 from tests.virtual_time import run_virtual
 
 Step: TypeAlias = ProviderEvent | ProviderError | float
@@ -92,6 +92,7 @@ class Bench:
 
     Attributes:
         observed: every observation, in order.
+        concluded: what became of every request, in order.
         events: the events of the request that was asked last, in order.
         extra: what models.yaml adds to each body.
 
@@ -112,13 +113,19 @@ class Bench:
         self.offline = FakeProvider(**models)
         self.breakers = Breakers(self.now)
         self.observed: list[Observation] = []
+        self.concluded: list[RequestSummary] = []
         self.events: list[Event] = []
         self._breaker = breaker
         self._facts = facts
         self._places = asyncio.Semaphore(places)
         self.extra = b"{}"
         self.engine = Engine(
-            access=self._access, cache=cache, flights=Flights(), observe=self.observed.append, clock=self.now
+            access=self._access,
+            cache=cache,
+            flights=Flights(),
+            observe=self.observed.append,
+            conclude=self.concluded.append,
+            clock=self.now,
         )
 
     def now(self) -> float:

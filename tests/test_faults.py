@@ -315,7 +315,14 @@ def asker(provider: Wireless, **policy: float) -> Callable[[], Coroutine[Any, An
     def access(ref: ModelRef) -> Access:
         return Access(ref, provider, breakers.get(ref.provider, ref.model, BreakerPolicy.model_validate({})), places)
 
-    engine = Engine(access=access, cache=None, flights=Flights(), observe=lambda _: None, clock=loop.time)
+    engine = Engine(
+        access=access,
+        cache=None,
+        flights=Flights(),
+        observe=lambda _: None,
+        conclude=lambda _: None,
+        clock=loop.time,
+    )
     models = tuple(ModelRef(provider="fake", model=name, text=name) for name in ("primary", "fallback"))
     chain = Chain(name="chat", models=models, policy=ChainPolicy.model_validate(policy), params={})
     return lambda: run_chain(engine, chain, PROMPT, Options())

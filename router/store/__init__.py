@@ -1,4 +1,4 @@
-"""The database: observations, conversations and comparisons."""
+"""The database: observations, requests, conversations and comparisons."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from router.store.comparisons import Cell, Comparison, ComparisonLog, Key, Plan,
 from router.store.conversations import ConversationLog, Entry, Settings, ToolResult, Turn
 from router.store.database import Database
 from router.store.observations import Observation, ObservationLog
+from router.store.requests import RequestLog, RequestSummary, Step, passed_over_for_keys_alone, path_of
 from router.store.tables import metadata
 from router.store.templates import Template, TemplateLog
 from router.store.writer import Writer
@@ -25,7 +26,10 @@ __all__ = [
     "ObservationLog",
     "Plan",
     "Prompt",
+    "RequestLog",
+    "RequestSummary",
     "Settings",
+    "Step",
     "Store",
     "Template",
     "ToolResult",
@@ -34,6 +38,8 @@ __all__ = [
     "Vote",
     "Winner",
     "Writer",
+    "passed_over_for_keys_alone",
+    "path_of",
 ]
 
 
@@ -48,6 +54,7 @@ class Store:
         self.database = Database(path)
         self.writer = Writer(self.database)
         self.observations = ObservationLog(self.database, self.writer)
+        self.requests = RequestLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)
         self.templates = TemplateLog(self.database, self.writer)
         self.comparisons = ComparisonLog(self.database, self.writer)

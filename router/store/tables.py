@@ -46,6 +46,30 @@ observations = Table(
     Index("observations_request", "request_id"),
 )
 
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("request_id", Text, nullable=False),
+    Column("started", Float, nullable=False, comment="Unix time, seconds"),
+    Column("category", Text, comment="NULL for a single model"),
+    Column("chain", Text, nullable=False, comment="the chain's fingerprint"),
+    Column("source", Text, nullable=False, comment="chat, compare, eval, cli or check"),
+    Column("outcome", Text, nullable=False, comment="answered, failed or cancelled"),
+    Column("path", Text, nullable=False, comment="JSON: a list of [model, provider, place, outcome, reason]"),
+    Column("model", Text, comment="the reference that answered; NULL where none did"),
+    Column("place", Integer, comment="its place in the chain; 0 is the primary"),
+    Column("latency", Float, nullable=False, comment="seconds from asking to the end, waits and failures included"),
+    Column("ttft", Float, comment="seconds from asking to the answer's first token, likewise"),
+    Column("cost", Float, comment="US dollars of all attempts; NULL is unknown"),
+    Column("cached", Boolean, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("injected", Boolean, nullable=False),
+    Column("stand_in", Boolean, nullable=False, comment="the offline model answered in the chain's place"),
+    Column("keyless", Boolean, nullable=False, comment="models were passed over, all of them for a missing key"),
+    Index("requests_started", "started"),
+)
+
 conversations = Table(
     "conversations",
     metadata,
