@@ -162,7 +162,8 @@ def test_every_field_lands_in_its_column(tmp_path: Path, monkeypatch: pytest.Mon
     summary = RequestSummary(
         request_id="r", started=100.5, category="tools", chain="c0ffee", source="cli", outcome="answered",
         path=(Step("a", "p", 0, "failed", "server_failed"), Step("q:b", "q", 1, "answered", None)),
-        model="q:b", place=1, latency=4.5, ttft=2.5, cost=0.5, cached=True, shared=False, injected=True, stand_in=False, keyless=True,
+        model="q:b", place=1, latency=4.5, ttft=2.5, cost=0.5, cached=True, shared=False,
+        injected=True, stand_in=False, keyless=True,
     )  # fmt: skip
     store = Store(tmp_path / "lab.sqlite")
     store.requests.add(summary)

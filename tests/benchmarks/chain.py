@@ -29,7 +29,8 @@ def through(lab: Lab, *, stream: bool = False) -> Way:
     options = Options(stream=stream)
 
     async def way(number: int) -> object:
-        return await lab._run(config, config.chain("chat"), _request(number), options, offline=None, events=[])
+        request = _request(number)
+        return await lab._run(config, config.chain("chat"), request, options, offline=None, faults=None, events=[])
 
     return way
 
