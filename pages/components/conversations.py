@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import streamlit as st
 
 from router.errors import InvalidRequest
@@ -53,7 +51,7 @@ def draw_conversations(lab: Lab, current: str) -> None:
 def _draw_entry(lab: Lab, entry: Entry, *, is_open: bool) -> None:
     with st.container(horizontal=True, gap=None, vertical_alignment="center", horizontal_alignment="distribute"):
         st.button(
-            label(textwrap.shorten(entry.title, WIDTH, placeholder=" …")),
+            label(entry.title if len(entry.title) <= WIDTH else f"{entry.title[: WIDTH - 2].rstrip()} …"),
             key=f"open_{entry.id}",
             help=label(entry.title) if len(entry.title) > WIDTH else None,
             type="secondary" if is_open else "tertiary",

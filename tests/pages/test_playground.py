@@ -251,6 +251,11 @@ def test_conversations_are_listed_at_once_the_last_one_first(two: AppTest) -> No
 def test_a_conversation_is_opened_again(two: AppTest) -> None:
     next(button for button in two.button if button.label == "The first one").click()
     assert prompts(look(two)) == ["The first one"]
+def test_a_long_title_is_shortened_also_where_it_is_one_word(page: AppTest) -> None:
+    ask(press(ask(page, "A title of many short words"), "New"), "https" + "x" * 40)
+    assert listed(page) == ["https" + "x" * 19 + " …", "A title of many short wo …"]
+
+
 
 
 def test_a_search_finds_a_conversation(two: AppTest) -> None:
