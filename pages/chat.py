@@ -61,6 +61,7 @@ def main(lab: Lab) -> None:
         _go(
             lambda: lab.chat.ask(conversation, sent.text, settings, files=files, through=through, faults=faults),
             draft=sent.text,
+            lost=" Its files need to be attached again." if files else "",
         )
 
 
@@ -104,12 +105,16 @@ def _show(turn: str) -> None:
     st.session_state["chat_through"] = turn
 
 
-def _go(ask: Callable[[], Turn], *, draft: str | None = None) -> None:
-    """Send what a callable asks, and show its branch; where that cannot be, say why, and keep what was typed."""
+def _go(ask: Callable[[], Turn], *, draft: str | None = None, lost: str = "") -> None:
+    """Send what a callable asks, and show its branch; where that cannot be, say why, and keep what was typed.
+
+    Args:
+        lost: what to say of what cannot be kept.
+    """
     try:
         _show(ask().id)
     except FallbackLabError as error:
-        st.session_state["chat_problem"] = str(error)
+        st.session_state["chat_problem"] = f"{error}{lost}"
         st.session_state["chat_draft"] = draft
     st.rerun()
 

@@ -49,7 +49,7 @@ def draw_turn(lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go,
 
 def _draw_prompt(lab: Lab, turn: Turn) -> None:
     for attachment in turn.attachments:
-        st.markdown(f":material/attach_file: {label(attachment.name)} :gray[({attachment.size / 1000:,.0f} kB)]")
+        st.markdown(f":material/attach_file: {label(attachment.name)} :gray[({attachment.size / 1000:,.1f} kB)]")
         if attachment.media_type.startswith("image/"):
             with contextlib.suppress(InvalidRequest):  # no longer stored
                 st.image(lab.chat.file(turn, attachment), width=280, alt=attachment.name)

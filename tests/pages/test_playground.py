@@ -159,10 +159,11 @@ def test_a_fault_that_is_taken_back_befalls_nothing(upstream: Upstream, page: Ap
 
 
 def test_a_file_goes_along_with_the_prompt(upstream: Upstream, page: AppTest) -> None:
-    page.chat_input(key="chat_prompt").set_value("Read this.").upload("notes.txt", b"Some notes.")
+    page.chat_input(key="chat_prompt").set_value("Read this.").upload("notes.txt", b"Some notes." * 10)
     wait_for_end(page)
     (message,) = sent(upstream)["messages"]
-    assert [part["text"] for part in message["content"]] == ["notes.txt:\n\nSome notes.", "Read this."]
+    assert [part["text"] for part in message["content"]] == [f"notes.txt:\n\n{'Some notes.' * 10}", "Read this."]
+    assert any("notes.txt" in text and "0.0 kB" not in text for text in texts(page))
 
 
 def draft(app: AppTest) -> str:
@@ -221,6 +222,8 @@ def test_an_image_that_is_none_is_said(page: AppTest, name: str) -> None:
     page.chat_input(key="chat_prompt").set_value("What is this?").upload(name, b"\x89PNG\r\n\x1a\nno image")
     (error,) = look(page).error
     assert "image" in error.value
+    assert "attached again" in error.value
+    assert draft(page) == "What is this?"
 
 
 # --- The list of conversations ---------------------------------------------------------------------
@@ -248,14 +251,14 @@ def test_conversations_are_listed_at_once_the_last_one_first(two: AppTest) -> No
     assert listed(two) == ["The second one", "The first one"]
 
 
-def test_a_conversation_is_opened_again(two: AppTest) -> None:
-    next(button for button in two.button if button.label == "The first one").click()
-    assert prompts(look(two)) == ["The first one"]
 def test_a_long_title_is_shortened_also_where_it_is_one_word(page: AppTest) -> None:
     ask(press(ask(page, "A title of many short words"), "New"), "https" + "x" * 40)
     assert listed(page) == ["https" + "x" * 19 + " …", "A title of many short wo …"]
 
 
+def test_a_conversation_is_opened_again(two: AppTest) -> None:
+    next(button for button in two.button if button.label == "The first one").click()
+    assert prompts(look(two)) == ["The first one"]
 
 
 def test_a_search_finds_a_conversation(two: AppTest) -> None:
