@@ -16,6 +16,7 @@ from router.attachments import Attachment, content_part, read_attachment
 from router.errors import InvalidRequest
 from router.messages import Answer, Frozen, Message
 from router.store import Settings, Turn
+from router.tools import BUILT_IN
 from router.words import cost, seconds
 
 FORMAT = "fallback-lab conversation 1"
@@ -146,6 +147,7 @@ def _from_export(given: Mapping[str, Any], conversation: str) -> tuple[str, list
             id=ids[turn.id],
             parent=ids[turn.parent],
             conversation=conversation,
+            settings=_settings(turn.settings),
             attachments=tuple(_attachment(attachment, files) for attachment in turn.attachments),
             state="cut" if turn.state == "running" else turn.state,
         )
@@ -171,6 +173,22 @@ def _in_order(turns: Sequence[Turn]) -> list[Turn]:
     if len(found) != len(turns) or len({turn.id for turn in turns}) != len(turns):
         raise InvalidRequest("The export is damaged: its turns do not follow from each other.")
     return found
+
+
+def _settings(given: Settings) -> Settings:
+    """The settings of a turn, where the page has controls for them.
+
+    Raises:
+        InvalidRequest: it has none.
+    """
+    fit = (
+        (given.temperature is None or 0 <= given.temperature <= 2)
+        and (given.max_tokens is None or given.max_tokens >= 1)
+        and all(tool.name in BUILT_IN for tool in given.tools if tool.reply == "built-in")
+    )
+    if not fit:
+        raise InvalidRequest("The export is damaged: its parameters cannot be used.")
+    return given
 
 
 def _attachment(given: Attachment, files: Mapping[str, bytes]) -> Attachment:

@@ -304,6 +304,7 @@ NO_CONVERSATION = (
 )
 NO_JSON = "The file is no conversation. Import one that was exported as JSON or Markdown."
 ASTRAY = "The export is damaged: its turns do not follow from each other."
+UNUSABLE = "The export is damaged: its parameters cannot be used."
 LOST = "The export is damaged: the file a.txt is missing or another one."
 
 
@@ -352,6 +353,9 @@ HUGE = b'{"format": "%s", "title": "", "turns": [{"created": 1%s}]}' % (FORMAT.e
         (export(turn("a"), turn("b", "a"), turn("b", "a")), ASTRAY),
         (export(turn("a"), turn("b", "c"), turn("c", "b")), ASTRAY),
         (export(*[turn("a"), *[turn("a", "a")] * 50]), ASTRAY),
+        (export(turn("a", settings=Settings(temperature=5))), UNUSABLE),
+        (export(turn("a", settings=Settings(max_tokens=-3))), UNUSABLE),
+        (export(turn("a", settings=Settings(tools=(Tool(name="unknown", reply="built-in"),)))), UNUSABLE),
         (export(WITH_TEXT), LOST),
         (export(WITH_TEXT, files={TEXT.id: base64.b64encode(b"abd").decode()}), LOST),
         (export(WITH_TEXT, files={TEXT.id: ""}), "a.txt is empty."),
