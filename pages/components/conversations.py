@@ -23,6 +23,9 @@ def draw_conversations(lab: Lab, current: str) -> None:
     """The list in the sidebar."""
     with st.sidebar:
         st.markdown("##### Conversations", anchors=False)
+        if lab.store is None:
+            st.caption("They cannot be kept: the page says why. This one lasts while the app runs.")
+            return
         search = st.text_input(
             "Search",
             key="chat_search",

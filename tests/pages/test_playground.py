@@ -251,6 +251,13 @@ def test_conversations_are_listed_at_once_the_last_one_first(two: AppTest) -> No
     assert listed(two) == ["The second one", "The first one"]
 
 
+def test_where_nothing_can_be_stored_there_is_no_list(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+    (home / ".lab").write_text("in the way")
+    app = ask(open_app(chain_yaml(upstream, "primary")), "Hello?")
+    assert any("cannot be kept" in caption.value for caption in app.sidebar.caption)
+    assert not app.sidebar.text_input
+
+
 def test_a_long_title_is_shortened_also_where_it_is_one_word(page: AppTest) -> None:
     ask(press(ask(page, "A title of many short words"), "New"), "https" + "x" * 40)
     assert listed(page) == ["https" + "x" * 19 + " …", "A title of many short wo …"]
