@@ -12,7 +12,7 @@ import streamlit as st
 from router.compare import calls
 from router.compare.comparisons import MAX_NAME
 from router.compare.export import to_csv, to_jsonl, to_markdown
-from router.errors import FallbackLabError
+from router.errors import FallbackLabError, StoreError
 from router.lab import Lab
 from router.store import Comparison, Plan
 
@@ -24,8 +24,8 @@ from components.planner import draft, plan_form
 from components.summary import draw_charts, draw_summary_table
 from components.votes import draw_leaderboard, draw_vote
 
-POLL = 0.2
-"""Seconds between two looks at lanes under way."""
+POLL, POLL_PER_LANE = 0.15, 0.02
+"""Seconds between two looks at lanes under way: a browser needs longer to draw more of them."""
 
 FEW = 4
 """Calls; of more than these it is said beforehand what they will likely cost and take."""
@@ -51,7 +51,8 @@ def main(lab: Lab) -> None:
     blind = "blind" in st.query_params
     if running:
         # While answers come, this part alone is drawn again and again; a click elsewhere does not touch the requests.
-        st.fragment(_draw_running, run_every=POLL)(lab, comparison.id, blind)
+        every = POLL + POLL_PER_LANE * len(comparison.plan.lanes)
+        st.fragment(_draw_running, run_every=every)(lab, comparison.id, blind)
     elif blind:
         st.button("Show whose answers they are", icon=":material/visibility:", on_click=_set_blind, args=(False,))
         draw_vote(lab, comparison)
@@ -304,4 +305,7 @@ def _pick_repeat(comparison: Comparison) -> int:
     return st.pagination(comparison.plan.repeats, key=f"compare_repeat_{comparison.id}") - 1
 
 
-main(lab_or_stop())
+try:
+    main(lab_or_stop())
+except StoreError as error:
+    st.error(label(str(error)), icon=":material/error:")

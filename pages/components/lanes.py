@@ -18,7 +18,7 @@ from components.trace import draw_trace
 HEIGHT = 340
 """Pixels of an answer; a longer one is scrolled, so that lanes stay side by side."""
 
-NEWEST = 12_000
+NEWEST = 6_000
 """Characters that are drawn of an answer under way: drawing all of a very long one holds up the other lanes."""
 
 STATES = {
@@ -39,13 +39,9 @@ def draw_running(comparison: Comparison, run: Run) -> None:
             with st.container(gap="xsmall"):
                 st.markdown(f"**{label(lane_name(settings))}**")
                 if current is not None:
-                    _draw_live(comparison, current, handles[current].snapshot())
-                    with st.container(horizontal=True, vertical_alignment="center"):
-                        if st.button(
-                            f"Stop lane {lane + 1}", icon=":material/stop_circle:", key=f"compare_stop_{lane}"
-                        ):
-                            run.stop(lane)
-                        st.caption(f"{over} of {total} over" if total > 1 else "")
+                    _draw_live(comparison, current, handles[current].snapshot(), f" {over} of {total} over.")
+                    if st.button(f"Stop lane {lane + 1}", icon=":material/stop_circle:", key=f"compare_stop_{lane}"):
+                        run.stop(lane)
                 else:
                     newest = max((cell.key for cell in comparison.cells.values() if cell.lane == lane), default=None)
                     draw_cell(comparison, newest)
@@ -114,7 +110,7 @@ def _grid(lanes: int) -> DeltaGenerator:
     return st.grid(min(lanes, 4), min_column_width=280, border=True)
 
 
-def _draw_live(comparison: Comparison, key: Key, now: Snapshot) -> None:
+def _draw_live(comparison: Comparison, key: Key, now: Snapshot, progress: str) -> None:
     if len(comparison.plan.prompts) > 1:
         st.caption(label(beginning(comparison.plan.prompts[key.prompt].text, 90)))
     text, thoughts = now.answer.text, now.answer.reasoning
@@ -124,7 +120,7 @@ def _draw_live(comparison: Comparison, key: Key, now: Snapshot) -> None:
             st.markdown(faithful(thoughts[-NEWEST:]))
         elif text:
             st.markdown(faithful(text if len(text) <= NEWEST else f"…{text[-NEWEST:]}"))
-    st.caption(f"{_activity(now)} {seconds(now.elapsed)}")
+    st.caption(f"{_activity(now)} {seconds(now.elapsed)}.{progress}")
     for sentence in passed_over(now.attempts):
         st.caption(label(sentence))
 

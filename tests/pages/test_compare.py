@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from router.compare import lane_name
+from router.errors import StoreError
 from router.lab import close_lab, open_lab
 from router.store import Comparison
 from tests.pages.conftest import PAGES, look, press, texts
@@ -311,6 +312,17 @@ def test_a_link_opens_a_comparison_after_a_restart(
     named = link(compare(open_compare()))
     close_lab()
     assert "Stored." in texts(open_compare(comparison=named))
+
+
+def test_a_damaged_store_is_one_sentence(
+    open_compare: OpenCompare, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise StoreError("The database could not be read. It was set aside.")
+
+    monkeypatch.setattr("router.store.ComparisonLog.load", damaged)
+    (error,) = open_compare(comparison="0123456789ab").error
+    assert error.value == "The database could not be read. It was set aside."
 
 
 @pytest.mark.parametrize("nonsense", ["0123456789ab", "../../etc/passwd", "<script>", ""])
