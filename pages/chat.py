@@ -77,12 +77,16 @@ def _draw_new(*, disabled: bool) -> None:
 
 
 def _conversation(lab: Lab) -> str:
-    """The conversation that the link names; a new one where it names none."""
-    named = st.query_params.get("c", "")
-    conversation = named if re.fullmatch(r"[0-9a-f]{12}", named) else lab.chat.new()
-    if conversation != named:
-        st.query_params["c"] = conversation
-    if st.session_state.get("chat_conversation") != conversation:
+    """The conversation that the link names; a new one where it names none.
+
+    A new one is named in the link once something is said in it: else the back button, having left it, would begin one.
+    """
+    named, current = st.query_params.get("c", ""), st.session_state.get("chat_conversation")
+    if re.fullmatch(r"[0-9a-f]{12}", named):
+        conversation = named
+    else:
+        conversation = lab.chat.new() if current is None or lab.chat.turns(current) else current
+    if current != conversation:
         st.session_state["chat_conversation"] = conversation
         st.session_state["chat_through"] = None
         turns = lab.chat.turns(conversation)
@@ -112,7 +116,9 @@ def _go(ask: Callable[[], Turn], *, draft: str | None = None, lost: str = "") ->
         lost: what to say of what cannot be kept.
     """
     try:
-        _show(ask().id)
+        turn = ask()
+        _show(turn.id)
+        open_conversation(turn.conversation)
     except FallbackLabError as error:
         st.session_state["chat_problem"] = f"{error}{lost}"
         st.session_state["chat_draft"] = draft

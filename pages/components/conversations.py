@@ -82,7 +82,7 @@ def open_conversation(conversation: str | None) -> None:
     """Go to a conversation; None for a new one."""
     if conversation is None:
         st.query_params.pop("c", None)
-    else:
+    elif st.query_params.get("c") != conversation:
         st.query_params["c"] = conversation
 
 

@@ -81,6 +81,30 @@ def test_a_fault_is_for_one_browser_session_alone(app: App, upstream: Upstream, 
     assert len(upstream.received("spared")) == 1
 
 
+# --- Back and forth --------------------------------------------------------------------------------
+
+
+def test_the_back_button_goes_from_a_new_conversation_to_the_one_before(
+    app: App, upstream: Upstream, page: Page
+) -> None:
+    app.use(config(upstream, "remembered"))
+    said = page.get_by_label("Chat message from user")
+    send(visit(page), "The one before")
+    expect_end(page)
+    button(page, "New").click()
+    expect(said).to_have_count(0)
+    send(page, "The one after")
+    expect_end(page)
+    page.go_back()  # to the empty page
+    expect(said).to_have_count(0)
+    page.go_back()
+    expect(said).to_contain_text("The one before")
+    page.go_forward()
+    expect(said).to_have_count(0)
+    page.go_forward()
+    expect(said).to_contain_text("The one after")
+
+
 # --- Parameters ------------------------------------------------------------------------------------
 
 
