@@ -11,6 +11,7 @@ from router.compare.estimate import AskedFirst, Estimate, estimate
 from router.messages import Attempt, Usage
 from router.pricing import Price
 from router.store import Observation, Plan, Prompt, Settings, Store, Usual
+from tests.conftest import MakeLab
 
 DEAR = Price(input=1_000_000, output=2_000_000).bill
 """A dollar a token in, two a token out."""
@@ -70,6 +71,35 @@ def test_the_sentence_says_what_is_not_known() -> None:
 
 def test_the_sentence_makes_nothing_of_nothing() -> None:
     assert likely((None, None)).sentence() == "2 calls. Likely cost: unknown. Likely time: unknown."
+
+
+# --- Who is asked first ----------------------------------------------------------------------------
+
+YAML = """
+default_provider: keyed
+providers:
+  keyed: {protocol: openai, base_url: "http://127.0.0.1:9/v1", api_key: "${SOME_KEY}"}
+  open: {protocol: openai, base_url: "http://127.0.0.1:9/v1"}
+  embedded: {protocol: embedded}
+models: {"open:b": {price: {input: 1, output: 1}}}
+chains: {one: [a, "open:b"], two: [a]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lane", "no_cost"),
+    [
+        (Settings(category="one", max_tokens=1), ()),  # the second model, for the first one has no key
+        (Settings(category="two", max_tokens=1), ()),  # the embedded one, which is free
+        (Settings(model="a", max_tokens=1), ("a, at most 1 token",)),  # nothing stands in for a model asked by name
+    ],
+)
+def test_the_price_is_that_of_the_first_model_that_can_be_asked(
+    make_lab: MakeLab, lane: Settings, no_cost: tuple[str, ...]
+) -> None:
+    other = Settings(model="open:b", max_tokens=2)
+    plan = Plan(lanes=(lane, other), prompts=(Prompt(text="Hello?"),))
+    assert make_lab(YAML).comparisons.estimate(plan).no_cost == no_cost
 
 
 # --- What was seen ---------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def lane_name(lane: Settings) -> str:
     if lane.temperature is not None:
         parts.append(f"temperature {lane.temperature:g}")
     if lane.max_tokens is not None:
-        parts.append(f"at most {lane.max_tokens} tokens")
+        parts.append(f"at most {lane.max_tokens} token{'s' if lane.max_tokens > 1 else ''}")
     if lane.system.strip():
         # Prompts are too long for a name: four digits tell them apart.
         parts.append(f"system prompt {digest(lane.system.strip())[:4]}")
