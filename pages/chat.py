@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import streamlit as st
 
-from router.errors import FallbackLabError
+from router.errors import FallbackLabError, InvalidRequest
 from router.lab import Lab
 from router.store import Settings, Turn
 
@@ -20,6 +20,7 @@ from components.lab import lab_or_stop, this_viewer
 from components.markdown import label
 from components.settings import ask_for_keys, edit_parameters, load_settings, pick_target
 from components.templates import draw_templates
+from components.tools import WRONG
 
 POLL = 0.15
 """Seconds between two looks at an answer under way."""
@@ -42,6 +43,8 @@ def main(lab: Lab) -> None:
         _draw_new(disabled=not turns)
     draw_chain(lab, chain, faults)
     ask_for_keys(lab, chain)
+    if wrong := st.session_state[WRONG]:
+        st.warning(f"Parameters: {label(wrong)}", icon=":material/tune:")
     if not turns:
         _draw_welcome()
     for turn in turns[:-1]:
@@ -116,6 +119,8 @@ def _go(ask: Callable[[], Turn], *, draft: str | None = None, lost: str = "") ->
         lost: what to say of what cannot be kept.
     """
     try:
+        if wrong := st.session_state[WRONG]:
+            raise InvalidRequest(f"Mend the parameters first. {wrong}")
         turn = ask()
         _show(turn.id)
         open_conversation(turn.conversation)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from router.events import Began, Queued, Waiting
+from router.handle import Snapshot
 from router.messages import Attempt
 
 CONTEXT_NEARLY_FULL = 0.8
@@ -70,6 +72,22 @@ def tokens_per_second(attempt: Attempt) -> float | None:
     if attempt.latency is None or attempt.ttft is None or attempt.latency <= attempt.ttft:
         return None
     return attempt.usage.completion_tokens / (attempt.latency - attempt.ttft)
+
+
+def activity(now: Snapshot) -> str:
+    """What a request under way does, and since when."""
+    match now.activity:
+        case Queued(model):
+            what = f"Waiting for {model}"
+        case Waiting(model, wait):
+            what = f"{model} is tried again after {seconds(wait)}"
+        case Began(model) if now.answer.text or now.answer.reasoning:
+            what = f"{model} answers"
+        case Began(model):
+            what = f"Asking {model}"
+        case _:
+            what = "Starting"
+    return f"{what} … {seconds(now.elapsed)}"
 
 
 def passed_over(attempts: Sequence[Attempt]) -> list[str]:

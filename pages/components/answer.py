@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from router.curl import as_curl, as_json
 from router.errors import FallbackLabError, InvalidRequest
-from router.events import Began, Queued, Waiting
 from router.handle import Handle
 from router.lab import Lab
-from router.messages import Answer
+from router.messages import Answer, Message
 from router.store import Settings, Turn
 from router.tools import misfit
-from router.words import outgrown, passed_over, seconds, stand_in
+from router.words import activity, outgrown, passed_over, stand_in
 
+from components.cases import draw_case
 from components.lab import this_viewer
 from components.markdown import faithful, label
 from components.tools import answer_calls, draw_calls
@@ -64,23 +65,9 @@ def _draw_running(handle: Handle) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Stop", icon=":material/stop_circle:", key="chat_stop", shortcut="esc"):
             handle.cancel()
-        st.caption(f"{_activity(now.activity, now.answer)} {seconds(now.elapsed)}")
+        st.caption(label(activity(now)))
     for sentence in passed_over(now.attempts):
         st.caption(label(sentence))
-
-
-def _activity(activity: Queued | Began | Waiting | None, answer: Answer) -> str:
-    match activity:
-        case Queued(model):
-            return f"Waiting for {label(model)} …"
-        case Waiting(model, wait):
-            return f"{label(model)} is tried again after {seconds(wait)} …"
-        case Began(model) if answer.text or answer.reasoning:
-            return f"{label(model)} answers …"
-        case Began(model):
-            return f"Asking {label(model)} …"
-        case _:
-            return "Starting …"
 
 
 def _draw_ended(lab: Lab, turn: Turn, settings: Settings, *, newest: bool, go: Go, show: Callable[[str], None]) -> None:
@@ -126,25 +113,13 @@ def _draw_actions(
         if st.button("Request", icon=":material/data_object:", type="tertiary", key=f"request_{turn.id}"):
             _show_request(lab, turn)
         if turn.state == "answered" and turn.answer.text:
-            _draw_case(lab, turn)
+            messages = functools.partial(_messages, lab, turn)
+            draw_case(lab, messages, turn.answer, category=turn.settings.category, attempts=turn.attempts, key=turn.id)
         _draw_branches(lab, turn, show)
 
 
-def _draw_case(lab: Lab, turn: Turn) -> None:
-    with (
-        st.popover("Test case", icon=":material/fact_check:", type="tertiary"),
-        st.form(f"case_{turn.id}", border=False),
-    ):
-        target = st.text_area("What a good answer holds", value=turn.answer.text, height=120, width=360)
-        st.caption("Kept with its prompt in `.lab/suites/tries.jsonl`.")
-        if st.form_submit_button("Make it a test case"):
-            try:
-                messages = lab.chat.request(turn).messages
-                lab.cases.add(messages, target, category=turn.settings.category, model=turn.attempts[-1].model)
-            except FallbackLabError as error:
-                st.error(label(str(error)), icon=":material/error:")
-            else:
-                st.success(f"{len(lab.cases.all())} test cases are kept.", icon=":material/check:")
+def _messages(lab: Lab, turn: Turn) -> Sequence[Message]:
+    return lab.chat.request(turn).messages
 
 
 def _draw_branches(lab: Lab, turn: Turn, show: Callable[[str], None]) -> None:

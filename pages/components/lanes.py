@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from router.compare import Run, lane_name
+from router.compare import Run, lane_name, request_of
 from router.compare.figures import cost, first_token, latency, output_tokens, rate
-from router.events import Began, Queued, Waiting
 from router.handle import Snapshot
+from router.messages import Message
 from router.store import Cell, Comparison, Key
-from router.words import dollars, passed_over, seconds
+from router.words import activity, dollars, passed_over, seconds
 
+from components.cases import draw_case
+from components.lab import lab_or_stop
 from components.markdown import faithful, label
 from components.trace import draw_trace
 
@@ -69,6 +74,15 @@ def draw_cell(comparison: Comparison, key: Key | None) -> None:
     if cell.attempts:
         with st.expander("Trace", icon=":material/timeline:", type="compact"):
             draw_trace(cell.attempts)
+    if cell.state == "answered" and cell.answer.text:
+        asked = functools.partial(_messages, comparison, key)
+        category = comparison.plan.prompts[key.prompt].category
+        name = f"{comparison.id}_{'_'.join(map(str, key))}"
+        draw_case(lab_or_stop(), asked, cell.answer, category=category, attempts=cell.attempts, key=name)
+
+
+def _messages(comparison: Comparison, key: Key) -> Sequence[Message]:
+    return request_of(comparison.plan, key).messages
 
 
 def draw_text(cell: Cell, key: str, *, thoughts: bool = True) -> None:
@@ -120,23 +134,9 @@ def _draw_live(comparison: Comparison, key: Key, now: Snapshot, progress: str) -
             st.markdown(faithful(thoughts[-NEWEST:]))
         elif text:
             st.markdown(faithful(text if len(text) <= NEWEST else f"…{text[-NEWEST:]}"))
-    st.caption(f"{_activity(now)} {seconds(now.elapsed)}.{progress}")
+    st.caption(f"{label(activity(now))}.{progress}")
     for sentence in passed_over(now.attempts):
         st.caption(label(sentence))
-
-
-def _activity(now: Snapshot) -> str:
-    match now.activity:
-        case Queued(model):
-            return f"Waiting for {label(model)} …"
-        case Waiting(model, wait):
-            return f"{label(model)} is tried again after {seconds(wait)} …"
-        case Began(model) if now.answer.text or now.answer.reasoning:
-            return f"{label(model)} answers …"
-        case Began(model):
-            return f"Asking {label(model)} …"
-        case _:
-            return "Starting …"
 
 
 def beginning(text: str, length: int = 100) -> str:

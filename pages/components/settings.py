@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import streamlit as st
 
 from router.config import Chain, Config
-from router.errors import InvalidRequest
 from router.lab import Lab
 from router.store import Settings
 from router.tools import read_params, read_schema
 
 from components.markdown import label
-from components.tools import edit_tools
+from components.tools import WRONG, checked, edit_tools
 
 SINGLE = "Single model"
 
@@ -87,6 +85,7 @@ def edit_parameters(conversation: str) -> Settings:
     makes them when the popover is opened first, knows nothing of what the session's state held before, and would send
     one conversation's values in another.
     """
+    st.session_state[WRONG] = ""
     with st.popover("Parameters", icon=":material/tune:"):
         return _parameters(st.session_state["chat_begin"], conversation)
 
@@ -122,7 +121,7 @@ def _parameters(begin: Settings, conversation: str) -> Settings:
                 placeholder="The model's own",
                 key=f"chat_max_tokens_{conversation}",
             )
-        params = _checked(
+        params = checked(
             read_params,
             st.text_area(
                 "Other fields, as JSON",
@@ -137,7 +136,7 @@ def _parameters(begin: Settings, conversation: str) -> Settings:
         offered = edit_tools(begin.tools, conversation)
     with schema:
         st.caption("A JSON schema that the answer has to fit. What comes back is checked against it.")
-        shape = _checked(
+        shape = checked(
             read_schema,
             st.text_area(
                 "Schema",
@@ -156,14 +155,6 @@ def _parameters(begin: Settings, conversation: str) -> Settings:
         schema=shape,
         params=params or {},
     )
-
-
-def _checked(read: Callable[[str], Any], text: str) -> Any:
-    try:
-        return read(text)
-    except InvalidRequest as error:
-        st.error(label(str(error)), icon=":material/error:")
-        return None
 
 
 def ask_for_keys(lab: Lab, chain: Chain) -> None:

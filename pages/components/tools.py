@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import streamlit as st
@@ -12,6 +13,9 @@ from router.messages import ToolCall
 from router.tools import BUILT_IN, Tool, read_tools, reply_to
 
 from components.markdown import label
+
+WRONG = "chat_wrong"
+"""Where the session's state holds what is wrong with the parameters."""
 
 _EXAMPLE = '[{"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}]'
 
@@ -39,18 +43,29 @@ def edit_tools(begin: Sequence[Tool], conversation: str) -> tuple[Tool, ...]:
         height=160,
         width=360,
     )
-    try:
-        own = read_tools(text)
-    except InvalidRequest as error:
-        st.error(label(str(error)), icon=":material/error:")
-        own = ()
-    if taken := [tool.name for tool in own if tool.name in built_in]:
-        st.error(f"`{taken[0]}` is a tool that answers by itself. Rename yours.", icon=":material/error:")
+    own: tuple[Tool, ...] = checked(lambda text: _read_own(text, built_in), text) or ()
     mocks = {tool.name: tool.mock for tool in begin}
     return (
         *(BUILT_IN[name] for name in built_in),
-        *(_with_mock(tool, mocks.get(tool.name, ""), conversation) for tool in own if tool.name not in built_in),
+        *(_with_mock(tool, mocks.get(tool.name, ""), conversation) for tool in own),
     )
+
+
+def _read_own(text: str, built_in: Sequence[str]) -> tuple[Tool, ...]:
+    tools = read_tools(text)
+    if taken := [tool.name for tool in tools if tool.name in built_in]:
+        raise InvalidRequest(f"`{taken[0]}` is a tool that answers by itself. Rename yours.")
+    return tools
+
+
+def checked(read: Callable[[str], Any], text: str) -> Any:
+    """What a text of the parameters means; where it means nothing, that is said, and nothing is sent."""
+    try:
+        return read(text)
+    except InvalidRequest as error:
+        st.error(label(str(error)), icon=":material/error:")
+        st.session_state[WRONG] = str(error)
+        return None
 
 
 def _with_mock(tool: Tool, begin: str, conversation: str) -> Tool:

@@ -2,7 +2,7 @@
 
 from router.compare.comparisons import Comparisons
 from router.compare.estimate import AskedFirst, Estimate
-from router.compare.plan import MAX_LANES, MAX_REPEATS, MIN_LANES, calls, expand, lane_name, variables
+from router.compare.plan import MAX_LANES, MAX_REPEATS, MIN_LANES, calls, expand, lane_name, request_of, variables
 from router.compare.run import Run
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "calls",
     "expand",
     "lane_name",
+    "request_of",
     "variables",
 ]

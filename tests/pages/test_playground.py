@@ -117,6 +117,15 @@ def test_what_cannot_be_used_is_said_as_it_is_typed(page: AppTest, name: str, te
     assert words in error.value.replace("\\", "")
 
 
+def test_nothing_is_sent_while_the_parameters_are_wrong(upstream: Upstream, page: AppTest) -> None:
+    field(page.text_area, "Schema").set_value("{")
+    page.chat_input(key="chat_prompt").set_value("Hello?")
+    look(page)
+    assert upstream.requests == []
+    assert draft(page) == "Hello?"
+    assert any("Mend the parameters first" in error.value for error in page.error)
+
+
 # --- JSON answers ----------------------------------------------------------------------------------
 
 
