@@ -231,6 +231,15 @@ def test_a_hostile_name_is_text(open_compare: OpenCompare) -> None:
     assert directives(compare(app)) == []
 
 
+def test_an_answer_is_made_a_test_case(open_compare: OpenCompare) -> None:
+    app = compare(open_compare(), "What is 6 times 7?")
+    next(area for area in app.text_area if area.label == "What a good answer holds").set_value("42")
+    next(button for button in app.button if button.label == "Make it a test case").click()
+    look(app)
+    [case] = open_lab().cases.all()
+    assert (case.input[-1]["content"], case.target) == ("What is 6 times 7?", "42")
+
+
 def test_the_summary_has_a_row_a_lane(open_compare: OpenCompare) -> None:
     app = view(compare(open_compare()), "Summary")
     table = app.dataframe[0].value
