@@ -87,9 +87,12 @@ def _conversation(lab: Lab) -> str:
     named, current = st.query_params.get("c", ""), st.session_state.get("chat_conversation")
     if re.fullmatch(r"[0-9a-f]{12}", named):
         conversation = named
+    elif current is not None and st.session_state["arrived"] and lab.chat.turns(current):
+        conversation = st.query_params["c"] = current
     else:
         conversation = lab.chat.new() if current is None or lab.chat.turns(current) else current
-    if current != conversation:
+    # What the controls held is gone after another page has been looked at.
+    if current != conversation or st.session_state["arrived"]:
         st.session_state["chat_conversation"] = conversation
         st.session_state["chat_through"] = None
         turns = lab.chat.turns(conversation)

@@ -13,4 +13,7 @@ st.set_page_config(page_title="Fallback Lab", page_icon="🔀", layout="centered
 st.markdown("### :material/alt_route: Fallback Lab", anchors=False)
 for notice in lab_or_stop().notices():
     st.warning(notice, icon=":material/warning:")
+# A page's link says what it shows; who comes back by the navigation has none.
+st.session_state["arrived"] = st.session_state.get("page") != page.title
+st.session_state["page"] = page.title
 page.run()

@@ -272,6 +272,16 @@ def test_a_long_title_is_shortened_also_where_it_is_one_word(page: AppTest) -> N
     assert listed(page) == ["https" + "x" * 19 + " …", "A title of many short wo …"]
 
 
+def test_who_comes_back_from_another_page_finds_the_conversation(page: AppTest) -> None:
+    look(ask(page, "one").switch_page("compare.py"))
+    assert prompts(look(page.switch_page("chat.py"))) == ["one"]
+
+
+def test_who_comes_back_before_a_prompt_can_still_ask(page: AppTest) -> None:
+    look(page.switch_page("compare.py"))
+    assert prompts(ask(look(page.switch_page("chat.py")), "one")) == ["one"]
+
+
 def test_a_conversation_is_opened_again(two: AppTest) -> None:
     next(button for button in two.button if button.label == "The first one").click()
     assert prompts(look(two)) == ["The first one"]
