@@ -33,6 +33,7 @@ from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys, scrubbed
 from router.messages import Completion, Request
+from router.observed.columns import Observed
 from router.providers import Call, Problem, Provider, Sent
 from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
@@ -70,6 +71,7 @@ class Lab:
         self.folder = self.path.parent / ".lab"
         self._notice: str | None = None
         self.store = self._open_store()
+        self.observed = Observed(self.store.database, self.folder / "observed") if self.store is not None else None
         self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
         self.editor = Editor(self.path, self.folder / "history")
         self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
@@ -179,6 +181,8 @@ class Lab:
         self._cache.clear()
         if self.store is not None:
             self.store.forget()
+        if self.observed is not None:
+            self.observed.forget()
         self.chat.forget()  # what a tab has read again meanwhile
 
     def close(self) -> None:
@@ -187,6 +191,8 @@ class Lab:
         self._portal.call(self._shut)
         self._exit.close()
         self._cache.close()
+        if self.observed is not None:
+            self.observed.close()
         if self.store is not None:
             self.store.close()
 

@@ -1,0 +1,314 @@
+"""Both tables of what was observed as columns in memory: read once, kept on disk, and only ever added to.
+
+A row's labels (model, category, outcome, …) come in few combinations, its *kinds*, a few thousand in a million rows. So
+a row holds the number of its kind beside its measures, and whatever asks about labels asks each kind once.
+
+Why the SQL looks as it does: rows as tuples take twice as long until they are arrays, and each row takes the GIL anew,
+for which any other thread may make it wait. Here a chunk comes as a few texts, one a column, in one step without the
+GIL, and numpy reads the numbers out of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection
+
+from router.store.database import Database
+from router.store.requests import Step
+
+log = logging.getLogger(__name__)
+
+CHUNK = 100_000
+"""Rows that are read at once."""
+
+_MAGIC = b"fallback-lab observed 1\n"
+"""Begins every snapshot; one of another format is not read."""
+
+Floats: TypeAlias = NDArray[np.float32]
+
+
+class AttemptKind(NamedTuple):
+    """What an attempt was, less when it was and its measures; names as in the table `observations`."""
+
+    model: str
+    provider: str
+    category: str | None
+    source: str
+    outcome: str
+    reason: str | None
+    place: int
+    number: int
+    cached: bool
+    shared: bool
+    injected: bool
+
+
+class RequestKind(NamedTuple):
+    """What a request was, less when it was and its measures; names as in the table `requests`."""
+
+    category: str | None
+    chain: str
+    source: str
+    outcome: str
+    path: tuple[Step, ...]
+    model: str | None
+    place: int | None
+    cached: bool
+    shared: bool
+    injected: bool
+    stand_in: bool
+    keyless: bool
+
+
+Kind = TypeVar("Kind", bound=NamedTuple)
+
+
+class Rows(NamedTuple, Generic[Kind]):
+    """Rows of one table, in the order of their ids; nobody writes to the arrays.
+
+    Attributes:
+        kinds: all combinations of labels, also those that none of these rows has.
+        kind: (n,) the number of each row's kind.
+        id: (n,) the table's primary keys.
+        started: (n,) Unix time, seconds.
+        measures: by name, (n,); NaN is unknown. Seconds, US dollars, tokens.
+    """
+
+    kinds: tuple[Kind, ...]
+    kind: NDArray[np.int32]
+    id: NDArray[np.int64]
+    started: NDArray[np.float64]
+    measures: Mapping[str, Floats]
+
+
+class _Kinds(dict[str, int]):
+    """Numbers kinds in the order in which they are met; the keys are their JSON."""
+
+    def __missing__(self, key: str) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+class _Heading(msgspec.Struct):
+    """How the snapshot describes a table; the columns' bytes follow, one after the other."""
+
+    count: int
+    mark: tuple[int, str] | None
+    kinds: list[str]
+    dtypes: dict[str, str]
+
+
+class _Table(Generic[Kind]):
+    """One table's columns, which grow; views that were handed out never change.
+
+    Args:
+        measures: the unit of each while it is read, 1e-6 for microseconds: SQLite writes whole numbers much faster.
+    """
+
+    def __init__(self, name: str, kind: type[Kind], measures: Mapping[str, float]) -> None:
+        self._name = name
+        self._type = kind
+        self._units = {"id": 1.0, "started": 1e-6, **measures}
+        labels = ", ".join("json(path)" if label == "path" else label for label in kind._fields)
+        numbers = [f"ifnull(CAST({name} / {unit:g} AS INTEGER), -1)" for name, unit in measures.items()]
+        columns = ["id", "CAST(started * 1e6 AS INTEGER)", *numbers]
+        # JSON holds no line break, whatever the labels hold.
+        self._chunk = (
+            f"SELECT group_concat(json_array({labels}), char(10)), {', '.join(f'group_concat({c})' for c in columns)}"  # noqa: S608
+            f" FROM {name} WHERE id > ? AND id <= ?"
+        )
+        self._dtypes: dict[str, type] = {"kind": np.int32, "id": np.int64, "started": np.float64}
+        self._dtypes |= dict.fromkeys(measures, np.float32)
+        self.clear()
+
+    def clear(self) -> None:
+        self.count = 0
+        self._mark: tuple[int, str] | None = None
+        self._kinds = _Kinds()
+        self._decoded: tuple[Kind, ...] = ()
+        self._columns: dict[str, NDArray[Any]] = {name: np.empty(0, dtype) for name, dtype in self._dtypes.items()}
+
+    def rows(self) -> Rows[Kind]:
+        """All rows as they are now."""
+        fresh = list(self._kinds)[len(self._decoded) :]
+        self._decoded += tuple(msgspec.json.decode(key, type=self._type, strict=False) for key in fresh)
+        seen = {name: column[: self.count] for name, column in self._columns.items()}
+        return Rows(self._decoded, seen.pop("kind"), seen.pop("id"), seen.pop("started"), seen)
+
+    # --- From the database -------------------------------------------------------------------------
+
+    def refresh(self, database: Database) -> int:
+        """Read the rows that are new, and drop those that are gone. Returns how many were read."""
+        with database.reading() as connection:
+            if self._mark is not None and self._row_at(connection, self._mark[0]) != self._mark:
+                self.clear()  # forgotten, or another database
+            before = self.count
+            top = self._scalar(connection, "max(id)") or 0
+            for after in range(self._last_id(), top, CHUNK):
+                self._append(connection, after, min(after + CHUNK, top))
+            read = self.count - before
+            if read:
+                self._mark = self._row_at(connection, self._last_id())
+            if self._scalar(connection, "count(*)") < self.count:
+                self._drop_deleted(connection)
+        return read
+
+    def _last_id(self) -> int:
+        return int(self._columns["id"][self.count - 1]) if self.count else 0
+
+    def _row_at(self, connection: Connection, row: int) -> tuple[int, str] | None:
+        select = f"SELECT id, request_id FROM {self._name} WHERE id = ?"  # noqa: S608
+        found = connection.exec_driver_sql(select, (row,)).one_or_none()
+        return tuple(found) if found is not None else None
+
+    def _scalar(self, connection: Connection, what: str) -> Any:
+        return connection.exec_driver_sql(f"SELECT {what} FROM {self._name}").scalar_one()  # noqa: S608
+
+    def _append(self, connection: Connection, after: int, to: int) -> None:
+        keys, *texts = connection.exec_driver_sql(self._chunk, (after, to)).one()
+        if keys is None:
+            return  # all of them were deleted
+        kinds = list(map(self._kinds.__getitem__, keys.split("\n")))
+        end = self.count + len(kinds)
+        self._grow(end, expected=self.count + to - after)
+        self._columns["kind"][self.count : end] = kinds
+        for (name, unit), text in zip(self._units.items(), texts, strict=True):
+            whole = np.fromstring(text, dtype=np.int64, sep=",")
+            unknown = (whole == -1) & (self._dtypes[name] is np.float32)
+            self._columns[name][self.count : end] = whole if name == "id" else np.where(unknown, np.nan, whole * unit)
+        self.count = end
+
+    def _grow(self, needed: int, expected: int) -> None:
+        if needed <= len(self._columns["id"]):
+            return
+        capacity = max(needed, expected, len(self._columns["id"]) * 5 // 4)
+        for name, column in self._columns.items():
+            grown = np.empty(capacity, column.dtype)
+            grown[: self.count] = column[: self.count]
+            self._columns[name] = grown
+
+    def _drop_deleted(self, connection: Connection) -> None:
+        left = np.fromstring(self._scalar(connection, "group_concat(id)") or "", dtype=np.int64, sep=",")
+        kept = np.isin(self._columns["id"][: self.count], left)
+        self._columns = {name: column[: self.count][kept] for name, column in self._columns.items()}
+        self.count = int(kept.sum())
+
+    # --- On disk -----------------------------------------------------------------------------------
+
+    def heading(self) -> _Heading:
+        return _Heading(self.count, self._mark, list(self._kinds), {n: c.dtype.str for n, c in self._columns.items()})
+
+    def blocks(self) -> Iterator[memoryview]:
+        """The columns' bytes, in the heading's order."""
+        for column in self._columns.values():
+            yield column[: self.count].data.cast("B")
+
+    def restore(self, heading: _Heading, data: memoryview) -> memoryview:
+        """Take over what a snapshot holds. Returns what follows after it."""
+        self._mark = heading.mark
+        self._kinds = _Kinds(zip(heading.kinds, range(len(heading.kinds)), strict=True))
+        for name, dtype in heading.dtypes.items():
+            size = np.dtype(dtype).itemsize * heading.count
+            self._columns[name] = np.frombuffer(data[:size], dtype)
+            data = data[size:]
+        self.count = heading.count
+        return data
+
+
+class Observed:
+    """What was observed, for all sessions; may be used from any thread.
+
+    Args:
+        snapshot: the file that spares the next start from reading everything; whatever it is, it does no harm.
+    """
+
+    def __init__(self, database: Database, snapshot: Path) -> None:
+        self._database = database
+        self._snapshot = snapshot
+        self._lock = threading.Lock()
+        self._requests = _Table("requests", RequestKind, {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12})
+        self._attempts = _Table(
+            "observations",
+            AttemptKind,
+            {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12, "completion_tokens": 1},
+        )
+        self._unsaved = 0
+        self._loaded = False
+
+    def rows(self) -> tuple[Rows[RequestKind], Rows[AttemptKind]]:
+        """All requests and attempts that are stored by now.
+
+        Raises:
+            StoreError: the database is damaged.
+        """
+        with self._lock:
+            if not self._loaded:
+                self._load()
+                self._loaded = True
+            with ThreadPoolExecutor(2) as pool:
+                self._unsaved += sum(pool.map(lambda table: table.refresh(self._database), self._tables))
+            if self._unsaved > CHUNK + self._attempts.count // 4:
+                self._save()
+            return self._requests.rows(), self._attempts.rows()
+
+    def forget(self) -> None:
+        """Drop everything, also what is on disk."""
+        with self._lock:
+            for table in self._tables:
+                table.clear()
+            self._unsaved = 0
+            self._snapshot.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Keep what was read for the next start."""
+        with self._lock:
+            if self._unsaved:
+                self._save()
+
+    @property
+    def _tables(self) -> tuple[_Table[Any], _Table[Any]]:
+        return self._requests, self._attempts
+
+    def _save(self) -> None:
+        headings = msgspec.json.encode([table.heading() for table in self._tables])
+        headings = len(headings).to_bytes(8, "big") + headings
+        crc = zlib.crc32(headings)
+        fresh = self._snapshot.with_suffix(".new")
+        try:
+            fresh.touch(mode=0o600)
+            with fresh.open("wb") as file:
+                file.write(_MAGIC + headings)
+                for table in self._tables:
+                    for block in table.blocks():
+                        crc = zlib.crc32(block, crc)
+                        file.write(block)
+                file.write(crc.to_bytes(4, "big"))
+            fresh.replace(self._snapshot)
+        except OSError as error:
+            log.warning("What was observed cannot be kept for the next start: %s", error)
+        self._unsaved = 0
+
+    def _load(self) -> None:
+        """Take over the snapshot, unless it is damaged, of another format, or not there."""
+        try:
+            data = memoryview(self._snapshot.read_bytes())
+        except OSError:
+            return
+        magic, content, crc = data[: len(_MAGIC)], data[len(_MAGIC) : -4], data[-4:]
+        if magic != _MAGIC or zlib.crc32(content).to_bytes(4, "big") != crc:
+            return
+        end = 8 + int.from_bytes(content[:8], "big")
+        headings = msgspec.json.decode(content[8:end], type=tuple[_Heading, _Heading])
+        rest = content[end:]
+        for table, heading in zip(self._tables, headings, strict=True):
+            rest = table.restore(heading, rest)
