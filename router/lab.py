@@ -33,7 +33,7 @@ from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys, scrubbed
 from router.messages import Completion, Request
-from router.observed.columns import Observed
+from router.observed import Observed
 from router.providers import Call, Problem, Provider, Sent
 from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
