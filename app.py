@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,9 +58,16 @@ class SecurityHeaders:
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
+def _import_early() -> None:
+    for name in ("pandas", "altair", "router.lab"):
+        importlib.import_module(name)
+
+
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     """The Lab is opened by the first page that needs it, and closed here."""
+    # The pages' libraries take seconds to load: meanwhile, not while somebody looks at an empty page.
+    threading.Thread(target=_import_early, daemon=True).start()
     yield
     await anyio.to_thread.run_sync(close_lab)
 
