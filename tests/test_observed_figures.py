@@ -187,15 +187,13 @@ SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
     "answered_share": lambda r, a: rate(len(plain(r, "answered")), len(plain(r, "answered", "failed"))),
     "fallback_rate": lambda r, a: rate(len(rescued(r)), len(plain(r, "answered"))),
     "rescued_share": lambda r, a: rate(len(rescued(r)), len(in_need(r))),
-    "latency_p50": lambda r, a: quantile(waited(r, "latency"), 0.5),
-    "latency_p95": lambda r, a: quantile(waited(r, "latency"), 0.95),
-    "first_token_p50": lambda r, a: quantile(waited(r, "ttft"), 0.5),
-    "first_token_p95": lambda r, a: quantile(waited(r, "ttft"), 0.95),
     "cost": lambda r, a: known_sum(row["cost"] for row in r),
     "calls_saved": lambda r, a: sum(row["cached"] for row in a),
     "seconds_saved": lambda r, a: known_sum(row["latency"] for row in a if row["cached"]),
     "dollars_saved": lambda r, a: known_sum(row["cost"] for row in a if row["cached"]),
     "tokens_per_second": lambda r, a: quantile([speed(row) for row in calls(a, "answered")], 0.5),
+    "latency": lambda r, a: {(share,): quantile(waited(r, "latency"), share) for share in (0.5, 0.95)},
+    "first_token": lambda r, a: {(share,): quantile(waited(r, "ttft"), share) for share in (0.5, 0.95)},
     "chosen": chosen,
     "places": places,
     "failures": failures,
@@ -376,6 +374,6 @@ def test_a_quantile_lies_between_the_ranks_in_95_of_100_samples(count: int, shar
 
 def test_few_values_bound_a_tail_on_one_side_alone(traffic: Traffic) -> None:
     few = traffic.view.requests.take(np.arange(2000, 2025))
-    [p95] = FIGURES["latency_p95"].of(View(few, traffic.view.attempts)).values()
+    p95 = FIGURES["latency"].of(View(few, traffic.view.attempts))[(0.95,)]
     assert isinstance(p95, Estimate)
     assert (p95.low is not None, p95.high) == (True, None)

@@ -203,30 +203,6 @@ def rescued_share(view: View) -> Estimate:
     return _share(view.requests.count(_is_rescued), view.requests.count(_is_in_need))
 
 
-@_single("seconds")
-def latency_p50(view: View) -> Estimate:
-    """Half of the plain requests were answered within this time, waits and failed attempts included."""
-    return _quantile(_waited(view, "latency"), 0.5)
-
-
-@_single("seconds")
-def latency_p95(view: View) -> Estimate:
-    """95 of 100 plain requests were answered within this time; those that timed out took longer than any."""
-    return _quantile(_waited(view, "latency"), 0.95)
-
-
-@_single("seconds")
-def first_token_p50(view: View) -> Estimate:
-    """Half of the plain requests had the first token of their answer within this time."""
-    return _quantile(_waited(view, "ttft"), 0.5)
-
-
-@_single("seconds")
-def first_token_p95(view: View) -> Estimate:
-    """95 of 100 plain requests had the first token of their answer within this time."""
-    return _quantile(_waited(view, "ttft"), 0.95)
-
-
 @_single("US dollars")
 def cost(view: View) -> Estimate:
     """What all requests cost, failed attempts included, as far as it is known."""
@@ -258,10 +234,22 @@ def tokens_per_second(view: View) -> Estimate:
         view.attempts.values(name, _is_answered_call) for name in ("completion_tokens", "latency", "ttft")
     )
     flowing = np.where(latency > ttft, latency - ttft, np.nan)
-    return _quantile(tokens / flowing, 0.5)
+    return _by_quantile((), tokens / flowing, (0.5,))[(0.5,)]
 
 
-# --- By model, category or place -------------------------------------------------------------------
+# --- By quantile, model, category or place ---------------------------------------------------------
+
+
+@_keyed("seconds", "quantile")
+def latency(view: View) -> Mapping[Key, Estimate]:
+    """The time within which a share of plain requests was answered, waits and failed attempts included."""
+    return _waited(view, "latency")
+
+
+@_keyed("seconds", "quantile")
+def first_token(view: View) -> Mapping[Key, Estimate]:
+    """The time within which a share of plain requests had the first token of their answer, likewise."""
+    return _waited(view, "ttft")
 
 
 @_keyed("share", "category", "model", "place")
@@ -298,8 +286,7 @@ def call_latency(view: View) -> Mapping[Key, Estimate]:
     for model in late:
         values = _with_late(times.get(model, np.empty(0, np.float32)), late[model])
         if len(values):
-            estimates = _quantiles(values, QUANTILES)
-            found |= {(model, share): each for share, each in zip(QUANTILES, estimates, strict=True)}
+            found |= _by_quantile((model,), values, QUANTILES)
     return found
 
 
@@ -381,12 +368,14 @@ def _counted(view: View, holds: Callable[[RequestKind], bool], key: Callable[[Re
     return found
 
 
-def _waited(view: View, measure: str) -> Floats:
-    """What plain answers took, as their users saw it; what timed out counts as infinite, and is not dropped."""
-    return _with_late(view.requests.values(measure, _is_answered), view.requests.count(_is_timed_out))
+def _waited(view: View, measure: str) -> Mapping[Key, Estimate]:
+    """What plain answers took, as their users saw it."""
+    values = _with_late(view.requests.values(measure, _is_answered), view.requests.count(_is_timed_out))
+    return _by_quantile((), values, (0.5, 0.95))
 
 
 def _with_late(values: Floats, late: int) -> Floats:
+    """What timed out took longer than anybody waited: it counts as infinite, and is not dropped."""
     return np.append(values, np.full(late, np.inf, np.float32))
 
 
@@ -412,24 +401,23 @@ def _sum(values: Floats) -> Estimate:
     return Estimate(float(np.nansum(values, dtype=np.float64)) if known else None, rows=known, unknown=unknown)
 
 
-def _quantile(values: NDArray[np.floating[Any]], share: float) -> Estimate:
-    return _quantiles(values, (share,))[0]
-
-
-def _quantiles(values: NDArray[np.floating[Any]], shares: Sequence[float]) -> list[Estimate]:
+def _by_quantile(key: Key, values: NDArray[np.floating[Any]], shares: Sequence[float]) -> dict[Key, Estimate]:
     """For each share, the smallest value that at least so many do not exceed, between two order statistics."""
     known = values[~np.isnan(values)]
     count, unknown = len(known), len(values) - len(known)
     if not count:
-        return [Estimate(None, unknown=unknown) for _ in shares]
-    ranks = [_ranks(count, share) for share in shares]
-    wanted = {min(max(rank, 1), count) - 1 for three in ranks for rank in three}
+        return {(*key, share): Estimate(None, unknown=unknown) for share in shares}
+    ranks = {share: _ranks(count, share) for share in shares}
+    wanted = {min(max(rank, 1), count) - 1 for three in ranks.values() for rank in three}
     ordered = np.partition(known, sorted(wanted))
 
     def at(rank: int) -> float | None:
         return float(ordered[rank - 1]) if 1 <= rank <= count else None
 
-    return [Estimate(at(rank), at(low), at(high), count, unknown) for low, rank, high in ranks]
+    return {
+        (*key, share): Estimate(at(rank), at(low), at(high), count, unknown)
+        for share, (low, rank, high) in ranks.items()
+    }
 
 
 def _ranks(count: int, share: float) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -91,13 +92,12 @@ class Slice(Generic[Kind]):
         """A measure of the rows of which it holds, by one of their labels."""
         which = self.mask(holds)[self.rows.kind]
         labels, of_kind = self._numbered(label)
-        groups = of_kind[self.rows.kind[which]]
-        parts = self._parts(groups)
-        values = self.rows.measures[measure][which]
+        order, parts = self._in_groups(of_kind[self.rows.kind[which]])
+        values = self.rows.measures[measure][which][order]
         return {labels[number]: values[part] for number, part in parts.items()}
 
-    def take(self, which: NDArray[Any]) -> Slice[Kind]:
-        """The rows that an array of numbers or truth values names."""
+    def take(self, which: NDArray[np.intp] | slice) -> Slice[Kind]:
+        """The rows at these places."""
         kinds, kind, ids, started, measures = self.rows
         taken = {name: values[which] for name, values in measures.items()}
         return Slice(Rows(kinds, kind[which], ids[which], started[which], taken), self._masks)
@@ -109,11 +109,13 @@ class Slice(Generic[Kind]):
             which &= self.rows.started >= since
         if until is not None:
             which &= self.rows.started < until
-        return self if which.all() else self.take(which)
+        return self if which.all() else self.take(np.flatnonzero(which))
 
     def split(self, groups: NDArray[Any]) -> dict[Any, Slice[Kind]]:
-        """The rows by the group that an array (n,) gives for each."""
-        return {group: self.take(part) for group, part in self._parts(groups).items()}
+        """The rows by the whole number that an array (n,) gives for each."""
+        order, parts = self._in_groups(groups)
+        ordered = self.take(order)
+        return {group: ordered.take(part) for group, part in parts.items()}
 
     def split_by(self, label: str) -> dict[Any, Slice[Kind]]:
         """The rows by one of their labels."""
@@ -128,11 +130,17 @@ class Slice(Generic[Kind]):
         return labels, np.array([numbers[value] for value in of_kind], np.int32)
 
     @staticmethod
-    def _parts(groups: NDArray[Any]) -> dict[Any, NDArray[np.intp]]:
-        """The places at which each group stands."""
-        order = np.argsort(groups, kind="stable")
-        found, starts = np.unique(groups[order], return_index=True)
-        return dict(zip(found.tolist(), np.split(order, starts[1:]), strict=True)) if len(found) else {}
+    def _in_groups(groups: NDArray[Any]) -> tuple[NDArray[np.intp], dict[int, slice]]:
+        """The order in which groups stand together, and where each then stands."""
+        if not len(groups):
+            return np.zeros(0, np.intp), {}
+        first = groups.min()
+        # Numbers of 16 bits are sorted by radix, ten times faster than others.
+        small = (groups - first).astype(np.uint16 if groups.max() - first < 2**16 else np.int64)
+        order = np.argsort(small, kind="stable")
+        ordered = small[order]
+        bounds = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(ordered)]
+        return order, {int(ordered[start] + first): slice(start, end) for start, end in pairwise(bounds)}
 
 
 class View:
