@@ -298,7 +298,7 @@ def test_every_figure_over_time_is_what_the_rows_say(traffic: Traffic) -> None:
             view,
             *chosen_rows(traffic.requests, traffic.attempts, Filter(since=start, until=start + 5 * DAY, injected=True)),
         )
-    assert sum(len(view.attempts.rows.id) for view in buckets.values()) == len(traffic.attempts)
+    assert sum(len(view.attempts) for view in buckets.values()) == len(traffic.attempts)
 
 
 @pytest.mark.parametrize("label", ["category", "source", "model"])

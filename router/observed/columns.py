@@ -11,12 +11,13 @@ GIL, and numpy reads the numbers out of them.
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -33,6 +34,9 @@ CHUNK = 100_000
 
 _MAGIC = b"fallback-lab observed 1\n"
 """Begins every snapshot; one of another format is not read."""
+
+_LENGTHS, _CHECKS = struct.Struct(">II"), struct.Struct(">II")
+"""Behind it, the heading's length and checksum; at the end, those of both tables' columns."""
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -180,7 +184,7 @@ class _Table(Generic[Kind]):
             return  # all of them were deleted
         kinds = list(map(self._kinds.__getitem__, keys.split("\n")))
         end = self.count + len(kinds)
-        self._grow(end, expected=self.count + to - after)
+        self._grow(end)
         self._columns["kind"][self.count : end] = kinds
         for (name, unit), text in zip(self._units.items(), texts, strict=True):
             whole = np.fromstring(text, dtype=np.int64, sep=",")
@@ -188,10 +192,10 @@ class _Table(Generic[Kind]):
             self._columns[name][self.count : end] = whole if name == "id" else np.where(unknown, np.nan, whole * unit)
         self.count = end
 
-    def _grow(self, needed: int, expected: int) -> None:
+    def _grow(self, needed: int) -> None:
         if needed <= len(self._columns["id"]):
             return
-        capacity = max(needed, expected, len(self._columns["id"]) * 5 // 4)
+        capacity = max(needed, len(self._columns["id"]) * 5 // 4)
         for name, column in self._columns.items():
             grown = np.empty(capacity, column.dtype)
             grown[: self.count] = column[: self.count]
@@ -208,21 +212,23 @@ class _Table(Generic[Kind]):
     def heading(self) -> _Heading:
         return _Heading(self.count, self._mark, list(self._kinds), {n: c.dtype.str for n, c in self._columns.items()})
 
-    def blocks(self) -> Iterator[memoryview]:
-        """The columns' bytes, in the heading's order."""
+    def write(self, file: BinaryIO) -> int:
+        """Write the columns, in the heading's order. Returns their checksum."""
+        crc = 0
         for column in self._columns.values():
-            yield column[: self.count].data.cast("B")
+            column[: self.count].tofile(file)
+            crc = zlib.crc32(column[: self.count].data, crc)
+        return crc
 
-    def restore(self, heading: _Heading, data: memoryview) -> memoryview:
-        """Take over what a snapshot holds. Returns what follows after it."""
-        self._mark = heading.mark
-        self._kinds = _Kinds(zip(heading.kinds, range(len(heading.kinds)), strict=True))
+    def restore(self, heading: _Heading, file: BinaryIO) -> int:
+        """Take over what a snapshot holds of the table. Returns the checksum of its columns."""
+        crc = 0
         for name, dtype in heading.dtypes.items():
-            size = np.dtype(dtype).itemsize * heading.count
-            self._columns[name] = np.frombuffer(data[:size], dtype)
-            data = data[size:]
-        self.count = heading.count
-        return data
+            self._columns[name] = np.fromfile(file, dtype, heading.count)
+            crc = zlib.crc32(self._columns[name].data, crc)
+        self._kinds = _Kinds(zip(heading.kinds, range(len(heading.kinds)), strict=True))
+        self._mark, self.count = heading.mark, heading.count
+        return crc
 
 
 class Observed:
@@ -281,18 +287,12 @@ class Observed:
 
     def _save(self) -> None:
         headings = msgspec.json.encode([table.heading() for table in self._tables])
-        headings = len(headings).to_bytes(8, "big") + headings
-        crc = zlib.crc32(headings)
         fresh = self._snapshot.with_suffix(".new")
         try:
             fresh.touch(mode=0o600)
             with fresh.open("wb") as file:
-                file.write(_MAGIC + headings)
-                for table in self._tables:
-                    for block in table.blocks():
-                        crc = zlib.crc32(block, crc)
-                        file.write(block)
-                file.write(crc.to_bytes(4, "big"))
+                file.write(_MAGIC + _LENGTHS.pack(len(headings), zlib.crc32(headings)) + headings)
+                file.write(_CHECKS.pack(*[table.write(file) for table in self._tables]))
             fresh.replace(self._snapshot)
         except OSError as error:
             log.warning("What was observed cannot be kept for the next start: %s", error)
@@ -301,14 +301,18 @@ class Observed:
     def _load(self) -> None:
         """Take over the snapshot, unless it is damaged, of another format, or not there."""
         try:
-            data = memoryview(self._snapshot.read_bytes())
-        except OSError:
+            with self._snapshot.open("rb") as file:
+                if file.read(len(_MAGIC)) != _MAGIC:
+                    return
+                length, crc = _LENGTHS.unpack(file.read(_LENGTHS.size))
+                data = file.read(length)
+                if not data or zlib.crc32(data) != crc:
+                    return
+                headings = msgspec.json.decode(data, type=tuple[_Heading, _Heading])
+                found = [table.restore(heading, file) for table, heading in zip(self._tables, headings, strict=True)]
+                if _CHECKS.pack(*found) == file.read():
+                    return
+        except (OSError, struct.error):
             return
-        magic, content, crc = data[: len(_MAGIC)], data[len(_MAGIC) : -4], data[-4:]
-        if magic != _MAGIC or zlib.crc32(content).to_bytes(4, "big") != crc:
-            return
-        end = 8 + int.from_bytes(content[:8], "big")
-        headings = msgspec.json.decode(content[8:end], type=tuple[_Heading, _Heading])
-        rest = content[end:]
-        for table, heading in zip(self._tables, headings, strict=True):
-            rest = table.restore(heading, rest)
+        for table in self._tables:
+            table.clear()

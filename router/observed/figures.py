@@ -146,7 +146,7 @@ def _is_hit(kind: AttemptKind) -> bool:
 @_single("requests")
 def requests(view: View) -> Estimate:
     """Requests that ended, however they did."""
-    return _total(len(view.requests.rows.id))
+    return _total(len(view.requests))
 
 
 @_single("requests")
@@ -206,7 +206,7 @@ def rescued_share(view: View) -> Estimate:
 @_single("US dollars")
 def cost(view: View) -> Estimate:
     """What all requests cost, failed attempts included, as far as it is known."""
-    return _sum(view.requests.rows.measures["cost"])
+    return _sum(view.requests.values("cost"))
 
 
 @_single("calls")

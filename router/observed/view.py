@@ -46,20 +46,50 @@ class Filter(Frozen, frozen=True, kw_only=True):
 
 
 class Slice(Generic[Kind]):
-    """Rows of one table, and what their kinds say of them.
+    """Some rows of a table, and what their kinds say of them; a column is copied only where it is asked for.
 
     Args:
+        rows: the whole table.
+        places: (n,) where in it the slice's rows stand; None for all.
         masks: what was asked of all kinds so far; shared by the slices of one table.
     """
 
-    def __init__(self, rows: Rows[Kind], masks: dict[Callable[[Kind], bool], NDArray[np.bool_]]) -> None:
+    def __init__(
+        self,
+        rows: Rows[Kind],
+        places: NDArray[np.intp] | None,
+        masks: dict[Callable[[Kind], bool], NDArray[np.bool_]],
+    ) -> None:
         self.rows = rows
+        self._places = places
         self._masks = masks
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    @cached_property
+    def kind(self) -> NDArray[np.int32]:
+        """(n,) the numbers of the rows' kinds."""
+        return self.pick(self.rows.kind)
+
+    @property
+    def id(self) -> NDArray[np.int64]:
+        """(n,) the rows' primary keys."""
+        return self.pick(self.rows.id)
+
+    @property
+    def started(self) -> NDArray[np.float64]:
+        """(n,) Unix time, seconds."""
+        return self.pick(self.rows.started)
+
+    def pick(self, column: NDArray[Any]) -> NDArray[Any]:
+        """(n,) what a column of the whole table holds for these rows."""
+        return column if self._places is None else column[self._places]
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """(kinds,) rows of each kind."""
-        return np.bincount(self.rows.kind, minlength=len(self.rows.kinds))
+        return np.bincount(self.kind, minlength=len(self.rows.kinds))
 
     def kinds(self) -> Iterator[tuple[Kind, int]]:
         """The kinds that there are, with the number of their rows."""
@@ -77,38 +107,42 @@ class Slice(Generic[Kind]):
         """Rows of which it holds."""
         return int(self.counts[self.mask(holds)].sum())
 
-    def values(self, measure: str, holds: Callable[[Kind], bool]) -> Floats:
-        """A measure of the rows of which it holds, NaN where it is not known."""
-        return self.rows.measures[measure][self.mask(holds)[self.rows.kind]]
+    def values(self, measure: str, holds: Callable[[Kind], bool] | None = None) -> Floats:
+        """A measure of the rows of which it holds, or of all; NaN where it is not known."""
+        chosen = self if holds is None else self.take(self._places_where(holds))
+        return chosen.pick(self.rows.measures[measure])
 
     def sums(self, measure: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """(kinds,) the sum of a measure over each kind's rows where it is known, and (kinds,) how many these are."""
-        values = self.rows.measures[measure]
+        values = self.values(measure)
         known = ~np.isnan(values)
-        kind, kinds = self.rows.kind[known], len(self.rows.kinds)
+        kind, kinds = self.kind[known], len(self.rows.kinds)
         return np.bincount(kind, values[known], minlength=kinds), np.bincount(kind, minlength=kinds)
 
     def values_by(self, label: str, measure: str, holds: Callable[[Kind], bool]) -> dict[Any, Floats]:
         """A measure of the rows of which it holds, by one of their labels."""
-        which = self.mask(holds)[self.rows.kind]
-        labels, of_kind = self._numbered(label)
-        order, parts = self._in_groups(of_kind[self.rows.kind[which]])
-        values = self.rows.measures[measure][which][order]
-        return {labels[number]: values[part] for number, part in parts.items()}
+        parts = self.take(self._places_where(holds)).split_by(label)
+        return {value: part.values(measure) for value, part in parts.items()}
+
+    def _places_where(self, holds: Callable[[Kind], bool]) -> NDArray[np.intp]:
+        return np.flatnonzero(self.mask(holds)[self.kind])
 
     def take(self, which: NDArray[np.intp] | slice) -> Slice[Kind]:
-        """The rows at these places."""
-        kinds, kind, ids, started, measures = self.rows
-        taken = {name: values[which] for name, values in measures.items()}
-        return Slice(Rows(kinds, kind[which], ids[which], started[which], taken), self._masks)
+        """The rows at these places of the slice."""
+        places = self._places
+        if places is None:
+            places = np.arange(len(self.rows.id))[which] if isinstance(which, slice) else which
+        else:
+            places = places[which]
+        return Slice(self.rows, places, self._masks)
 
     def where(self, holds: Callable[[Kind], bool], since: float | None, until: float | None) -> Slice[Kind]:
         """The rows of a time of which it holds."""
-        which = np.fromiter(map(holds, self.rows.kinds), bool, len(self.rows.kinds))[self.rows.kind]
+        which = np.fromiter(map(holds, self.rows.kinds), bool, len(self.rows.kinds))[self.kind]
         if since is not None:
-            which &= self.rows.started >= since
+            which &= self.started >= since
         if until is not None:
-            which &= self.rows.started < until
+            which &= self.started < until
         return self if which.all() else self.take(np.flatnonzero(which))
 
     def split(self, groups: NDArray[Any]) -> dict[Any, Slice[Kind]]:
@@ -120,7 +154,7 @@ class Slice(Generic[Kind]):
     def split_by(self, label: str) -> dict[Any, Slice[Kind]]:
         """The rows by one of their labels."""
         labels, of_kind = self._numbered(label)
-        return {labels[number]: part for number, part in self.split(of_kind[self.rows.kind]).items()}
+        return {labels[number]: part for number, part in self.split(of_kind[self.kind]).items()}
 
     def _numbered(self, label: str) -> tuple[list[Any], NDArray[np.int32]]:
         """The values of a label, and (kinds,) the number of each kind's."""
@@ -153,7 +187,7 @@ class View:
     @classmethod
     def of(cls, rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> View:
         """All that `Observed.rows` gives."""
-        return cls(Slice(rows[0], {}), Slice(rows[1], {}))
+        return cls(Slice(rows[0], None, {}), Slice(rows[1], None, {}))
 
     def where(self, chosen: Filter) -> View:
         """What a filter leaves."""
@@ -189,8 +223,8 @@ class View:
         return {
             number * width: view
             for number, view in self._pairs(
-                self.requests.split(np.floor(self.requests.rows.started / width)),
-                self.attempts.split(np.floor(self.attempts.rows.started / width)),
+                self.requests.split(np.floor(self.requests.started / width)),
+                self.attempts.split(np.floor(self.attempts.started / width)),
             ).items()
         }
 
