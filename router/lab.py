@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import os
 import threading
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -40,6 +41,9 @@ from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
 from router.store import Observation, RequestSummary, Settings, Store
+
+COLLECT_AFTER = 10_000
+"""Containers made before the collector looks at the youngest."""
 
 
 class _ProviderEntry(NamedTuple):
@@ -199,6 +203,9 @@ class Lab:
     # --- On the loop -------------------------------------------------------------------------------
 
     async def _open(self) -> None:
+        # Answers make many short-lived containers; at Python's own 700 the collector takes up to a third of the
+        # throughput with 64 at once (docs/benchmarks.md).
+        gc.set_threshold(max(COLLECT_AFTER, gc.get_threshold()[0]), *gc.get_threshold()[1:])
         self._loop = asyncio.get_running_loop()
         self._transport: httpx.AsyncBaseTransport = new_transport()
         self._breakers = Breakers(self._loop.time)
