@@ -12,6 +12,8 @@ from router.config import Config
 from router.editing import Draft
 from router.errors import FallbackLabError
 from router.lab import Lab
+from router.observed import Filter, View
+from router.observed.chains import DAYS, chain_lines
 
 from components.chain_editor import edit_chain
 from components.lab import lab_or_stop
@@ -93,8 +95,12 @@ def _save(lab: Lab, draft: Draft, why: str) -> None:
 
 def _draw_chains(lab: Lab, config: Config) -> None:
     known = _known(lab, config)
+    since = Filter(since=time.time() - DAYS * 86_400)
+    view = View.of(lab.observed.rows()).where(since) if lab.observed is not None else None
     for category, chain in config.chains.items():
-        edit_chain(lab, category, chain, general=config.policy, known=known, change=_change)
+        lines = chain_lines(view, category) if view is not None else {}
+        edit_chain(lab, category, chain, lines=lines, general=config.policy, known=known, change=_change)
+    st.caption(f"Under each model: what was observed of it in the last {DAYS} days, with its interval of 95 %.")
 
 
 def _known(lab: Lab, config: Config) -> list[str]:

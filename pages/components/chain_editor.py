@@ -12,6 +12,7 @@ from router.config import Chain, ChainPolicy
 from router.editing import Draft
 from router.errors import InvalidRequest
 from router.lab import Lab
+from router.observed.chains import ModelLine
 from router.tools import read_params
 from router.words import place
 
@@ -33,11 +34,19 @@ LIMITS: Mapping[str, str] = {
 
 
 def edit_chain(
-    lab: Lab, category: str, chain: Chain, *, general: ChainPolicy, known: list[str], change: Change
+    lab: Lab,
+    category: str,
+    chain: Chain,
+    *,
+    lines: Mapping[str, ModelLine],
+    general: ChainPolicy,
+    known: list[str],
+    change: Change,
 ) -> None:
     """The chain in a box of its own.
 
     Args:
+        lines: what was observed of its models.
         general: the limits of all chains.
         known: models that can be added.
     """
@@ -45,6 +54,9 @@ def edit_chain(
         st.markdown(f"##### {label(category)}", anchors=False)
         for number in range(len(chain.models)):
             _draw_row(lab, category, chain, number, change)
+            if line := lines.get(chain.models[number].text):
+                answered, rescued, p50, p95, cost = line.cells()
+                st.caption(label(f"answered {answered} · rescued {rescued} · p50 {p50}, p95 {p95} · {cost}"))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _draw_add(category, chain, known, change)
             _draw_limits(category, chain, general, change)

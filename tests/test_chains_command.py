@@ -1,0 +1,53 @@
+"""fallback-lab chains: figures beside the models, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from router.editing import Editor
+from tests.command import Run
+from tests.upstream import Upstream, answer, status
+
+
+def cells(stdout: str, model: str) -> list[str]:
+    """The cells of a model's row."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in stdout.splitlines() if "│" in line]
+    (found,) = [row for row in rows if model in row]
+    return found
+
+
+def test_a_model_that_was_not_asked_has_no_figures(run: Run) -> None:
+    assert cells(run("chains").stdout, "primary") == ["chat", "primary", "primary", "–", "–", "–", "–", "–"]
+
+
+def test_what_was_observed_stands_beside_the_models(upstream: Upstream, run: Run) -> None:
+    upstream.script("primary", status(404), then=answer("Hi."))
+    run("ask", "-c", "chat", "--no-cache", "one")
+    run("ask", "-c", "chat", "--no-cache", "two")
+    stdout = run("chains").stdout
+    assert cells(stdout, "primary")[3].endswith(" of 2")
+    assert cells(stdout, "primary")[3].startswith("50%")
+    assert cells(stdout, "fallback")[4] == "100%"
+
+
+def test_a_change_is_taken_back(config: Path, run: Run) -> None:
+    before = config.read_text(encoding="utf-8")
+    editor = Editor(config, config.parent / ".lab" / "history")
+    editor.save(msgspec.structs.replace(editor.draft(), text=before + "\n"), "an empty line")
+    result = run("chains", "--rollback")
+    assert (result.exit_code, config.read_text(encoding="utf-8")) == (0, before)
+    assert "Taken back: an empty line" in result.stdout
+
+
+def test_without_a_change_there_is_nothing_to_take_back(run: Run) -> None:
+    result = run("chains", "--rollback")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "There is no earlier version" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--rolback"])
+def test_a_wrong_option_is_wrong_usage(run: Run, option: str) -> None:
+    assert run("chains", option).exit_code == 2
