@@ -49,12 +49,21 @@ class Chat:
         """An id for a conversation that does not exist yet."""
         return uuid.uuid4().hex[:12]
 
-    def entries(self, search: str = "") -> list[Entry]:
-        """Conversations, the one used last first; those alone that hold the words of `search`."""
+    def entries(self, search: str = "", current: str | None = None) -> list[Entry]:
+        """Conversations, the one used last first; those alone that hold the words of `search`.
+
+        Args:
+            current: the one that is looked at. Others are left out while an answer is under way in them: they are
+                somebody else's until it is over.
+        """
         if self._log is None:
             return []
-        stored = self._log.entries(search)
-        return stored if search.strip() else sorted([*self._young(stored), *stored], key=lambda entry: -entry.updated)
+        found = self._log.entries(search)
+        if not search.strip():
+            found = sorted([*self._young(found), *found], key=lambda entry: -entry.updated)
+        with self._lock:
+            live = {name for name in self._turns if name != current and self._live(name)}
+        return [entry for entry in found if entry.id not in live]
 
     def _young(self, stored: Sequence[Entry]) -> list[Entry]:
         """Conversations that the writer has yet to store."""

@@ -34,7 +34,7 @@ def draw_conversations(lab: Lab, current: str) -> None:
             label_visibility="collapsed",
             type="default",
         )
-        entries = lab.chat.entries(search or "")
+        entries = lab.chat.entries(search or "", current)
         with st.container(gap="xxsmall"):
             for entry in entries[:SHOWN]:
                 _draw_entry(lab, entry, is_open=entry.id == current)

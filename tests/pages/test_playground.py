@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from router.lab import open_lab
 from tests.pages.conftest import OpenApp, ask, field, look, press, texts, wait_for_end
-from tests.upstream import Upstream, answer, chain_yaml
+from tests.upstream import Upstream, answer, chain_yaml, silent
 
 WEATHER = json.dumps([{"name": "get_weather", "parameters": {"type": "object", "properties": {}}}])
 CALL = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
@@ -285,6 +285,20 @@ def test_who_comes_back_before_a_prompt_can_still_ask(page: AppTest) -> None:
 def test_a_conversation_is_opened_again(two: AppTest) -> None:
     next(button for button in two.button if button.label == "The first one").click()
     assert prompts(look(two)) == ["The first one"]
+
+
+def test_another_session_does_not_see_a_conversation_whose_answer_is_under_way(
+    home: Path, upstream: Upstream, page: AppTest, open_app: OpenApp
+) -> None:
+    upstream.script("primary", then=silent)
+    page.chat_input(key="chat_prompt").set_value("Not yet for others")
+    look(page)
+    other = open_app((home / "models.yaml").read_text(encoding="utf-8"))
+    during = (listed(look(page)), listed(other))
+    press(page, "Stop")
+    wait_for_end(page)
+    assert during == (["Not yet for others"], [])
+    assert listed(look(other)) == ["Not yet for others"]
 
 
 def test_a_search_finds_a_conversation(two: AppTest) -> None:
