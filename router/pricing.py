@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from router.errors import ConnectionFailed, ConnectTimeout, ProviderError
 from router.messages import Frozen, Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
 
 Bill: TypeAlias = Callable[[Usage], float | None]
 """US dollars for the tokens of one call; None where the price or a count is unknown."""
@@ -44,34 +47,34 @@ def listed_bill(base_url: str, model: str) -> Bill:
     """Prices of providers that publish them for people alone, from the offline data of genai-prices."""
 
     def bill(usage: Usage) -> float | None:
-        # Imported when first needed: it takes half a second.
-        from genai_prices import Usage as Tokens  # noqa: PLC0415
-        from genai_prices import calc_price  # noqa: PLC0415
-
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
-        tokens = Tokens(
+        listed = _listed(
+            base_url,
+            model,
             input_tokens=usage.prompt_tokens,
             cache_read_tokens=usage.cached_tokens,
             cache_write_tokens=usage.cache_write_tokens,
             output_tokens=usage.completion_tokens,
         )
-        try:
-            return float(calc_price(tokens, model, provider_api_url=base_url).total_price)
-        except (LookupError, ValueError):  # no such provider or model, or counts that do not add up
-            return None
+        return float(listed.total_price) if listed is not None else None
 
     return bill
 
 
 def listed_context(base_url: str, model: str) -> int | None:
     """Tokens that a model can read, from the same data."""
-    from genai_prices import Usage as Tokens  # noqa: PLC0415
-    from genai_prices import calc_price  # noqa: PLC0415
+    listed = _listed(base_url, model, input_tokens=1)
+    return listed.model.context_window if listed is not None else None
+
+
+def _listed(base_url: str, model: str, **tokens: int | None) -> PriceCalculation | None:
+    from genai_prices import Usage as Tokens  # noqa: PLC0415  # when first needed: it takes half a second
+    from genai_prices import calc_price  # noqa: PLC0415  # likewise
 
     try:
-        return calc_price(Tokens(input_tokens=1), model, provider_api_url=base_url).model.context_window
-    except (LookupError, ValueError):
+        return calc_price(Tokens(**tokens), model, provider_api_url=base_url)
+    except (LookupError, ValueError):  # no such provider or model, or counts that do not add up
         return None
 
 

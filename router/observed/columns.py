@@ -128,7 +128,7 @@ class _Table(Generic[Kind]):
         columns = ["id", "CAST(started * 1e6 AS INTEGER)", *numbers]
         # JSON holds no line break, whatever the labels hold.
         self._chunk = (
-            f"SELECT group_concat(json_array({labels}), char(10)), {', '.join(f'group_concat({c})' for c in columns)}"  # noqa: S608
+            f"SELECT group_concat(json_array({labels}), char(10)), {', '.join(f'group_concat({c})' for c in columns)}"  # noqa: S608  # our own names
             f" FROM {name} WHERE id > ? AND id <= ?"
         )
         self._dtypes: dict[str, type] = {"kind": np.int32, "id": np.int64, "started": np.float64}
@@ -171,12 +171,12 @@ class _Table(Generic[Kind]):
         return int(self._columns["id"][self.count - 1]) if self.count else 0
 
     def _row_at(self, connection: Connection, row: int) -> tuple[int, str] | None:
-        select = f"SELECT id, request_id FROM {self._name} WHERE id = ?"  # noqa: S608
+        select = f"SELECT id, request_id FROM {self._name} WHERE id = ?"  # noqa: S608  # likewise
         found = connection.exec_driver_sql(select, (row,)).one_or_none()
         return tuple(found) if found is not None else None
 
     def _scalar(self, connection: Connection, what: str) -> Any:
-        return connection.exec_driver_sql(f"SELECT {what} FROM {self._name}").scalar_one()  # noqa: S608
+        return connection.exec_driver_sql(f"SELECT {what} FROM {self._name}").scalar_one()  # noqa: S608  # likewise
 
     def _append(self, connection: Connection, after: int, to: int) -> None:
         keys, *texts = connection.exec_driver_sql(self._chunk, (after, to)).one()

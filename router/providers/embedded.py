@@ -85,7 +85,7 @@ class EmbeddedProvider:
         self._child = child
         return address
 
-    async def models(self, connect: float) -> Mapping[str, ModelFacts]:  # noqa: ARG002
+    async def models(self, connect: float) -> Mapping[str, ModelFacts]:  # noqa: ARG002  # nothing to connect to
         """Its one model; nobody needs to be asked."""
         return {MODEL: FACTS}
 

@@ -11,7 +11,7 @@ def upgrade() -> None:
     op.add_column("observations", sa.Column("cache_write_tokens", sa.Integer))
     op.add_column("conversations", sa.Column("title", sa.Text))
     first = "SELECT turn FROM turns WHERE conversation = conversations.id ORDER BY created LIMIT 1"
-    op.execute(f"UPDATE conversations SET title = substr(json_extract(({first}), '$.prompt'), 1, 60)")  # noqa: S608
+    op.execute(f"UPDATE conversations SET title = substr(json_extract(({first}), '$.prompt'), 1, 60)")  # noqa: S608  # our own text
     op.create_table(
         "files",
         sa.Column("conversation", sa.Text, primary_key=True),
