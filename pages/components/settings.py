@@ -93,68 +93,59 @@ def edit_parameters(conversation: str) -> Settings:
 def _parameters(begin: Settings, conversation: str) -> Settings:
     sampling, tools, schema = st.tabs(["Sampling", "Tools", "JSON answer"])
     with sampling:
-        system = st.text_area(
-            "System prompt",
-            value=begin.system,
-            key=f"chat_system_{conversation}",
-            placeholder="None",
-            height=120,
-            width=360,
-        )
-        left, right = st.columns(2)
-        with left:
-            temperature = st.number_input(
-                "Temperature",
-                min_value=0.0,
-                max_value=2.0,
-                step=0.1,
-                value=begin.temperature,
-                placeholder="The model's own",
-                key=f"chat_temperature_{conversation}",
-            )
-        with right:
-            max_tokens = st.number_input(
-                "Max tokens",
-                min_value=1,
-                step=1,
-                value=begin.max_tokens,
-                placeholder="The model's own",
-                key=f"chat_max_tokens_{conversation}",
-            )
-        params = checked(
-            read_params,
-            st.text_area(
-                "Other fields, as JSON",
-                value=_pretty(begin.params),
-                key=f"chat_params_{conversation}",
-                placeholder='{"top_p": 0.9, "reasoning_effort": "high"}',
-                height=68,
-                width=360,
-            ),
-        )
+        settings = _sampling(begin, conversation)
     with tools:
         offered = edit_tools(begin.tools, conversation)
     with schema:
         st.caption("A JSON schema that the answer has to fit. What comes back is checked against it.")
-        shape = checked(
-            read_schema,
-            st.text_area(
-                "Schema",
-                value=_pretty(begin.schema),
-                key=f"chat_schema_{conversation}",
-                placeholder='{"type": "object", …}',
-                height=200,
-                width=360,
-            ),
+        text = st.text_area(
+            "Schema",
+            value=_pretty(begin.schema),
+            key=f"chat_schema_{conversation}",
+            placeholder='{"type": "object", …}',
+            height=200,
+            width=360,
         )
-    return Settings(
-        system=system,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        tools=offered,
-        schema=shape,
-        params=params or {},
+        return msgspec.structs.replace(settings, tools=offered, schema=checked(read_schema, text))
+
+
+def _sampling(begin: Settings, conversation: str) -> Settings:
+    system = st.text_area(
+        "System prompt",
+        value=begin.system,
+        key=f"chat_system_{conversation}",
+        placeholder="None",
+        height=120,
+        width=360,
     )
+    left, right = st.columns(2)
+    temperature = left.number_input(
+        "Temperature",
+        min_value=0.0,
+        max_value=2.0,
+        step=0.1,
+        value=begin.temperature,
+        placeholder="The model's own",
+        key=f"chat_temperature_{conversation}",
+    )
+    max_tokens = right.number_input(
+        "Max tokens",
+        min_value=1,
+        step=1,
+        value=begin.max_tokens,
+        placeholder="The model's own",
+        key=f"chat_max_tokens_{conversation}",
+    )
+    text = st.text_area(
+        "Other fields, as JSON",
+        value=_pretty(begin.params),
+        key=f"chat_params_{conversation}",
+        placeholder='{"top_p": 0.9, "reasoning_effort": "high"}',
+        height=68,
+        width=360,
+    )
+    params = checked(read_params, text) or {}
+    return Settings(system=system, temperature=temperature, max_tokens=max_tokens, params=params)
 
 
 def ask_for_keys(lab: Lab, chain: Chain) -> None:
