@@ -12,7 +12,6 @@ from router.config import Config
 from router.editing import Draft
 from router.errors import FallbackLabError
 from router.lab import Lab
-from router.observed import Filter, View
 from router.observed.chains import DAYS, chain_lines
 
 from components.chain_editor import edit_chain
@@ -95,11 +94,9 @@ def _save(lab: Lab, draft: Draft, why: str) -> None:
 
 def _draw_chains(lab: Lab, config: Config) -> None:
     known = _known(lab, config)
-    since = Filter(since=time.time() - DAYS * 86_400)
-    view = View.of(lab.observed.rows()).where(since) if lab.observed is not None else None
+    lines = chain_lines(lab.observed, config.chains, time.time())
     for category, chain in config.chains.items():
-        lines = chain_lines(view, category) if view is not None else {}
-        edit_chain(lab, category, chain, lines=lines, general=config.policy, known=known, change=_change)
+        edit_chain(lab, category, chain, lines=lines[category], general=config.policy, known=known, change=_change)
     st.caption(f"Under each model: what was observed of it in the last {DAYS} days, with its interval of 95 %.")
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from router.compare.figures import LaneSummary, latency, summaries, wilson
+from router.compare.figures import LaneSummary, latency, summaries
+from router.intervals import wilson
 from router.messages import Attempt, Usage
 from router.store import Cell, Comparison, Plan, Prompt, Settings
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,5 +61,10 @@ def test_a_variable_without_a_value_is_named(text: str, values: dict[str, str], 
 
 @given(st.text(alphabet="{}ab \n"), st.dictionaries(st.sampled_from("ab"), st.text()))
 def test_any_template_is_filled_in_or_refused(text: str, values: dict[str, str]) -> None:
-    with contextlib.suppress(InvalidRequest):
+    missing = [name for name in variables(text) if not values.get(name, "").strip()]
+    try:
         fill(text, values)
+    except InvalidRequest:
+        assert missing
+    else:
+        assert not missing

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import socket
@@ -121,8 +120,12 @@ DEFINITIONS = st.recursive(st.none() | st.integers() | WORDS, lambda v: st.lists
 
 @given(st.text() | DEFINITIONS.map(json.dumps))
 def test_whatever_is_typed_is_tools_or_refused(text: str) -> None:
-    with contextlib.suppress(InvalidRequest):
-        read_tools(text)
+    try:
+        tools = read_tools(text)
+    except InvalidRequest as error:
+        assert str(error)
+    else:
+        assert read_tools(json.dumps([tool.shape() for tool in tools])) == tools
 
 
 # --- Schemas ---------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from router.lab import Lab
-from router.observed import Filter, View
 from router.observed.chains import DAYS, chain_lines
 from router.words import place
 
@@ -29,12 +28,11 @@ def show_chains(config_path: Path, rollback: bool) -> None:
         table = Table(title=f"Chains, as seen in the last {DAYS} days", title_justify="left")
         for heading in ("category", "place", "model", "answered", "rescued", "p50", "p95", "cost"):
             table.add_column(heading, overflow="fold")
-        since = Filter(since=time.time() - DAYS * 86_400)
-        view = View.of(lab.observed.rows()).where(since) if lab.observed is not None else None
-        for name, chain in lab.config().chains.items():
-            lines = chain_lines(view, name) if view is not None else {}
+        chains = lab.config().chains
+        lines = chain_lines(lab.observed, chains, time.time())
+        for name, chain in chains.items():
             for number, ref in enumerate(chain.models):
-                line = lines.get(ref.text)
+                line = lines[name].get(ref.text)
                 cells = line.cells() if line is not None else ("–",) * 5
                 table.add_row(Text("" if number else name), place(number), Text(ref.text), *cells)
         Console(highlight=False).print(table)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from router.compare.plan import keys_of, lane_name
+from router.intervals import wilson
 from router.messages import Attempt, Completion
 from router.store import Cell, Comparison
 from router.words import tokens_per_second
@@ -144,14 +145,6 @@ def _tokens(attempt: Attempt) -> int | None:
 
 
 # --- Statistics ------------------------------------------------------------------------------------
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a rate (Wilson, 1927): 17 of 20 gives 0.640 to 0.948."""
-    z = 1.959964
-    middle = share + z * z / (2 * count)
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
 
 
 def _censored(figure: Callable[[Cell], float | None]) -> Callable[[Cell], float | None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from router.observed.columns import Observed
 from router.observed.figures import FIGURES, Estimate
 from router.observed.view import Filter, View
 from router.words import dollars, seconds
@@ -43,9 +44,21 @@ def _time(estimate: Estimate | None) -> str:
     return "timed out" if estimate.value == float("inf") else seconds(estimate.value)
 
 
-def chain_lines(view: View, category: str) -> Mapping[str, ModelLine]:
-    """The figures of a category's models, by model reference."""
-    part = view.where(Filter(categories=(category,)))
+def chain_lines(
+    observed: Observed | None, categories: Iterable[str], now: float
+) -> Mapping[str, Mapping[str, ModelLine]]:
+    """The figures of each category's models, by category and model reference; none where nothing is stored.
+
+    Args:
+        now: Unix time, seconds.
+    """
+    if observed is None:
+        return {category: {} for category in categories}
+    view = View.of(observed.rows()).where(Filter(since=now - DAYS * 86_400))
+    return {category: _lines(view.where(Filter(categories=(category,))), category) for category in categories}
+
+
+def _lines(part: View, category: str) -> dict[str, ModelLine]:
     available = FIGURES["availability"].of(part)
     rescues, latency, cost = (FIGURES[name].of(part) for name in ("rescues", "call_latency", "cost_of_calls"))
     return {

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from router.compare.figures import wilson
+from router.intervals import wilson
 from router.observed.columns import AttemptKind, Floats, RequestKind
 from router.observed.view import View
 
