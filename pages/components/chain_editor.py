@@ -53,14 +53,20 @@ def edit_chain(
     with st.container(border=True):
         st.markdown(f"##### {label(category)}", anchors=False)
         for number in range(len(chain.models)):
-            _draw_row(lab, category, chain, number, change)
-            if line := lines.get(chain.models[number].text):
-                answered, rescued, p50, p95, cost = line.cells()
-                st.caption(label(f"answered {answered} · rescued {rescued} · p50 {p50}, p95 {p95} · {cost}"))
+            with st.container(gap="xxsmall"):
+                _draw_row(lab, category, chain, number, change)
+                if line := lines.get(chain.models[number].text):
+                    st.caption(label(_seen(line)))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _draw_add(category, chain, known, change)
             _draw_limits(category, chain, general, change)
             _draw_params(category, chain, change)
+
+
+def _seen(line: ModelLine) -> str:
+    answered, rescued, p50, p95, cost = line.cells()
+    rescues = f" · rescued {rescued}" if line.rescues is not None else ""
+    return f"answered {answered}{rescues} · p50 {p50}, p95 {p95} · cost {cost}"
 
 
 def _draw_row(lab: Lab, category: str, chain: Chain, number: int, change: Change) -> None:
