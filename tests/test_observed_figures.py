@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from router.observed.columns import Observed
-from router.observed.figures import FIGURES, QUANTILES, Estimate, _ranks
+from router.observed.estimates import Estimate, ranks
+from router.observed.figures import FIGURES, QUANTILES
 from router.observed.view import Filter, View
 from router.store.database import Database
 from tests.traffic import DAY, UNTIL, write_traffic
@@ -112,7 +113,24 @@ def places(requests: list[Row], _: list[Row]) -> Any:
     return shares_within_first([(r["model"], r["place"]) for r in plain(requests, "answered")])
 
 
+def ending(row: Row) -> str:
+    if row["outcome"] == "cancelled":
+        return "stopped"
+    if row["stand_in"] or row["keyless"]:
+        return "stand-in" if row["stand_in"] else "no key"
+    if row["outcome"] == "failed":
+        return "failed"
+    if row["cached"] or row["shared"]:
+        return "cache" if row["cached"] else "shared"
+    return "primary" if row["place"] == 0 else "fallback"
+
+
 def failures(_: list[Row], attempts: list[Row]) -> Any:
+    made = [a["reason"] for a in calls(attempts, "answered", "failed")]
+    return {(reason,): made.count(reason) / len(made) for reason in set(made) if reason}
+
+
+def failures_by_model(_: list[Row], attempts: list[Row]) -> Any:
     made = [(a["model"], a["reason"]) for a in calls(attempts, "answered", "failed")]
     return {key: share for key, share in shares_within_first(made).items() if key[1]}
 
@@ -194,9 +212,11 @@ SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
     "tokens_per_second": lambda r, a: quantile([speed(row) for row in calls(a, "answered")], 0.5),
     "latency": lambda r, a: {(share,): quantile(waited(r, "latency"), share) for share in (0.5, 0.95)},
     "first_token": lambda r, a: {(share,): quantile(waited(r, "ttft"), share) for share in (0.5, 0.95)},
+    "endings": lambda r, a: {(end,): count for end, count in Counter(map(ending, r)).items()},
     "chosen": chosen,
     "places": places,
     "failures": failures,
+    "failures_by_model": failures_by_model,
     "call_latency": call_latency,
     "availability": availability,
     "rescues": rescues,
@@ -311,6 +331,20 @@ def test_every_figure_by_label_is_what_the_rows_say(traffic: Traffic, label: Any
         )
 
 
+BY_WHOLE = ("availability", "failing_together")
+"""Shares whose mark opens all that they are a share of."""
+
+
+def test_as_many_rows_are_behind_a_value_as_it_counts(traffic: Traffic) -> None:
+    for name, figure in FIGURES.items():
+        for key, estimate in figure.of(traffic.view).items() if figure.behind else ():
+            if figure.unit == "share" and name not in BY_WHOLE:
+                expected = round((estimate.value or 0) * estimate.rows)
+            else:
+                expected = estimate.rows + estimate.unknown
+            assert len(figure.behind.of(traffic.view, key)) == expected, (name, key)
+
+
 # --- At the edges ----------------------------------------------------------------------------------
 
 UNKNOWN = "cost = NULL, completion_tokens = NULL, ttft = NULL"
@@ -366,7 +400,7 @@ def test_a_quantile_lies_between_the_ranks_in_95_of_100_samples(count: int, shar
     def at_most(heads: int) -> float:
         return sum(math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(heads + 1))
 
-    low, rank, high = _ranks(count, share)
+    low, rank, high = ranks(count, share)
     assert rank - 1 < count * share <= rank + 1e-9
     assert at_most(low - 1) <= 0.025 < at_most(low)
     assert at_most(high - 2) < 0.975 <= at_most(high - 1)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from router.observed.columns import Observed
-from router.observed.figures import FIGURES, Estimate
+from router.observed.estimates import Estimate
+from router.observed.figures import FIGURES
 from router.observed.view import Filter, View
 from router.words import dollars, seconds
 

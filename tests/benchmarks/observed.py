@@ -35,7 +35,9 @@ def page(view: View) -> None:
     """All that a page with every chart asks of a view: each figure, and some over time and by model too."""
     for figure in FIGURES.values():
         figure.of(view)
-    charted = [FIGURES[name] for name in ("requests", "answered_share", "fallback_rate", "latency", "failures")]
+    charted = [
+        FIGURES[name] for name in ("requests", "answered_share", "fallback_rate", "latency", "failures_by_model")
+    ]
     for part in (*view.over_time(30 * DAY / BUCKETS).values(), *view.by("model").values()):
         for figure in charted:
             figure.of(part)
