@@ -35,6 +35,7 @@ class BreakerView(NamedTuple):
 
     Attributes:
         opens_in: seconds until it lets a call through again; 0 where it does now.
+        cooldown: seconds of these that the provider asked for (`Retry-After`).
         calls, failures: outcomes in the window.
         reason: the kind of the last failure that counted.
     """
@@ -42,6 +43,7 @@ class BreakerView(NamedTuple):
     model: str
     state: State
     opens_in: float
+    cooldown: float
     calls: int
     failures: int
     reason: str | None
@@ -155,12 +157,14 @@ class Breaker:
 
     def view(self, model: str) -> BreakerView:
         """May be called from any thread."""
-        horizon = self._clock() - self.policy.within
+        now = self._clock()
+        horizon = now - self.policy.within
         outcomes = [failed for at, failed in list(self._outcomes)[-self.policy.window :] if at >= horizon]
         return BreakerView(
             model=model,
             state=self.state,
             opens_in=self.closes_in() or 0.0,
+            cooldown=max(self._cooldown_until - now, 0.0),
             calls=len(outcomes),
             failures=sum(outcomes),
             reason=self._reason,

@@ -141,9 +141,12 @@ class ResponseCache:
         if self._cache is not None:
             self._cache.clear()
 
-    def size(self) -> int:
-        """Bytes on disk."""
-        return int(self._cache.volume()) if self._cache is not None else 0
+    def size(self) -> int | None:
+        """Bytes on disk; None where that cannot be said now."""
+        try:
+            return int(self._cache.volume()) if self._cache is not None else None
+        except (sqlite3.DatabaseError, diskcache.Timeout, OSError):
+            return None
 
     def close(self) -> None:
         self._writer.shutdown(wait=True)

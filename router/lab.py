@@ -33,6 +33,7 @@ from router.faults import Faults
 from router.flight import Flights
 from router.handle import Handle
 from router.keys import Keys, scrubbed
+from router.live import Live, UnderWay
 from router.messages import Completion, Request
 from router.observed import Observed
 from router.providers import Call, Problem, Provider, Sent
@@ -112,7 +113,7 @@ class Lab:
         offline = config.offline if model is None else None
         handle = Handle(self._loop, self.keys.scrub_sent)
         run = self._run(config, chain, request, options, offline=offline, faults=faults, events=handle.log)
-        self._loop.call_soon_threadsafe(self._launch, handle, run)
+        self._loop.call_soon_threadsafe(self._launch, UnderWay(model or category or "", handle), run)
         return handle
 
     def config(self) -> Config:
@@ -170,6 +171,20 @@ class Lab:
         """Close a model's breaker by hand."""
         self._loop.call_soon_threadsafe(self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).reset)
 
+    def live(self) -> Live:
+        """What goes on in this process now."""
+        config = self.config()
+        refs = {(ref.provider, ref.model): ref for chain in config.chains.values() for ref in chain.models}
+        for (provider, model), _ in self._breakers:
+            if (provider, model) not in refs and provider in config.providers:
+                refs[provider, model] = ModelRef(provider=provider, model=model, text=f"{provider}:{model}")
+        return Live(
+            in_flight=tuple(self._tasks.copy().values()),
+            breakers=tuple((ref, self.breaker(ref)) for ref in refs.values()),
+            cache_bytes=self._cache.size(),
+            waiting=self.store.writer.state().waiting if self.store is not None else 0,
+        )
+
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
         self.config()
@@ -210,7 +225,7 @@ class Lab:
         self._transport: httpx.AsyncBaseTransport = new_transport()
         self._breakers = Breakers(self._loop.time)
         self._flights = Flights()
-        self._tasks: set[asyncio.Task[Completion]] = set()
+        self._tasks: dict[asyncio.Task[Completion], UnderWay] = {}
         self._learning: set[asyncio.Task[Any]] = set()
         self._embedded = EmbeddedProvider(self.keys, self._transport)
         self._providers: dict[str, _ProviderEntry] = {}
@@ -224,10 +239,10 @@ class Lab:
         await self._embedded.close()
         await self._transport.aclose()
 
-    def _launch(self, handle: Handle, run: Coroutine[Any, Any, Completion]) -> None:
-        task = handle.launch(run)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _launch(self, under_way: UnderWay, run: Coroutine[Any, Any, Completion]) -> None:
+        task = under_way.handle.launch(run)
+        self._tasks[task] = under_way
+        task.add_done_callback(self._tasks.pop)
 
     async def _run(
         self,

@@ -269,7 +269,7 @@ async def test_it_is_not_shown_as_closed_while_a_forced_call_keeps_others_out(br
 def test_it_shows_what_it_has_seen(breaker: Breaker, jitter: list[float]) -> None:
     see(breaker, None, RateLimited("", retry_after=5), FAULT)
     view = breaker.view("m")
-    assert view == ("m", "open", 20.0, 3, 2, "server_failed")
+    assert view == ("m", "open", 20.0, 5.0, 3, 2, "server_failed")
 
 
 def test_a_view_leaves_out_what_is_too_old(breaker: Breaker, clock: Clock) -> None:
@@ -281,7 +281,7 @@ def test_a_view_leaves_out_what_is_too_old(breaker: Breaker, clock: Clock) -> No
 def test_a_reset_by_hand_closes_it(breaker: Breaker) -> None:
     see(breaker, RateLimited("", retry_after=600), FAULT, FAULT)
     breaker.reset()
-    assert breaker.view("m") == ("m", "closed", 0.0, 0, 0, None)
+    assert breaker.view("m") == ("m", "closed", 0.0, 0.0, 0, 0, None)
 
 
 async def test_a_probe_from_before_a_reset_decides_nothing(breaker: Breaker, probe: Permit) -> None:

@@ -157,7 +157,7 @@ def test_a_fault_on_demand_is_marked() -> None:
 # --- Rows ------------------------------------------------------------------------------------------
 
 
-def test_every_field_lands_in_its_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_field_lands_in_its_column_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.store.writer.LINGER", 0.0)
     summary = RequestSummary(
         request_id="r", started=100.5, category="tools", chain="c0ffee", source="cli", outcome="answered",
@@ -168,6 +168,7 @@ def test_every_field_lands_in_its_column(tmp_path: Path, monkeypatch: pytest.Mon
     store = Store(tmp_path / "lab.sqlite")
     store.requests.add(summary)
     assert store.writer.flush()
+    assert store.requests.get([2, 1]) == [summary]
     [row] = store.requests.last(1)
     assert dict(row) == {
         "id": 1, "request_id": "r", "started": 100.5, "category": "tools", "chain": "c0ffee", "source": "cli",

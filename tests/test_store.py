@@ -76,6 +76,22 @@ def ids(store: Store) -> list[str]:
 # --- Rows ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("attempt", [FULL, Attempt(model="m", provider="p", place=0, number=0, outcome="skipped",
+                                                   started=0, offset=0)], ids=["full", "bare"])  # fmt: skip
+def test_an_observation_comes_back_as_it_was_but_for_its_words(store: Store, attempt: Attempt) -> None:
+    store.observations.add(seen(attempt))
+    assert store.writer.flush()
+    usage = msgspec.structs.replace(USAGE, cost=None) if attempt.usage else None
+    assert store.observations.of_request("r") == [seen(msgspec.structs.replace(attempt, detail=None, usage=usage))]
+
+
+def test_observations_come_in_the_order_asked_for_and_without_those_that_are_gone(store: Store) -> None:
+    for number in range(1, 4):
+        store.observations.add(seen(request_id=str(number)))
+    assert store.writer.flush()
+    assert [each.request_id for each in store.observations.get([3, 99, 1])] == ["3", "1"]
+
+
 def test_every_field_lands_in_its_column(store: Store) -> None:
     store.observations.add(seen())
     assert store.writer.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping, insert, select
@@ -38,6 +39,19 @@ class ObservationLog:
     def add(self, observation: Observation) -> None:
         """Accept an observation; it is on disk within the second."""
         self._writer.put(_INSERT, _row(observation))
+
+    def get(self, ids: Sequence[int]) -> list[Observation]:
+        """Those of the primary keys that are still stored, in the keys' order."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(observations).where(observations.c.id.in_(ids))).mappings().all()
+        by_id = {row["id"]: row for row in rows}
+        return [_observation(by_id[number]) for number in ids if number in by_id]
+
+    def of_request(self, request_id: str) -> list[Observation]:
+        """A request's attempts, in their order."""
+        own = select(observations).where(observations.c.request_id == request_id).order_by(observations.c.id)
+        with self._database.reading() as connection:
+            return [_observation(row) for row in connection.execute(own).mappings()]
 
     def last(self, count: int) -> list[RowMapping]:
         """The newest rows, oldest first."""
@@ -86,6 +100,14 @@ def _row(observation: Observation) -> dict[str, Any]:
 
 
 _NO_USAGE = Usage()
+_PLAIN = ("request_id", "prompt_hash", "category", "chain", "source", "sample")
+
+
+def _observation(row: RowMapping) -> Observation:
+    usage = Usage(**{name: row[name] for name in Usage.__struct_fields__ if name != "cost"})
+    fields = {name: row[name] for name in Attempt.__struct_fields__ if name in row}
+    attempt = Attempt(**fields, usage=None if usage == _NO_USAGE else usage)
+    return Observation(**{name: row[name] for name in _PLAIN}, attempt=attempt)
 
 
 def _name(text: str | None) -> str | None:

@@ -63,6 +63,7 @@ class RequestSummary(Frozen, frozen=True, kw_only=True):
 
 _INSERT = insert(requests)
 _encode_path = msgspec.json.Encoder().encode
+_decode_path = msgspec.json.Decoder(tuple[Step, ...]).decode
 
 
 class RequestLog:
@@ -78,11 +79,23 @@ class RequestLog:
         row["path"] = _encode_path(summary.path).decode()
         self._writer.put(_INSERT, row)
 
+    def get(self, ids: Sequence[int]) -> list[RequestSummary]:
+        """Those of the primary keys that are still stored, in the keys' order."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(requests).where(requests.c.id.in_(ids))).mappings().all()
+        by_id = {row["id"]: row for row in rows}
+        return [_summary(by_id[number]) for number in ids if number in by_id]
+
     def last(self, count: int) -> list[RowMapping]:
         """The newest rows, oldest first."""
         newest = select(requests).order_by(requests.c.id.desc()).limit(count)
         with self._database.reading() as connection:
             return list(reversed(connection.execute(newest).mappings().all()))
+
+
+def _summary(row: RowMapping) -> RequestSummary:
+    fields = {name: row[name] for name in RequestSummary.__struct_fields__}
+    return RequestSummary(**{**fields, "path": _decode_path(row["path"])})
 
 
 def path_of(attempts: Sequence[Attempt]) -> tuple[Step, ...]:
