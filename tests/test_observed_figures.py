@@ -204,6 +204,7 @@ SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
     "stopped": lambda r, a: sum(row["outcome"] == "cancelled" for row in r),
     "answered_share": lambda r, a: rate(len(plain(r, "answered")), len(plain(r, "answered", "failed"))),
     "fallback_rate": lambda r, a: rate(len(rescued(r)), len(plain(r, "answered"))),
+    "failed_share": lambda r, a: rate(len(calls(a, "failed")), len(calls(a, "answered", "failed"))),
     "rescued_share": lambda r, a: rate(len(rescued(r)), len(in_need(r))),
     "cost": lambda r, a: known_sum(row["cost"] for row in r),
     "calls_saved": lambda r, a: sum(row["cached"] for row in a),
@@ -337,12 +338,12 @@ BY_WHOLE = ("availability", "failing_together")
 
 def test_as_many_rows_are_behind_a_value_as_it_counts(traffic: Traffic) -> None:
     for name, figure in FIGURES.items():
-        for key, estimate in figure.of(traffic.view).items() if figure.behind else ():
+        for key, estimate in figure.of(traffic.view).items() if figure.by else ():
             if figure.unit == "share" and name not in BY_WHOLE:
                 expected = round((estimate.value or 0) * estimate.rows)
             else:
                 expected = estimate.rows + estimate.unknown
-            assert len(figure.behind.of(traffic.view, key)) == expected, (name, key)
+            assert len(figure.behind(traffic.view, key)) == expected, (name, key)
 
 
 # --- At the edges ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -22,24 +22,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Those that a distribution is drawn from."""
 
 
-class Behind(NamedTuple):
-    """Which rows a figure's values count.
-
-    Attributes:
-        rows: the slice of a view.
-        keys: the keys whose values count a row of this kind, or their first parts.
-    """
-
-    rows: Callable[[View], Slice[Any]]
-    keys: Callable[[Any], Iterable[Key]]
-
-    def of(self, view: View, key: Key) -> Slice[Any]:
-        """The rows behind the value of a key."""
-
-        def counts(kind: Any) -> bool:
-            return any(key[: len(found)] == found for found in self.keys(kind))
-
-        return self.rows(view).where(counts, None, None)
+Behind: TypeAlias = Callable[[View, Key], Slice[Any]]
 
 
 class Figure(NamedTuple):
@@ -50,7 +33,8 @@ class Figure(NamedTuple):
         by: what its keys hold, one name a part; nothing for a single value, whose key is ().
         meaning: one sentence for people.
         of: its values in a view.
-        behind: the rows that its values count; None for a single value.
+        behind: the rows that a key's value counts (of a quantile's key the first parts are enough); all requests where
+            nothing else is said.
     """
 
     name: str
@@ -58,17 +42,32 @@ class Figure(NamedTuple):
     by: tuple[str, ...]
     meaning: str
     of: Callable[[View], Mapping[Key, Estimate]]
-    behind: Behind | None = None
+    behind: Behind
 
 
 FIGURES: dict[str, Figure] = {}
 
 
-def _single(unit: str) -> Callable[[Callable[[View], Estimate]], Callable[[View], Estimate]]:
+def _requests(keys: Callable[[RequestKind], Iterable[Key]]) -> Behind:
+    return lambda view, key: view.requests.where(_counting(key, keys), None, None)
+
+
+def _attempts(keys: Callable[[AttemptKind], Iterable[Key]]) -> Behind:
+    return lambda view, key: view.attempts.where(_counting(key, keys), None, None)
+
+
+def _counting(key: Key, keys: Callable[[Any], Iterable[Key]]) -> Callable[[Any], bool]:
+    """Whether a row of a kind counts for a key."""
+    return lambda kind: any(key[: len(found)] == found for found in keys(kind))
+
+
+def _single(
+    unit: str, behind: Behind = _requests(kinds.every)
+) -> Callable[[Callable[[View], Estimate]], Callable[[View], Estimate]]:
     """Registers a figure of one value; its sentence is the function's."""
 
     def register(of: Callable[[View], Estimate]) -> Callable[[View], Estimate]:
-        FIGURES[of.__name__] = Figure(of.__name__, unit, (), of.__doc__ or "", lambda view: {(): of(view)})
+        FIGURES[of.__name__] = Figure(of.__name__, unit, (), of.__doc__ or "", lambda view: {(): of(view)}, behind)
         return of
 
     return register
@@ -84,14 +83,6 @@ def _keyed(
         return of
 
     return register
-
-
-def _requests(keys: Callable[[RequestKind], Iterable[Key]]) -> Behind:
-    return Behind(lambda view: view.requests, keys)
-
-
-def _attempts(keys: Callable[[AttemptKind], Iterable[Key]]) -> Behind:
-    return Behind(lambda view: view.attempts, keys)
 
 
 def _counted(rows: Slice[Kind], keys: Callable[[Kind], Iterable[Key]]) -> Counter[Key]:
@@ -153,6 +144,13 @@ def answered_share(view: View) -> Estimate:
     return share(view.requests.count(kinds.is_answered), view.requests.count(kinds.is_over))
 
 
+@_single("share", behind=_attempts(kinds.failed_call))
+def failed_share(view: View) -> Estimate:
+    """Of all calls that were not stopped, those that failed."""
+    ended = _counted(view.attempts, kinds.ended_call)
+    return share(sum(count for (reason,), count in ended.items() if reason is not None), ended.total())
+
+
 @_single("share")
 def fallback_rate(view: View) -> Estimate:
     """Of the plain requests that were answered, those that a fallback answered."""
@@ -165,7 +163,7 @@ def rescued_share(view: View) -> Estimate:
     return share(view.requests.count(kinds.is_rescued), view.requests.count(kinds.is_in_need))
 
 
-@_single("US dollars")
+@_single("US dollars", behind=_requests(kinds.every))
 def cost(view: View) -> Estimate:
     """What all requests cost, failed attempts included, as far as it is known."""
     return total_of(view.requests.values("cost"))
@@ -189,7 +187,7 @@ def dollars_saved(view: View) -> Estimate:
     return total_of(view.attempts.values("cost", kinds.is_hit))
 
 
-@_single("tokens/s")
+@_single("tokens/s", behind=_attempts(kinds.answered_call))
 def tokens_per_second(view: View) -> Estimate:
     """The median, over calls that answered, of output tokens a second after the first one."""
     tokens, latency, ttft = (
@@ -202,23 +200,19 @@ def tokens_per_second(view: View) -> Estimate:
 # --- By quantile, model, category or place ---------------------------------------------------------
 
 
-def _answered(kind: RequestKind) -> Iterable[Key]:
-    return [()] if kinds.is_answered(kind) or kinds.is_timed_out(kind) else []
-
-
 def _waited(view: View, measure: str) -> Mapping[Key, Estimate]:
     """What plain answers took, as their users saw it."""
     values = view.requests.values(measure, kinds.is_answered)
     return by_quantile((), with_late(values, view.requests.count(kinds.is_timed_out)), (0.5, 0.95))
 
 
-@_keyed("seconds", "quantile", behind=_requests(_answered))
+@_keyed("seconds", "quantile", behind=_requests(kinds.timed))
 def latency(view: View) -> Mapping[Key, Estimate]:
     """The time within which a share of plain requests was answered, waits and failed attempts included."""
     return _waited(view, "latency")
 
 
-@_keyed("seconds", "quantile", behind=_requests(_answered))
+@_keyed("seconds", "quantile", behind=_requests(kinds.timed))
 def first_token(view: View) -> Mapping[Key, Estimate]:
     """The time within which a share of plain requests had the first token of their answer, likewise."""
     return _waited(view, "ttft")

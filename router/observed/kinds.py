@@ -47,6 +47,16 @@ def is_timed_out(kind: RequestKind) -> bool:
     return is_plain(kind) and kind.outcome == "failed" and bool(kind.path) and kind.path[-1].reason in TIMED_OUT
 
 
+def every(_: RequestKind) -> Iterator[Key]:
+    yield ()
+
+
+def timed(kind: RequestKind) -> Iterator[Key]:
+    """Whether its time is known, or longer than anybody waited."""
+    if is_answered(kind) or is_timed_out(kind):
+        yield ()
+
+
 def ending(kind: RequestKind) -> Iterator[Key]:
     """What became of it: one of eight ends."""
     if kind.outcome == "cancelled":
@@ -132,6 +142,16 @@ def is_late_call(kind: AttemptKind) -> bool:
 
 def is_hit(kind: AttemptKind) -> bool:
     return kind.cached and kind.outcome == "answered"
+
+
+def answered_call(kind: AttemptKind) -> Iterator[Key]:
+    if is_answered_call(kind):
+        yield ()
+
+
+def failed_call(kind: AttemptKind) -> Iterator[Key]:
+    if is_call(kind) and kind.outcome == "failed":
+        yield ()
 
 
 def ended_call(kind: AttemptKind) -> Iterator[Key]:

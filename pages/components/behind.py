@@ -1,0 +1,149 @@
+"""What is behind a mark: its requests or calls, each with its trace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from router.lab import Lab
+from router.observed import FIGURES, RequestKind
+from router.observed.view import Slice
+from router.store import Observation, RequestSummary, Store
+from router.words import dollars, place
+
+from components.filters import when
+from components.markdown import label
+from components.shown import Mark, Shown
+from components.trace import draw_trace
+
+PAGE = 25
+"""Rows of one page of the list."""
+
+_ORDERS = {"Newest": None, "Slowest": "latency", "Costliest": "cost"}
+
+
+@st.dialog("Behind this mark", width="large", position="right", icon=":material/search:")
+def open_mark(lab: Lab, shown: Shown, mark: Mark) -> None:
+    """A drawer with the requests or calls that a mark counts, and the trace of the one that is chosen."""
+    rows = shown.behind(mark)
+    ofwhat = "requests" if rows.rows.kinds and isinstance(rows.rows.kinds[0], RequestKind) else "calls"
+    st.markdown(f"**{len(rows):,} {ofwhat}** · {label(_title(shown, mark))}")
+    kept = rows.take(np.flatnonzero(rows.id > 0))
+    if len(kept) < len(rows):
+        st.caption(f"{len(rows) - len(kept):,} of them are older: only hourly summaries are kept of these.")
+    if not len(kept) or lab.store is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        order = st.segmented_control("Order", list(_ORDERS), default="Newest", required=True, key="behind_order",
+                                     label_visibility="collapsed")  # fmt: skip
+        page = st.pagination(-(-len(kept) // PAGE), key=f"behind_page_{mark}_{order}") if len(kept) > PAGE else 1
+    ids = _ordered(kept, _ORDERS[order or "Newest"])[(page - 1) * PAGE : page * PAGE]
+    if ofwhat == "requests":
+        found = lab.store.requests.get(ids)
+        frame, requests = pd.DataFrame([_request_row(each) for each in found]), [each.request_id for each in found]
+    else:
+        seen = lab.store.observations.get(ids)
+        frame, requests = pd.DataFrame([_call_row(each) for each in seen]), [each.request_id for each in seen]
+    chosen = st.dataframe(
+        frame,
+        hide_index=True,
+        height=min(38 + 35 * len(frame), 320),
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"behind_{mark}_{order}_{page}",
+        placeholder="–",
+        alt=f"{ofwhat.capitalize()} {(page - 1) * PAGE + 1} to {(page - 1) * PAGE + len(frame)}",
+        column_config={
+            "time": st.column_config.DatetimeColumn(format="D MMM HH:mm:ss", pinned=True, width=120),
+            "latency": st.column_config.NumberColumn(format="%.2f s"),
+            "first token": st.column_config.NumberColumn(format="%.2f s"),
+        },
+    ).selection.rows
+    if chosen and chosen[0] < len(requests):
+        draw_request(lab.store, requests[chosen[0]])
+    else:
+        st.caption("Choose a row to see its trace.")
+
+
+def draw_request(store: Store, request_id: str) -> None:
+    """A request's attempts on one time line, with the reason of every fallback."""
+    seen = store.observations.of_request(request_id)
+    if not seen:
+        st.caption("Nothing is stored of its attempts.")
+        return
+    first = seen[0]
+    asked = f"{first.category}" if first.category else first.attempt.model
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Trace** · {label(asked)} · {first.source}", width="stretch")
+        with st.popover("JSON", icon=":material/data_object:", type="tertiary"):
+            st.code(_as_json(seen), language="json", height=360)
+    draw_trace([each.attempt for each in seen])
+
+
+def _as_json(seen: list[Observation]) -> str:
+    first = seen[0]
+    whole = {
+        "request_id": first.request_id,
+        "category": first.category,
+        "chain": first.chain,
+        "source": first.source,
+        "attempts": [msgspec.to_builtins(each.attempt) for each in seen],
+    }
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode()
+
+
+def _title(shown: Shown, mark: Mark) -> str:
+    parts = [FIGURES[mark.figure].meaning]
+    named = dict(zip(FIGURES[mark.figure].by, mark.key, strict=False))
+    named.pop("quantile", None)
+    if "place" in named:
+        named["place"] = place(int(named["place"]))  # type: ignore[call-overload]
+    parts += [str(value) for name, value in named.items() if value is not None and name != "stage"]
+    if mark.split == "time":
+        start = float(mark.part)  # type: ignore[arg-type]
+        parts.append(f"{when(start):%d %b %H:%M} to {when(start + shown.width):%d %b %H:%M}")
+    elif mark.split:
+        parts.append(str(mark.part))
+    return " · ".join(parts)
+
+
+def _ordered(rows: Slice[Any], measure: str | None) -> list[int]:
+    """The rows' keys, newest or largest first; what is not known comes last."""
+    by = rows.started if measure is None else np.nan_to_num(rows.pick(rows.rows.measures[measure]), nan=-1)
+    found: list[int] = rows.id[np.argsort(-by, kind="stable")].tolist()
+    return found
+
+
+def _request_row(request: RequestSummary) -> dict[str, Any]:
+    failed = [step for step in request.path if step.outcome == "failed"]
+    return {
+        "time": when(request.started),
+        "category": request.category or "–",
+        "outcome": request.outcome + (" (cache)" if request.cached else ""),
+        "model": request.model or "–",
+        "place": place(request.place) if request.place is not None else "–",
+        "failed before": ", ".join(f"{step.model} ({step.reason})" for step in failed) or "–",
+        "latency": request.latency,
+        "first token": request.ttft,
+        "cost": dollars(request.cost),
+    }
+
+
+def _call_row(seen: Observation) -> dict[str, Any]:
+    attempt = seen.attempt
+    return {
+        "time": when(attempt.started),
+        "model": attempt.model,
+        "outcome": attempt.outcome,
+        "reason": attempt.reason or "–",
+        "try": attempt.number,
+        "place": place(attempt.place),
+        "latency": attempt.latency,
+        "first token": attempt.ttft,
+        "tokens": attempt.usage.completion_tokens if attempt.usage else None,
+        "cost": dollars(attempt.cost),
+    }

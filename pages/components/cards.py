@@ -1,0 +1,191 @@
+"""A chart in its card: title, what it says, its table with a download, and the requests behind each mark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from router.observed import FIGURES
+
+from components import charts
+from components.shown import Mark, Marks, Shown, joined
+
+MARK = "dashboard_mark"
+"""Where in the session the mark lies that was clicked."""
+
+
+class Card(NamedTuple):
+    """A chart of the dashboard.
+
+    Attributes:
+        name: of its widgets and its download.
+        figures: those of the registry that it draws, for what it says of itself.
+        marks: its rows.
+        draw: its picture.
+        note: how to read it, where the figures' sentences do not say it.
+    """
+
+    name: str
+    title: str
+    figures: tuple[str, ...]
+    marks: Callable[[Shown], Marks]
+    draw: Callable[[Shown, pd.DataFrame], alt.Chart | alt.LayerChart]
+    note: str = ""
+
+
+CHOICES = Card("chosen", "Who answers", ("chosen",), lambda shown: shown.marks("chosen"), charts.chosen)
+REQUESTS = Card("endings", "Requests", ("endings",), lambda shown: shown.marks("endings", "time"), charts.endings)
+LATENCY = Card(
+    "latency",
+    "Latency by model",
+    ("call_latency",),
+    lambda shown: shown.marks("call_latency"),
+    charts.latency,
+    "The box holds the middle half of the calls, its line the median; the thin line reaches from p5 to p95, the dot is"
+    " p99.",
+)
+SPEED = Card(
+    "speed", "Tokens/s", ("tokens_per_second",), lambda shown: shown.marks("tokens_per_second", "model"), charts.speed
+)
+FAILURES = Card(
+    "failures", "Failures by model", ("failures_by_model",), lambda shown: shown.marks("failures_by_model"),
+    charts.failures,
+    f"The {charts.REASONS_OF_MODEL} most frequent, each with its interval of 95 % (Wilson); all are in the table.",
+)  # fmt: skip
+FAILURES_OVER_TIME = Card(
+    "failures_over_time",
+    "Failures over time",
+    ("failures", "failed_share"),
+    lambda shown: joined(shown.marks("failures", "time"), shown.marks("failed_share", "time")),
+    charts.failures_over_time,
+    "The thin line is the interval of 95 % (Wilson) of all failures together.",
+)
+AVAILABILITY = Card(
+    "availability",
+    "Availability, and what each fallback added",
+    ("availability", "rescues"),
+    lambda shown: joined(shown.marks("availability"), shown.marks("rescues")),
+    charts.availability,
+)
+TOGETHER = Card(
+    "together", "Failing together", ("failing_together",), lambda shown: shown.marks("failing_together"),
+    charts.together, "A fallback that fails where its primary does is none.",
+)  # fmt: skip
+COST = Card("cost", "Cost by category", ("cost_of_calls",), lambda shown: shown.marks("cost_of_calls"), charts.cost)
+COST_OVER_TIME = Card(
+    "spent", "Cost over time", ("cost",), lambda shown: shown.marks("cost", "time"), charts.cost_over_time
+)
+
+
+def draw_card(shown: Shown, card: Card) -> None:
+    """The card."""
+    with st.container(border=True, height="stretch"):
+        marks = _draw_head(shown, card)
+        if not len(marks.frame):
+            st.caption("Nothing of this kind in what is shown.")
+            return
+        chart = card.draw(shown, marks.frame)
+        _draw_chart(chart, card, marks)
+
+
+def draw_latency_over_time(shown: Shown) -> None:
+    """Latency over time, whose quantile can be chosen."""
+    card = Card("latency_over_time", "Latency over time", ("call_latency",), _latencies, charts.latency)
+    with st.container(border=True, height="stretch"):
+        marks = _draw_head(shown, card)
+        quantile = st.segmented_control(
+            "Quantile", [0.5, 0.95, 0.99], default=0.95, required=True, format_func=lambda share: f"p{share * 100:.0f}",
+            key="dashboard_quantile", label_visibility="collapsed",
+        )  # fmt: skip
+        if not len(marks.frame):
+            st.caption("Nothing of this kind in what is shown.")
+            return
+        _draw_chart(charts.latency_over_time(shown, marks.frame, quantile or 0.95), card, marks)
+
+
+def _latencies(shown: Shown) -> Marks:
+    return shown.marks("call_latency", "time")
+
+
+def draw_flow(shown: Shown) -> None:
+    """The way of the requests, from category to end."""
+    card = Card("flow", "From category to outcome", ("flow",), lambda shown: shown.marks("flow"), charts.latency)
+    with st.container(border=True, height="stretch"):
+        marks = _draw_head(shown, card)
+        if not len(marks.frame):
+            st.caption("Nothing of this kind in what is shown.")
+            return
+
+        def click() -> None:
+            edges = [at for each in st.session_state["flow"].selection.selected if each["data_type"] == "edge"
+                     for at in each["data_indices"]]  # fmt: skip
+            if edges:
+                st.session_state[MARK] = marks.marks[edges[0]]
+
+        st.echarts_chart(
+            charts.sankey(shown, marks.frame),
+            height=340,
+            key="flow",
+            on_select=click,
+            alt=_said(card, marks),
+        )
+
+
+def _draw_head(shown: Shown, card: Card) -> Marks:
+    marks = card.marks(shown)
+    meaning = " ".join([*(FIGURES[name].meaning for name in card.figures), card.note]).strip()
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        st.markdown(f"**{card.title}**", help=meaning, width="stretch")
+        table = st.popover("", icon=":material/table:", type="tertiary", key=f"table_{card.name}", on_change="rerun",
+                           help="The table")  # fmt: skip
+        if table.open:
+            with table:
+                _draw_table(card, marks)
+    return marks
+
+
+def _draw_table(card: Card, marks: Marks) -> None:
+    frame = marks.frame.drop(columns=["row"], errors="ignore")
+    if len(frame) and not frame["timed_out"].any():
+        frame = frame.drop(columns=["timed_out"])
+    st.caption("low and high bound the interval of 95 %; rows is what a value rests on.")
+    st.dataframe(frame, hide_index=True, width=560, height=280, placeholder="–", alt=f"{card.title}, as a table")
+    st.download_button(
+        "Download as CSV",
+        lambda: frame.to_csv(index=False),
+        file_name=f"{card.name}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key=f"download_{card.name}",
+        on_click="ignore",
+    )
+
+
+def _draw_chart(chart: Any, card: Card, marks: Marks) -> None:
+    key = f"chart_{card.name}"
+
+    def click() -> None:
+        rows = [point["row"] for point in st.session_state[key].selection.get("mark", [])]
+        if rows:
+            st.session_state[MARK] = marks.marks[int(rows[0])]
+
+    st.altair_chart(chart, key=key, on_select=click, selection_mode="mark", alt=_said(card, marks))
+
+
+def _said(card: Card, marks: Marks) -> str:
+    """The chart in words, for those who cannot see it."""
+    measures = ["value", "low", "high", "rows", "unknown", "row", "timed_out"]
+    largest = marks.frame.nlargest(3, "value")
+    names = largest.drop(columns=measures).astype(object).fillna("all").astype(str).agg(", ".join, axis=1)
+    rows = "; ".join(f"{name}: {value:.3g}" for name, value in zip(names, largest["value"], strict=True))
+    return f"{card.title}, largest first: {rows}"
+
+
+def mark_clicked() -> Mark | None:
+    """The mark that was clicked just now."""
+    mark: Mark | None = st.session_state.pop(MARK, None)
+    return mark
