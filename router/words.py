@@ -48,9 +48,9 @@ def attempt_sentence(attempt: Attempt) -> str:
     again = f" (try {attempt.number})" if attempt.number > 1 else ""
     again += " (fault on demand)" if attempt.injected else ""
     if attempt.outcome == "skipped":
-        return f"passed over: {attempt.detail or attempt.reason}"
+        return f"passed over: {_why(attempt)}"
     if attempt.outcome == "failed":
-        return f"failed{again}: {attempt.detail or attempt.reason}"
+        return f"failed{again}: {_why(attempt)}"
     if attempt.outcome == "cancelled":
         return "stopped" if attempt.latency is None else f"stopped after {seconds(attempt.latency)}"
     if attempt.cached:
@@ -63,6 +63,12 @@ def attempt_sentence(attempt: Attempt) -> str:
         parts.append(f"served by {attempt.served_model}")
     parts.append("shared" if attempt.shared else f"cost {cost(attempt)}")
     return ", ".join(parts)
+
+
+def _why(attempt: Attempt) -> str:
+    """Why it did not answer: its sentence, or what is stored of it."""
+    status = f" (HTTP {attempt.status})" if attempt.status else ""
+    return attempt.detail or f"{(attempt.reason or 'unknown').replace('_', ' ')}{status}"
 
 
 def tokens_per_second(attempt: Attempt) -> float | None:
@@ -96,7 +102,7 @@ def passed_over(attempts: Sequence[Attempt]) -> list[str]:
     for attempt in attempts:
         if attempt.outcome in ("skipped", "failed"):
             verb = "passed over" if attempt.outcome == "skipped" else "failed"
-            reason = (attempt.detail or attempt.reason or "").rstrip(".")
+            reason = _why(attempt).rstrip(".")
             names = models.setdefault(f"{verb}: {reason}.", [])
             if attempt.model not in names:
                 names.append(attempt.model)

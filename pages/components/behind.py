@@ -31,7 +31,7 @@ def open_mark(lab: Lab, shown: Shown, mark: Mark) -> None:
     """A drawer with the requests or calls that a mark counts, and the trace of the one that is chosen."""
     rows = shown.behind(mark)
     ofwhat = "requests" if rows.rows.kinds and isinstance(rows.rows.kinds[0], RequestKind) else "calls"
-    st.markdown(f"**{len(rows):,} {ofwhat}** · {label(_title(shown, mark))}")
+    st.markdown(f"**{len(rows):,} {ofwhat}** · {label(_title(shown, mark))}", help=FIGURES[mark.figure].meaning)
     kept = rows.take(np.flatnonzero(rows.id > 0))
     if len(kept) < len(rows):
         st.caption(f"{len(rows) - len(kept):,} of them are older: only hourly summaries are kept of these.")
@@ -97,18 +97,17 @@ def _as_json(seen: list[Observation]) -> str:
 
 
 def _title(shown: Shown, mark: Mark) -> str:
-    parts = [FIGURES[mark.figure].meaning]
     named = dict(zip(FIGURES[mark.figure].by, mark.key, strict=False))
     named.pop("quantile", None)
     if "place" in named:
         named["place"] = place(int(named["place"]))  # type: ignore[call-overload]
-    parts += [str(value) for name, value in named.items() if value is not None and name != "stage"]
+    parts = [str(value) for name, value in named.items() if value is not None and name != "stage"]
     if mark.split == "time":
         start = float(mark.part)  # type: ignore[arg-type]
         parts.append(f"{when(start):%d %b %H:%M} to {when(start + shown.width):%d %b %H:%M}")
     elif mark.split:
         parts.append(str(mark.part))
-    return " · ".join(parts)
+    return " · ".join(parts) or "all"
 
 
 def _ordered(rows: Slice[Any], measure: str | None) -> list[int]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -13,6 +12,8 @@ from router.observed import FIGURES
 
 from components import charts
 from components.shown import Mark, Marks, Shown, joined
+
+NOTHING = "Nothing of this kind in what is shown."
 
 MARK = "dashboard_mark"
 """Where in the session the mark lies that was clicked."""
@@ -25,7 +26,7 @@ class Card(NamedTuple):
         name: of its widgets and its download.
         figures: those of the registry that it draws, for what it says of itself.
         marks: its rows.
-        draw: its picture.
+        draw: its picture, for Vega-Lite; the flow's for ECharts.
         note: how to read it, where the figures' sentences do not say it.
     """
 
@@ -33,7 +34,7 @@ class Card(NamedTuple):
     title: str
     figures: tuple[str, ...]
     marks: Callable[[Shown], Marks]
-    draw: Callable[[Shown, pd.DataFrame], alt.Chart | alt.LayerChart]
+    draw: Callable[[Shown, pd.DataFrame], Any]
     note: str = ""
 
 
@@ -75,6 +76,15 @@ TOGETHER = Card(
     "together", "Failing together", ("failing_together",), lambda shown: shown.marks("failing_together"),
     charts.together, "A fallback that fails where its primary does is none.",
 )  # fmt: skip
+LATENCY_OVER_TIME = Card(
+    "latency_over_time",
+    "Latency over time",
+    ("call_latency",),
+    lambda shown: shown.marks("call_latency", "time"),
+    charts.latency_over_time,
+    "A triangle at the top: so many timed out that there is no such time.",
+)
+FLOW = Card("flow", "From category to outcome", ("flow",), lambda shown: shown.marks("flow"), charts.sankey)
 COST = Card("cost", "Cost by category", ("cost_of_calls",), lambda shown: shown.marks("cost_of_calls"), charts.cost)
 COST_OVER_TIME = Card(
     "spent", "Cost over time", ("cost",), lambda shown: shown.marks("cost", "time"), charts.cost_over_time
@@ -85,39 +95,33 @@ def draw_card(shown: Shown, card: Card) -> None:
     """The card."""
     with st.container(border=True, height="stretch"):
         marks = _draw_head(shown, card)
-        if not len(marks.frame):
-            st.caption("Nothing of this kind in what is shown.")
-            return
-        chart = card.draw(shown, marks.frame)
-        _draw_chart(chart, card, marks)
+        if len(marks.frame):
+            _draw_chart(shown, card, marks.frame, marks.marks, (card.name,))
+        else:
+            st.caption(NOTHING)
 
 
 def draw_latency_over_time(shown: Shown) -> None:
     """Latency over time, whose quantile can be chosen."""
-    card = Card("latency_over_time", "Latency over time", ("call_latency",), _latencies, charts.latency)
     with st.container(border=True, height="stretch"):
-        marks = _draw_head(shown, card)
+        marks = _draw_head(shown, LATENCY_OVER_TIME)
         quantile = st.segmented_control(
             "Quantile", [0.5, 0.95, 0.99], default=0.95, required=True, format_func=lambda share: f"p{share * 100:.0f}",
             key="dashboard_quantile", label_visibility="collapsed",
         )  # fmt: skip
         if not len(marks.frame):
-            st.caption("Nothing of this kind in what is shown.")
+            st.caption(NOTHING)
             return
-        _draw_chart(charts.latency_over_time(shown, marks.frame, quantile or 0.95), card, marks)
-
-
-def _latencies(shown: Shown) -> Marks:
-    return shown.marks("call_latency", "time")
+        frame = marks.frame[marks.frame["quantile"] == quantile]
+        _draw_chart(shown, LATENCY_OVER_TIME, frame, marks.marks, (LATENCY_OVER_TIME.name, quantile))
 
 
 def draw_flow(shown: Shown) -> None:
     """The way of the requests, from category to end."""
-    card = Card("flow", "From category to outcome", ("flow",), lambda shown: shown.marks("flow"), charts.latency)
-    with st.container(border=True, height="stretch"):
-        marks = _draw_head(shown, card)
+    with st.container(border=True):
+        marks = _draw_head(shown, FLOW)
         if not len(marks.frame):
-            st.caption("Nothing of this kind in what is shown.")
+            st.caption(NOTHING)
             return
 
         def click() -> None:
@@ -127,11 +131,11 @@ def draw_flow(shown: Shown) -> None:
                 st.session_state[MARK] = marks.marks[edges[0]]
 
         st.echarts_chart(
-            charts.sankey(shown, marks.frame),
+            FLOW.draw(shown, marks.frame),
             height=340,
             key="flow",
             on_select=click,
-            alt=_said(card, marks),
+            alt=_said(FLOW, marks.frame),
         )
 
 
@@ -165,21 +169,25 @@ def _draw_table(card: Card, marks: Marks) -> None:
     )
 
 
-def _draw_chart(chart: Any, card: Card, marks: Marks) -> None:
-    key = f"chart_{card.name}"
+def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[Mark], kept: Hashable) -> None:
+    key, kept = f"chart_{card.name}", (kept, st.context.theme.type)
 
     def click() -> None:
         rows = [point["row"] for point in st.session_state[key].selection.get("mark", [])]
         if rows:
-            st.session_state[MARK] = marks.marks[int(rows[0])]
+            st.session_state[MARK] = marks[int(rows[0])]
 
-    st.altair_chart(chart, key=key, on_select=click, selection_mode="mark", alt=_said(card, marks))
+    if kept not in shown.charts:
+        shown.charts[kept] = charts.spec(card.draw, shown, frame)
+    # A copy: Streamlit takes the data out of it.
+    spec = dict(shown.charts[kept])
+    st.vega_lite_chart(spec, key=key, on_select=click, selection_mode="mark", alt=_said(card, frame))
 
 
-def _said(card: Card, marks: Marks) -> str:
+def _said(card: Card, frame: pd.DataFrame) -> str:
     """The chart in words, for those who cannot see it."""
     measures = ["value", "low", "high", "rows", "unknown", "row", "timed_out"]
-    largest = marks.frame.nlargest(3, "value")
+    largest = frame.nlargest(3, "value")
     names = largest.drop(columns=measures).astype(object).fillna("all").astype(str).agg(", ".join, axis=1)
     rows = "; ".join(f"{name}: {value:.3g}" for name, value in zip(names, largest["value"], strict=True))
     return f"{card.title}, largest first: {rows}"

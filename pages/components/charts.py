@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
+from altair.utils.schemapi import debug_mode
 
 from components.shown import Shown
 
@@ -29,6 +30,14 @@ _BAR = "#14988b"
 _CLICKED = "mark"
 _TALL = 260
 """Pixels, of charts over time."""
+
+
+def spec(draw: Callable[[Shown, pd.DataFrame], Any], shown: Shown, frame: pd.DataFrame) -> dict[str, Any]:
+    """A chart as Vega-Lite."""
+    # Each part would be validated when it is made, and the whole again: half a second for a page.
+    with debug_mode(False):
+        found: dict[str, Any] = alt.layer(draw(shown, frame)).to_dict(validate=False)
+    return found
 
 
 def _ink() -> str:
@@ -130,13 +139,14 @@ def cost_over_time(shown: Shown, frame: pd.DataFrame) -> alt.Chart:
     return _columns(shown, pieces, color=alt.value(_BAR), y="US dollars", form="$~s", tips=tips)
 
 
-def latency_over_time(shown: Shown, frame: pd.DataFrame, quantile: float) -> alt.LayerChart:
-    """A quantile of each model's calls, over time; a triangle where it timed out."""
-    frame = frame[frame["quantile"] == quantile]
+def latency_over_time(shown: Shown, frame: pd.DataFrame) -> alt.LayerChart:
+    """Each model's calls, over time; a triangle where they timed out."""
     base = alt.Chart(frame, height=_TALL).encode(x=_when(shown), color=_colors(None, shown.models, "model"))
     known = base.transform_filter("isValid(datum.value)")
     tips = [alt.Tooltip("time:T", format="%d %b %H:%M"), *_tips("model", **_SECONDS_TIPS)]
-    y = alt.Y("value:Q", title="seconds", scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", tickCount=5))
+    y = alt.Y(
+        "value:Q", title="seconds", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~r", tickCount=5)
+    )
     lines = known.mark_line(strokeWidth=1.5, opacity=0.7).encode(y=y)
     points = known.mark_circle(size=36).encode(y=y, opacity=_faded(), tooltip=tips).add_params(_click())
     late = (
@@ -193,7 +203,7 @@ def latency(shown: Shown, frame: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("late:Q", title="timed out from share"),
         ],
     )
-    x = alt.X("p5:Q", title="seconds", scale=alt.Scale(type="log"), axis=alt.Axis(format="~r", tickCount=6))
+    x = alt.X("p5:Q", title="seconds", scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~r", tickCount=6))
     line = base.mark_rule(strokeWidth=1.5).encode(x=x, x2="p95:Q")
     box = base.mark_bar(height=14, cornerRadius=2).encode(x="p25:Q", x2="p75:Q", opacity=_faded()).add_params(_click())
     tick = base.mark_tick(color=_ink(), thickness=2, height=18).encode(x="p50:Q", color=alt.value(_ink()))
@@ -246,7 +256,7 @@ def together(_: Shown, frame: pd.DataFrame) -> alt.LayerChart:
     """Where a model failed, how often the one that was asked next failed too."""
     base = alt.Chart(frame, height=alt.Step(34)).encode(
         y=alt.Y("model:N", title="failed", axis=alt.Axis(labelLimit=150)),
-        x=alt.X("other:N", title="asked next", axis=alt.Axis(labelLimit=110, labelAngle=-30)),
+        x=alt.X("other:N", title="asked next", axis=alt.Axis(labelLimit=110, labelAngle=-30, labelOverlap=False)),
         tooltip=_tips("model", "other", **_SHARE_TIPS),
     )
     heat = base.mark_rect(cornerRadius=2).encode(

@@ -49,7 +49,11 @@ class Marks(NamedTuple):
 
 
 class Shown:
-    """One filter's view, and the figures that were asked of it so far."""
+    """One filter's view, and the figures that were asked of it so far.
+
+    Attributes:
+        charts: those that were made so far, as they are drawn.
+    """
 
     def __init__(self, everything: View, chosen: Filter) -> None:
         self.view = everything.where(chosen)
@@ -58,6 +62,7 @@ class Shown:
         self.span = self._span(chosen)
         self.width = next((w for w in WIDTHS if self.span[1] - self.span[0] <= w * BUCKETS), WIDTHS[-1])
         self._found: dict[tuple[str, Split | None], Marks] = {}
+        self.charts: dict[Hashable, dict[str, Any]] = {}
 
     def _span(self, chosen: Filter) -> tuple[float, float]:
         if chosen.since is not None and chosen.until is not None:
