@@ -178,10 +178,11 @@ def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[M
             st.session_state[MARK] = marks[int(rows[0])]
 
     if kept not in shown.charts:
-        shown.charts[kept] = charts.spec(card.draw, shown, frame)
-    # A copy: Streamlit takes the data out of it.
-    spec = dict(shown.charts[kept])
-    st.vega_lite_chart(spec, key=key, on_select=click, selection_mode="mark", alt=_said(card, frame))
+        shown.charts[kept] = card.draw(shown, frame)
+    picture: charts.Picture = shown.charts[kept]
+    st.vega_lite_chart(
+        picture.frame, picture.spec, key=key, on_select=click, selection_mode="mark", alt=_said(card, frame)
+    )
 
 
 def _said(card: Card, frame: pd.DataFrame) -> str:

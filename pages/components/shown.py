@@ -62,7 +62,7 @@ class Shown:
         self.span = self._span(chosen)
         self.width = next((w for w in WIDTHS if self.span[1] - self.span[0] <= w * BUCKETS), WIDTHS[-1])
         self._found: dict[tuple[str, Split | None], Marks] = {}
-        self.charts: dict[Hashable, dict[str, Any]] = {}
+        self.charts: dict[Hashable, Any] = {}
 
     def _span(self, chosen: Filter) -> tuple[float, float]:
         if chosen.since is not None and chosen.until is not None:
@@ -108,10 +108,6 @@ class Shown:
         """The requests or attempts that a mark counts."""
         view = self._parts[mark.split][mark.part] if mark.split else self.view
         return FIGURES[mark.figure].behind(view, mark.key)
-
-    def bucket(self, start: float) -> tuple[datetime, datetime]:
-        """When a bucket of time begins and ends."""
-        return datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(start + self.width, UTC)
 
 
 def _marks(values: Iterable[tuple[Mark, Estimate]]) -> Marks:
