@@ -6,6 +6,7 @@ They are written as Vega-Lite itself: Altair makes the same, but takes 50 ms or 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -64,10 +65,26 @@ def _name(field: str, order: Sequence[str] | None = None, limit: int = 170, **ax
     return {"field": field, "type": "nominal", "title": None, "sort": order, "axis": {"labelLimit": limit, **axis}}
 
 
-def _colors(field: str, domain: Sequence[str], colors: Sequence[str] | None = None, *, legend: bool = True) -> Spec:
+_LEGEND = {
+    "orient": "top",
+    "columns": {"expr": "width < 300 ? 1 : 3"},
+    "labelLimit": 220,
+    "symbolSize": 60,
+    "symbolOpacity": 1,
+    "offset": 2,
+}
+
+
+def _colors(field: str, domain: Sequence[str], colors: Sequence[str] | None = None) -> Spec:
     scale = {"domain": list(domain)} | ({"range": list(colors)} if colors else {})
-    look = {"orient": "top", "columns": 3, "labelLimit": 220, "symbolSize": 60, "symbolOpacity": 1, "offset": 2}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": look if legend else None}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": _LEGEND}
+
+
+def _models(shown: Shown, frame: pd.DataFrame, *, legend: bool = True) -> Spec:
+    """A model has its colour on all charts, whatever is filtered; the legend names those that are there."""
+    there = set(frame["model"])
+    look = {**_LEGEND, "values": [model for model in shown.models if model in there]} if legend else None
+    return {**_colors("model", shown.models), "legend": look}
 
 
 def _tips(*names: str, numbers: Mapping[str, str]) -> list[Spec]:
@@ -85,7 +102,7 @@ def _step(pixels: int, per: str = "position") -> Spec:
 
 def _when(shown: Shown) -> Spec:
     """The time axis: always the whole span, so that charts stand above each other."""
-    span = [round(shown.span[0] * 1e3), round(shown.span[1] * 1e3)]
+    span = [datetime.fromtimestamp(at, UTC).isoformat() for at in shown.span]
     return {"field": "time", "type": "temporal", "title": None, "axis": {"tickCount": 6}, "scale": {"domain": span}}
 
 
@@ -154,23 +171,26 @@ def latency_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """Each model's calls, over time; a triangle where they timed out."""
     known, late = [{"filter": "isValid(datum.value)"}], [{"filter": "datum.timed_out"}]
     y = _number("value", "seconds", "~r", type="log", nice=False)
-    tips = _tips("time", "model", numbers=_MEASURE)
+    at = {"x": _when(shown), "color": _models(shown, frame)}
     layer = [
-        {"transform": known, "mark": {"type": "line", "strokeWidth": 1.5, "opacity": 0.7}, "encoding": {"y": y}},
+        {"transform": known, "mark": {"type": "line", "strokeWidth": 1.5, "opacity": 0.7}, "encoding": {**at, "y": y}},
         {
             "params": _CLICK,
             "transform": known,
             "mark": {"type": "circle", "size": 36},
-            "encoding": {"y": y, "opacity": _FADED, "tooltip": tips},
+            "encoding": {**at, "y": y, "opacity": _FADED, "tooltip": _tips("time", "model", numbers=_MEASURE)},
         },
         {
             "transform": late,
             "mark": {"type": "point", "shape": "triangle-up", "filled": True, "size": 60},
-            "encoding": {"y": {"value": 6}, "tooltip": _tips("time", "model", "timed_out", numbers={"rows": ",d"})},
+            "encoding": {
+                **at,
+                "y": {"value": 6},
+                "tooltip": _tips("time", "model", "timed_out", numbers={"rows": ",d"}),
+            },
         },
     ]
-    encoding = {"x": _when(shown), "color": _colors("model", shown.models)}
-    return Picture(frame, {"height": _TALL, "encoding": encoding, "layer": layer})
+    return Picture(frame, {"height": _TALL, "layer": layer})
 
 
 # --- By model --------------------------------------------------------------------------------------
@@ -182,7 +202,7 @@ def chosen(shown: Shown, frame: pd.DataFrame) -> Picture:
     lines = frame.drop_duplicates("line").sort_values(["category", "place"], key=_placed)["line"].tolist()
     tips = _tips("category", "place", "model", numbers=_SHARE)
     x = _number("value", "of the category's answers", "~%")
-    return _bars(frame, _name("line", lines), x, _colors("model", shown.models), tips, step=26)
+    return _bars(frame, _name("line", lines), x, _models(shown, frame), tips, step=26)
 
 
 def _placed(column: pd.Series) -> pd.Series:
@@ -194,7 +214,7 @@ def cost(shown: Shown, frame: pd.DataFrame) -> Picture:
     order = frame.groupby("category")["value"].sum().sort_values(ascending=False).index.tolist()
     tips = _tips("category", "model", numbers=_DOLLARS)
     x = _number("value", "US dollars", "$~s")
-    return _bars(frame, _name("category", order), x, _colors("model", shown.models), tips, step=34)
+    return _bars(frame, _name("category", order), x, _models(shown, frame), tips, step=34)
 
 
 def _bars(frame: pd.DataFrame, y: Spec, x: Spec, color: Spec, tips: list[Spec], *, step: int) -> Picture:
@@ -242,7 +262,7 @@ def latency(shown: Shown, frame: pd.DataFrame) -> Picture:
     ]
     encoding = {
         "y": _name("model", wide.sort_values("to_p50")["model"].tolist()),
-        "color": _colors("model", shown.models, legend=False),
+        "color": _models(shown, frame, legend=False),
         "tooltip": tips,
     }
     return Picture(wide, {"height": _step(34), "encoding": encoding, "layer": layer})
@@ -256,7 +276,7 @@ def speed(shown: Shown, frame: pd.DataFrame) -> Picture:
             "mark": {"type": "bar", "height": 14, "cornerRadius": 2},
             "encoding": {
                 "x": _number("value", "tokens/s", "~s", domainMin=0),
-                "color": _colors("model", shown.models, legend=False),
+                "color": _models(shown, frame, legend=False),
                 "opacity": _FADED,
             },
         },
@@ -378,4 +398,5 @@ def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
         "lineStyle": {"color": "gradient", "opacity": 0.35},
         "emphasis": {"focus": "adjacency"},
     }
-    return {"tooltip": {"trigger": "item"}, "series": [series]}
+    narrow = {"query": {"maxWidth": 500}, "option": {"series": [{"label": {"width": 55}, "right": 60}]}}
+    return {"baseOption": {"tooltip": {"trigger": "item"}, "series": [series]}, "media": [narrow]}

@@ -86,11 +86,15 @@ def _count(value: float) -> str:
     return f"{value:,.0f}" if value < 100_000 else f"{value / 1e6:.2f} M" if value >= 1e6 else f"{value / 1e3:.0f} k"
 
 
+def _long(value: float) -> str:
+    return f"{value / 60:.0f} min" if value < 2 * 3600 else f"{value / 3600:,.0f} h"
+
+
 _FORMATS: dict[str, Callable[[float], str]] = {
     "requests": _count,
     "calls": _count,
     "share": lambda value: f"{value:.1%}",
-    "seconds": seconds,
+    "seconds": lambda value: seconds(value) if value < 60 else _long(value),
     "US dollars": dollars,
     "tokens/s": lambda value: f"{value:.0f}",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -52,11 +53,13 @@ class Shown:
     """One filter's view, and the figures that were asked of it so far.
 
     Attributes:
+        models: all there are, those with the most calls first: the order of their colours.
         charts: those that were made so far, as they are drawn.
     """
 
     def __init__(self, everything: View, chosen: Filter) -> None:
         self.view = everything.where(chosen)
+        self.models = _by_calls(everything)
         before = chosen.before()
         self.before = everything.where(before) if before is not None else None
         self.span = self._span(chosen)
@@ -73,14 +76,6 @@ class Shown:
     @cached_property
     def _parts(self) -> Mapping[Split, Mapping[Any, View]]:
         return {"time": self.view.over_time(self.width), "model": self.view.by("model")}
-
-    @cached_property
-    def models(self) -> list[str]:
-        """All models, those with the most calls first: the order of their colours."""
-        counts: dict[str, int] = {}
-        for kind, count in self.view.attempts.kinds():
-            counts[kind.model] = counts.get(kind.model, 0) + count
-        return sorted(counts, key=lambda model: (-counts[model], model))
 
     def one(self, name: str) -> tuple[Estimate, Estimate | None]:
         """A single figure, and the same of the period before."""
@@ -108,6 +103,13 @@ class Shown:
         """The requests or attempts that a mark counts."""
         view = self._parts[mark.split][mark.part] if mark.split else self.view
         return FIGURES[mark.figure].behind(view, mark.key)
+
+
+def _by_calls(view: View) -> list[str]:
+    counts: Counter[str] = Counter()
+    for kind, count in view.attempts.kinds():
+        counts[kind.model] += count
+    return sorted(counts, key=lambda model: (-counts[model], model))
 
 
 def _marks(values: Iterable[tuple[Mark, Estimate]]) -> Marks:
