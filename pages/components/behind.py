@@ -32,16 +32,16 @@ def open_mark(lab: Lab, shown: Shown, mark: Mark) -> None:
     rows = shown.behind(mark)
     ofwhat = "requests" if rows.rows.kinds and isinstance(rows.rows.kinds[0], RequestKind) else "calls"
     st.markdown(f"**{len(rows):,} {ofwhat}** · {label(_title(shown, mark))}", help=FIGURES[mark.figure].meaning)
-    kept = rows.take(np.flatnonzero(rows.id > 0))
-    if len(kept) < len(rows):
-        st.caption(f"{len(rows) - len(kept):,} of them are older: only hourly summaries are kept of these.")
-    if not len(kept) or lab.store is None:
+    kept = int(np.count_nonzero(rows.id > 0))
+    if kept < len(rows):
+        st.caption(f"{len(rows) - kept:,} of them are older: only hourly summaries are kept of these.")
+    if not kept or lab.store is None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         order = st.segmented_control("Order", list(_ORDERS), default="Newest", required=True, key="behind_order",
                                      label_visibility="collapsed")  # fmt: skip
-        page = st.pagination(-(-len(kept) // PAGE), key=f"behind_page_{mark}_{order}") if len(kept) > PAGE else 1
-    ids = _ordered(kept, _ORDERS[order or "Newest"])[(page - 1) * PAGE : page * PAGE]
+        page = st.pagination(-(-kept // PAGE), key=f"behind_page_{mark}_{order}") if kept > PAGE else 1
+    ids = _ordered(rows, _ORDERS[order or "Newest"])[(page - 1) * PAGE : page * PAGE]
     if ofwhat == "requests":
         found = lab.store.requests.get(ids)
         frame, requests = pd.DataFrame([_request_row(each) for each in found]), [each.request_id for each in found]
@@ -111,9 +111,10 @@ def _title(shown: Shown, mark: Mark) -> str:
 
 
 def _ordered(rows: Slice[Any], measure: str | None) -> list[int]:
-    """The rows' keys, newest or largest first; what is not known comes last."""
+    """The keys of the rows that are stored, newest or largest first; what is not known comes last."""
     by = rows.started if measure is None else np.nan_to_num(rows.pick(rows.rows.measures[measure]), nan=-1)
-    found: list[int] = rows.id[np.argsort(-by, kind="stable")].tolist()
+    ids = rows.id[np.argsort(-by, kind="stable")]
+    found: list[int] = ids[ids > 0].tolist()
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from router.messages import Frozen
 from router.observed.columns import AttemptKind, Floats, Kind, RequestKind, Rows
 
 Group = TypeVar("Group", bound=Hashable)
+
+Places: TypeAlias = NDArray[np.int32]
+"""Where rows stand in their table: at ten million rows, wider numbers are 40 MB more for each filter and each split."""
 
 
 class Filter(Frozen, frozen=True, kw_only=True):
@@ -57,7 +60,7 @@ class Slice(Generic[Kind]):
     def __init__(
         self,
         rows: Rows[Kind],
-        places: NDArray[np.intp] | None,
+        places: Places | None,
         masks: dict[Callable[[Kind], bool], NDArray[np.bool_]],
     ) -> None:
         self.rows = rows
@@ -124,14 +127,14 @@ class Slice(Generic[Kind]):
         parts = self.take(self._places_where(holds)).split_by(label)
         return {value: part.values(measure) for value, part in parts.items()}
 
-    def _places_where(self, holds: Callable[[Kind], bool]) -> NDArray[np.intp]:
-        return np.flatnonzero(self.mask(holds)[self.kind])
+    def _places_where(self, holds: Callable[[Kind], bool]) -> Places:
+        return _set_in(self.mask(holds)[self.kind])
 
-    def take(self, which: NDArray[np.intp] | slice) -> Slice[Kind]:
+    def take(self, which: Places | slice) -> Slice[Kind]:
         """The rows at these places of the slice."""
         places = self._places
         if places is None:
-            places = np.arange(len(self.rows.id))[which] if isinstance(which, slice) else which
+            places = np.arange(len(self.rows.id), dtype=np.int32)[which] if isinstance(which, slice) else which
         else:
             places = places[which]
         return Slice(self.rows, places, self._masks)
@@ -143,9 +146,9 @@ class Slice(Generic[Kind]):
             which &= self.started >= since
         if until is not None:
             which &= self.started < until
-        return self if which.all() else self.take(np.flatnonzero(which))
+        return self if which.all() else self.take(_set_in(which))
 
-    def split(self, groups: NDArray[Any]) -> dict[Any, Slice[Kind]]:
+    def split(self, groups: NDArray[np.integer[Any]]) -> dict[Any, Slice[Kind]]:
         """The rows by the whole number that an array (n,) gives for each."""
         order, parts = self._in_groups(groups)
         ordered = self.take(order)
@@ -156,25 +159,32 @@ class Slice(Generic[Kind]):
         labels, of_kind = self._numbered(label)
         return {labels[number]: part for number, part in self.split(of_kind[self.kind]).items()}
 
-    def _numbered(self, label: str) -> tuple[list[Any], NDArray[np.int32]]:
+    def _numbered(self, label: str) -> tuple[list[Any], NDArray[np.integer[Any]]]:
         """The values of a label, and (kinds,) the number of each kind's."""
         of_kind = [getattr(kind, label) for kind in self.rows.kinds]
         labels = list(dict.fromkeys(of_kind))
         numbers = {value: number for number, value in enumerate(labels)}
-        return labels, np.array([numbers[value] for value in of_kind], np.int32)
+        # Numbers of 16 bits are sorted by radix, ten times faster than others.
+        return labels, np.array([numbers[value] for value in of_kind], np.min_scalar_type(len(labels)))
 
     @staticmethod
-    def _in_groups(groups: NDArray[Any]) -> tuple[NDArray[np.intp], dict[int, slice]]:
+    def _in_groups(groups: NDArray[np.integer[Any]]) -> tuple[Places, dict[int, slice]]:
         """The order in which groups stand together, and where each then stands."""
         if not len(groups):
-            return np.zeros(0, np.intp), {}
-        first = groups.min()
-        # Numbers of 16 bits are sorted by radix, ten times faster than others.
-        small = (groups - first).astype(np.uint16 if groups.max() - first < 2**16 else np.int64)
-        order = np.argsort(small, kind="stable")
-        ordered = small[order]
+            return np.zeros(0, np.int32), {}
+        order = np.argsort(groups, kind="stable").astype(np.int32)
+        ordered = groups[order]
         bounds = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(ordered)]
-        return order, {int(ordered[start] + first): slice(start, end) for start, end in pairwise(bounds)}
+        return order, {int(ordered[start]): slice(start, end) for start, end in pairwise(bounds)}
+
+
+def _in_buckets(rows: Slice[Kind], width: float) -> dict[Any, Slice[Kind]]:
+    # Wide numbers are sorted by runs, and rows come nearly in the order of their times.
+    return rows.split(np.floor(rows.started / width).astype(np.int64))
+
+
+def _set_in(mask: NDArray[np.bool_]) -> Places:
+    return np.flatnonzero(mask).astype(np.int32)
 
 
 class View:
@@ -220,13 +230,8 @@ class View:
         Returns:
             By the Unix time of a bucket's beginning.
         """
-        return {
-            number * width: view
-            for number, view in self._pairs(
-                self.requests.split(np.floor(self.requests.started / width)),
-                self.attempts.split(np.floor(self.attempts.started / width)),
-            ).items()
-        }
+        groups = self._pairs(_in_buckets(self.requests, width), _in_buckets(self.attempts, width))
+        return {number * width: view for number, view in groups.items()}
 
     def by(self, label: Literal["category", "model", "source"]) -> dict[str | None, View]:
         """The view by a label; a request's model is the one that answered it, None where none did."""
@@ -235,7 +240,7 @@ class View:
     def _pairs(
         self, requests: dict[Group, Slice[RequestKind]], attempts: dict[Group, Slice[AttemptKind]]
     ) -> dict[Group, View]:
-        nothing = np.zeros(0, np.intp)
+        nothing = np.zeros(0, np.int32)
         no_requests, no_attempts = self.requests.take(nothing), self.attempts.take(nothing)
         groups = sorted({*requests, *attempts}, key=lambda group: (group is not None, group))
         return {group: View(requests.get(group, no_requests), attempts.get(group, no_attempts)) for group in groups}
