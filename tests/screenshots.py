@@ -1,10 +1,12 @@
 """Take the README's pictures from the running app: `just screenshots`.
 
-Everything in them is real: a primary that refuses connections, and the embedded model as its fallback.
+In the first ones everything is real: a primary that refuses connections, and the embedded model as its fallback. The
+dashboard's are of generated traffic.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -12,9 +14,12 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+
+from tests.traffic import write_traffic
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -36,30 +41,45 @@ chains:
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        config = Path(folder) / "models.yaml"
-        config.write_text(MODELS_YAML)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        with tempfile.TemporaryDirectory() as folder, _app(Path(folder)) as url:
+            page = browser.new_page(viewport={"width": 1100, "height": 1000})
+            page.goto(url)
+            _chat(page)
+            page.goto(f"{url}/compare")
+            _compare(page)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / ".lab").mkdir(mode=0o700)
+            write_traffic(Path(folder) / ".lab" / "lab.sqlite", 60_000, until=time.time() - 60)
+            with _app(Path(folder)) as url:
+                for scheme, name in (("light", "dashboard"), ("dark", "dashboard-dark")):
+                    size = {"width": 1300, "height": 1500}
+                    page = browser.new_context(viewport=size, color_scheme=scheme, timezone_id="UTC").new_page()
+                    page.goto(f"{url}/dashboard")
+                    _dashboard(page, name)
+
+
+@contextlib.contextmanager
+def _app(folder: Path) -> Iterator[str]:
+    """The app on a models.yaml in that folder; yields its address."""
+    config = folder / "models.yaml"
+    config.write_text(MODELS_YAML)
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-        probe.close()
-        app = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "FALLBACK_LAB_CONFIG": str(config)},
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-                page = browser.new_page(viewport={"width": 1100, "height": 1000})
-                page.goto(f"http://127.0.0.1:{port}/")
-                _chat(page)
-                page.goto(f"http://127.0.0.1:{port}/compare")
-                _compare(page)
-        finally:
-            app.terminate()
-            app.wait(timeout=20)
+    app = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "FALLBACK_LAB_CONFIG": str(config)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        app.terminate()
+        app.wait(timeout=20)
 
 
 def _chat(page: Page) -> None:
@@ -86,6 +106,28 @@ def _compare(page: Page) -> None:
     page.get_by_role("button", name="Stop all").wait_for(state="detached", timeout=90_000)
     page.wait_for_timeout(2000)
     page.screenshot(path=IMAGES / "compare.png")
+
+
+def _dashboard(page: Page, name: str) -> None:
+    """On generated traffic; then what is behind a mark."""
+    page.get_by_text("Cost over time", exact=True).wait_for(timeout=60_000)
+    page.wait_for_timeout(4000)
+    page.screenshot(path=IMAGES / f"{name}.png")
+    if name == "dashboard":
+        chart = page.locator(".st-key-chart_chosen").bounding_box()
+        assert chart is not None
+        page.mouse.click(chart["x"] + 0.4 * chart["width"], chart["y"] + 0.203 * chart["height"])
+        row = page.get_by_role("dialog").get_by_test_id("stDataFrame")
+        row.wait_for()
+        page.get_by_role("dialog").get_by_text("Slowest").click()
+        page.set_viewport_size({"width": 1300, "height": 800})
+        page.wait_for_timeout(2500)
+        box = row.bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + 15, box["y"] + 55)
+        page.get_by_text("seconds since the request began").or_(page.get_by_text("Trace")).first.wait_for()
+        page.wait_for_timeout(2500)
+        page.screenshot(path=IMAGES / "trace.png")
 
 
 def _wait_for(url: str) -> None:
