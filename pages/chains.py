@@ -97,7 +97,10 @@ def _draw_chains(lab: Lab, config: Config) -> None:
     lines = chain_lines(lab.observed, config.chains, time.time())
     for category, chain in config.chains.items():
         edit_chain(lab, category, chain, lines=lines[category], general=config.policy, known=known, change=_change)
-    st.caption(f"Under each model: what was observed of it in the last {DAYS} days, with its interval of 95 %.")
+    st.caption(
+        f"Beside each model: what was observed of it in its category in the last {DAYS} days; under each value its"
+        " interval of 95 %, and how many requests it rests on."
+    )
 
 
 def _known(lab: Lab, config: Config) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 import streamlit as st
 
-from router.config import Chain, ChainPolicy
+from router.config import Chain, ChainPolicy, ModelRef
 from router.editing import Draft
 from router.errors import InvalidRequest
 from router.lab import Lab
@@ -18,6 +19,9 @@ from router.words import place
 
 from components.chain import draw_model
 from components.markdown import label
+
+WIDTH = 340
+"""Pixels of a model's name with its buttons: more than a phone has is not taken."""
 
 Change = Callable[[Callable[[Draft], Draft]], None]
 """Takes a change of the draft, or says why it cannot be."""
@@ -52,48 +56,74 @@ def edit_chain(
     """
     with st.container(border=True):
         st.markdown(f"##### {label(category)}", anchors=False)
-        for number in range(len(chain.models)):
-            with st.container(gap="xxsmall"):
-                _draw_row(lab, category, chain, number, change)
-                if line := lines.get(chain.models[number].text):
-                    st.caption(label(_seen(line)))
+        for number, ref in enumerate(chain.models):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                _draw_model(lab, category, chain, number, change)
+                _draw_figures(lines.get(ref.text))
         with st.container(horizontal=True, vertical_alignment="bottom"):
             _draw_add(category, chain, known, change)
             _draw_limits(category, chain, general, change)
             _draw_params(category, chain, change)
 
 
-def _seen(line: ModelLine) -> str:
-    answered, rescued, p50, p95, cost = line.cells()
-    rescues = f" · rescued {rescued}" if line.rescues is not None else ""
-    return f"answered {answered}{rescues} · p50 {p50}, p95 {p95} · cost {cost}"
-
-
-def _draw_row(lab: Lab, category: str, chain: Chain, number: int, change: Change) -> None:
-    names = [ref.text for ref in chain.models]
-    name = names[number]
+def _draw_model(lab: Lab, category: str, chain: Chain, number: int, change: Change) -> None:
+    """Its place, its name with the state of its breaker, and what can be done with it."""
+    ref, names = chain.models[number], [ref.text for ref in chain.models]
+    known = ref.provider in lab.config().providers
 
     def button(icon: str, words: str, models: list[str], *, disabled: bool) -> None:
         st.button(
             icon,
             key=f"chain_{category}_{number}_{words}",
             type="tertiary",
-            help=f"{words} {label(name)}",
+            help=f"{words} {label(ref.text)}",
             disabled=disabled,
             on_click=change,
             args=(lambda draft: draft.with_models(category, models),),
         )
 
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption(place(number), width=72)
-        if chain.models[number].provider in lab.config().providers:
-            draw_model(lab, chain.models[number], number)
-        else:
-            st.badge(label(name), color="gray", help="Its provider is not in force yet")
-        st.space("stretch")
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width=WIDTH):
+        with st.container(gap="xxsmall"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+                st.caption(place(number), width="content")
+                if known:
+                    _draw_breaker(lab, category, ref)
+            if known:
+                draw_model(lab, ref, number)
+            else:
+                st.badge(label(ref.text), color="gray", help="Its provider is not in force yet")
         button(":material/arrow_upward:", "Move up", _moved(names, number, -1), disabled=number == 0)
         button(":material/arrow_downward:", "Move down", _moved(names, number, 1), disabled=number == len(names) - 1)
         button(":material/close:", "Remove", names[:number] + names[number + 1 :], disabled=len(names) == 1)
+
+
+def _draw_breaker(lab: Lab, category: str, ref: ModelRef) -> None:
+    """Until when it is passed over, and the way to have it asked again at once."""
+    breaker = lab.breaker(ref)
+    if breaker.state == "closed":
+        return
+    until = time.strftime("%H:%M:%S", time.localtime(time.time() + (breaker.opens_in or 0)))
+    state = f"passed over until {until}" if breaker.state == "open" else "tried by one call"
+    st.markdown(f":small[:red[{state}]]", width="content")
+    st.button(
+        ":small[Reset]",
+        key=f"reset_{category}_{ref.text}",
+        type="tertiary",
+        help=f"Close the circuit breaker of {label(ref.text)}: it is asked again at once",
+        on_click=lab.reset_breaker,
+        args=(ref,),
+    )
+
+
+def _draw_figures(line: ModelLine | None) -> None:
+    """Its figures side by side, each with its interval and what it is of; aligned with those of the other models."""
+    if line is None:
+        st.caption("No request came to it.")
+        return
+    with st.grid(7, min_column_width=92, gap=("xsmall", "small")):
+        for cell in line.cells():
+            details = " ".join(part for part in (cell.between, cell.of) if part)
+            st.markdown(f":small[:gray[{cell.name}]]  \n**{label(cell.value)}**  \n:small[:gray[{label(details)}]]")
 
 
 def _moved(names: list[str], number: int, step: int) -> list[str]:

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router.lab import Lab
-from router.observed.chains import DAYS, chain_lines
-from router.words import place
+from router.observed.chains import DAYS, UNSEEN, ModelLine, chain_lines
 
 
 @click.command(name="chains")
@@ -25,16 +24,23 @@ def show_chains(config_path: Path, rollback: bool) -> None:
         if rollback:
             version = lab.editor.roll_back()
             click.echo(f"Taken back: {version.why}. {lab.path} is as it was before.")
-        table = Table(title=f"Chains, as seen in the last {DAYS} days", title_justify="left")
-        for heading in ("category", "place", "model", "answered", "rescued", "p50", "p95", "cost"):
+        table = Table(title=f"Chains, as seen in the last {DAYS} days; times are p50, p95", title_justify="left")
+        for heading in ("model", "answered", "rescued", "first\ntoken", "answer", "cost of\na call"):
             table.add_column(heading, overflow="fold")
         chains = lab.config().chains
         lines = chain_lines(lab.observed, chains, time.time())
         for name, chain in chains.items():
-            for number, ref in enumerate(chain.models):
-                line = lines[name].get(ref.text)
-                cells = line.cells() if line is not None else ("–",) * 5
-                table.add_row(Text("" if number else name), place(number), Text(ref.text), *cells)
+            table.add_section()
+            table.add_row(Text(name, style="bold"))
+            for ref in chain.models:
+                table.add_row(Text(ref.text), *_figures(lines[name].get(ref.text, UNSEEN)))
         Console(highlight=False).print(table)
         for notice in lab.notices():
             click.echo(notice, err=True)
+
+
+def _figures(line: ModelLine) -> list[str]:
+    answered, rescued, first_p50, first_p95, p50, p95, cost = line.cells()
+    shares = [f"{cell.value} {cell.of}".strip() for cell in (answered, rescued)]
+    times = ["\n".join(dict.fromkeys((low.value, high.value))) for low, high in ((first_p50, first_p95), (p50, p95))]
+    return [*shares, *times, cost.value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -15,34 +16,77 @@ DAYS = 7
 """Days that the figures beside a chain are of."""
 
 
+class Cell(NamedTuple):
+    """A figure in words.
+
+    Attributes:
+        between: its interval of 95 %; empty where there is none.
+        of: what it is of; likewise.
+    """
+
+    name: str
+    value: str = "–"
+    between: str = ""
+    of: str = ""
+
+
 class ModelLine(NamedTuple):
     """A model's figures in one category, by the names of the registry; None where nothing was seen."""
 
     availability: Estimate | None
     rescues: Estimate | None
+    first_p50: Estimate | None
+    first_p95: Estimate | None
     p50: Estimate | None
     p95: Estimate | None
     cost: Estimate | None
 
-    def cells(self) -> tuple[str, str, str, str, str]:
-        """Answered share with its interval and count, rescued share, p50, p95 and cost, in words."""
-        if self.availability is None or self.availability.value is None:
-            return ("–", "–", "–", "–", "–")
-        low, high = self.availability.low, self.availability.high
-        between = f" ({low:.0%} to {high:.0%})" if low is not None and high is not None else ""
+    def cells(self) -> tuple[Cell, ...]:
+        """What people compare models by: answered, rescued, first token and whole answer, cost of a call."""
         return (
-            f"{self.availability.value:.0%}{between} of {self.availability.rows:,}",
-            "–" if self.rescues is None or self.rescues.value is None else f"{self.rescues.value:.0%}",
-            _time(self.p50),
-            _time(self.p95),
-            "unknown" if self.cost is None or self.cost.value is None else dollars(self.cost.value),
+            _share("answered", self.availability),
+            _share("rescued", self.rescues),
+            _time("first token p50", self.first_p50),
+            _time("first token p95", self.first_p95),
+            _time("answer p50", self.p50),
+            _time("answer p95", self.p95),
+            _cost("cost of a call", self.cost),
         )
 
 
-def _time(estimate: Estimate | None) -> str:
+UNSEEN = ModelLine(*[None] * 7)
+"""The line of a model of which nothing was observed."""
+
+
+def _share(name: str, estimate: Estimate | None) -> Cell:
     if estimate is None or estimate.value is None:
-        return "–"
-    return "timed out" if estimate.value == float("inf") else seconds(estimate.value)
+        return Cell(name)
+    low, high = estimate.low or 0, estimate.high or 0
+    return Cell(name, f"{estimate.value:.0%}", f"{low * 100:.0f} to {high:.0%}", f"of {estimate.rows:,}")
+
+
+def _time(name: str, estimate: Estimate | None) -> Cell:
+    if estimate is None or estimate.value is None:
+        return Cell(name)
+    late, low, high = math.isinf(estimate.value), _finite(estimate.low), _finite(estimate.high)
+    if low is not None and high is not None:
+        number, _, unit = seconds(low).partition(" ")
+        between = f"{number if seconds(high).split()[1:] == [unit] else seconds(low)} to {seconds(high)}"
+    else:
+        between = f"over {seconds(low)}" if low is not None else f"up to {seconds(high)}" if high is not None else ""
+    return Cell(name, "timed out" if late else seconds(estimate.value), between)
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
+
+
+def _cost(name: str, estimate: Estimate | None) -> Cell:
+    if estimate is None:
+        return Cell(name)
+    if estimate.value is None:
+        return Cell(name, "unknown")
+    return Cell(name, dollars(estimate.value / estimate.rows), "", f"{dollars(estimate.value)} for {estimate.rows:,}")
 
 
 def chain_lines(
@@ -60,12 +104,14 @@ def chain_lines(
 
 
 def _lines(part: View, category: str) -> dict[str, ModelLine]:
-    available = FIGURES["availability"].of(part)
-    rescues, latency, cost = (FIGURES[name].of(part) for name in ("rescues", "call_latency", "cost_of_calls"))
+    names = ("availability", "rescues", "call_first_token", "call_latency", "cost_of_calls")
+    available, rescues, first, latency, cost = (FIGURES[name].of(part) for name in names)
     return {
         str(model): ModelLine(
             availability=estimate,
             rescues=rescues.get((model,)),
+            first_p50=first.get((model, 0.5)),
+            first_p95=first.get((model, 0.95)),
             p50=latency.get((model, 0.5)),
             p95=latency.get((model, 0.95)),
             cost=cost.get((category, model)),

@@ -253,10 +253,20 @@ def failures_by_model(view: View) -> Mapping[Key, Estimate]:
 @_keyed("seconds", "model", "quantile", behind=_attempts(kinds.timed_call))
 def call_latency(view: View) -> Mapping[Key, Estimate]:
     """Quantiles of the time that a model's calls took; those that timed out took longer than any."""
+    return _called(view, "latency")
+
+
+@_keyed("seconds", "model", "quantile", behind=_attempts(kinds.timed_call))
+def call_first_token(view: View) -> Mapping[Key, Estimate]:
+    """Quantiles of the time to the first token of a model's calls, likewise."""
+    return _called(view, "ttft")
+
+
+def _called(view: View, measure: str) -> Mapping[Key, Estimate]:
     late: Counter[str] = Counter()
     for kind, count in view.attempts.kinds():
         late[kind.model] += count * kinds.is_late_call(kind)
-    times = view.attempts.values_by("model", "latency", kinds.is_answered_call)
+    times = view.attempts.values_by("model", measure, kinds.is_answered_call)
     found: dict[Key, Estimate] = {}
     for model in late:
         values = with_late(times.get(model, np.empty(0, np.float32)), late[model])
