@@ -16,7 +16,11 @@ from router.observed.chains import DAYS, chain_lines
 
 from components.chain_editor import edit_chain
 from components.lab import lab_or_stop
+from components.limits import edit_limits
 from components.markdown import label
+
+BREAKERS_EVERY = 2.0
+"""Seconds between two looks at the breakers."""
 
 _DRAFT, _PROBLEM = "chains_draft", "chains_problem"
 
@@ -95,18 +99,31 @@ def _save(lab: Lab, draft: Draft, why: str) -> None:
 def _draw_chains(lab: Lab, config: Config) -> None:
     known = _known(lab, config)
     lines = chain_lines(lab.observed, config.chains, time.time())
+    _follow_breakers(lab, _breakers(lab))
     for category, chain in config.chains.items():
         edit_chain(lab, category, chain, lines=lines[category], general=config.policy, known=known, change=_change)
+    edit_limits(config.policy, _change)
     st.caption(
         f"Beside each model: what was observed of it in its category in the last {DAYS} days; under each value its"
         " interval of 95 %, and how many requests it rests on."
     )
 
 
+def _breakers(lab: Lab) -> list[str]:
+    return [lab.breaker(ref).state for chain in lab.config().chains.values() for ref in chain.models]
+
+
+@st.fragment(run_every=BREAKERS_EVERY)
+def _follow_breakers(lab: Lab, drawn: list[str]) -> None:
+    """Draw the page anew once a breaker has opened or closed."""
+    if _breakers(lab) != drawn:
+        st.rerun()
+
+
 def _known(lab: Lab, config: Config) -> list[str]:
     """The models that can be added: those of the file, then those that its providers list."""
     found = [ref.text for chain in config.chains.values() for ref in chain.models]
-    for name in config.providers:
+    for name in lab.config().providers:  # the lists of those in force are known
         prefix = "" if name == config.default_provider else f"{name}:"
         found += [f"{prefix}{model}" for model in sorted(lab.models(name) or ())]
     return list(dict.fromkeys(found))

@@ -82,14 +82,14 @@ class Catalogue:
         base_url = config.providers[provider].base_url
         return base_url is not None and self._lists.is_due(base_url)
 
-    async def read(self, config: Config, provider: str, fetch: Fetch) -> None:
-        """Read a provider's list where that is due.
+    async def read(self, config: Config, provider: str, fetch: Fetch, *, anyway: bool = False) -> None:
+        """Read a provider's list where that is due, or anyway.
 
         Raises:
             ProviderError: it could not be read; an older one stays.
         """
         if (base_url := config.providers[provider].base_url) is not None:
-            await self._lists.read(base_url, fetch)
+            await self._lists.read(base_url, fetch, anyway=anyway)
 
     async def load_prices(self) -> None:
         """Load the published prices in a thread, before they hold up the first call that needs them."""
@@ -128,9 +128,9 @@ class _Lists:
         fresh = kept is not None and 0 <= now - kept.read_at < FRESH_FOR
         return not fresh and not 0 <= now - self._tried.get(base_url, -TRY_AGAIN_AFTER) < TRY_AGAIN_AFTER
 
-    async def read(self, base_url: str, fetch: Fetch) -> None:
+    async def read(self, base_url: str, fetch: Fetch, *, anyway: bool) -> None:
         async with self._reading.setdefault(base_url, asyncio.Lock()):
-            if not self.is_due(base_url):
+            if not anyway and not self.is_due(base_url):
                 return
             try:
                 models = await fetch()

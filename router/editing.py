@@ -67,6 +67,14 @@ class Draft(Frozen, frozen=True, kw_only=True):
         at = ("chains", category, "policy") if list(own) == [name] else ("chains", category, "policy", name)
         return self._with(remove_value(self.text, at))
 
+    def with_limit(self, at: Sequence[str], value: Any) -> Draft:
+        """A limit of all chains, by its path under `policy`.
+
+        Raises:
+            InvalidEdit: the text cannot be changed so in place.
+        """
+        return self._with(set_value(self.text, ("policy", *at), value))
+
     def with_params(self, category: str, params: Mapping[str, Any]) -> Draft:
         """A chain's parameters: all of them.
 

@@ -155,13 +155,13 @@ class Lab:
         """The models that a provider lists, by name; None where its list was never read."""
         return self._catalogue.models(self._config, provider)
 
-    def read_lists(self, providers: Iterable[str]) -> dict[str, str]:
-        """Read the providers' lists of models where that is due, and wait for it.
+    def read_lists(self, providers: Iterable[str], *, anyway: bool = False) -> dict[str, str]:
+        """Read the providers' lists of models where that is due, or anyway, and wait for it.
 
         Returns:
             By provider, why its list could not be read, in a sentence.
         """
-        return self._portal.call(self._read_lists, self._config, sorted(set(providers)))
+        return self._portal.call(self._read_lists, self._config, sorted(set(providers)), anyway)
 
     def breaker(self, ref: ModelRef) -> BreakerView:
         """The state of a model's breaker."""
@@ -293,7 +293,7 @@ class Lab:
             elif at.settings.api_key and not self._catalogue.has_prices and not at.provider.problem():
                 self._in_background(self._catalogue.load_prices())
 
-    async def _read_lists(self, config: Config, providers: Sequence[str]) -> dict[str, str]:
+    async def _read_lists(self, config: Config, providers: Sequence[str], anyway: bool = False) -> dict[str, str]:
         async def fetch(provider: Provider) -> dict[str, ModelFacts]:
             models = dict(await provider.models(config.policy.connect))
             return scrubbed(models, dict[str, ModelFacts], self.keys.scrub_sent)
@@ -301,7 +301,7 @@ class Lab:
         async def read(name: str) -> str | None:
             provider = self._provider(config, name).provider
             try:
-                await self._catalogue.read(config, name, functools.partial(fetch, provider))
+                await self._catalogue.read(config, name, functools.partial(fetch, provider), anyway=anyway)
             except ProviderError as error:
                 return str(error)
             return None

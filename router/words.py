@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.events import Began, Queued, Waiting
+from router.facts import ModelFacts
 from router.handle import Snapshot
 from router.messages import Attempt
 
@@ -36,6 +37,18 @@ def cost(attempt: Attempt) -> str:
     """What a call cost, and who says so: $0.0012, $0.0012 by list price, unknown."""
     by_list = attempt.cost_source == "computed" and attempt.cost
     return dollars(attempt.cost) + (" by list price" if by_list else "")
+
+
+def abilities(facts: ModelFacts) -> str:
+    """What helps to choose a model, as far as it is known: its context, what it takes, and its price."""
+    takes = {"tools": facts.tools, "images": facts.images, "files": facts.files}
+    parts = [f"reads {facts.context:,} tokens"] if facts.context is not None else []
+    parts += [name if does else f"no {name}" for name, does in takes.items() if does is not None]
+    if facts.price is not None:
+        parts.append(f"{dollars(facts.price.input)} in and {dollars(facts.price.output)} out per million tokens")
+    if facts.expires is not None:
+        parts.append(f"ends on {facts.expires}")
+    return " · ".join(parts)
 
 
 def place(number: int) -> str:

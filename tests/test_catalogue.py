@@ -136,6 +136,15 @@ async def test_a_list_that_is_not_due_is_not_read(catalogue: Catalogue, config: 
     assert server.asked == 1
 
 
+async def test_a_list_is_read_anyway_where_somebody_asks_for_it(
+    catalogue: Catalogue, config: Config, server: Server
+) -> None:
+    await fails(catalogue, config, server)
+    server.error = None
+    await catalogue.read(config, "p", server, anyway=True)
+    assert catalogue.models(config, "p") == {"m": LISTED}
+
+
 async def test_what_a_later_list_says_counts(
     catalogue: Catalogue, config: Config, server: Server, clock: Clock
 ) -> None:

@@ -69,6 +69,14 @@ def test_a_chain_gets_a_limit_of_its_own(editor: Editor, category: str) -> None:
     ]
 
 
+def test_all_chains_get_a_limit(editor: Editor) -> None:
+    draft = editor.draft().with_limit(("stall",), 7).with_limit(("breaker", "open_for"), 30)
+    config = editor.check(draft)
+    assert (config.policy.stall, config.policy.retries, config.policy.breaker.open_for) == (7, 1, 30)
+    assert {name: chain.policy.stall for name, chain in config.chains.items()} == {"tools": 7, "code": 5}
+    assert draft.text == TEXT.replace("{retries: 1}", "{retries: 1, stall: 7, breaker: {open_for: 30}}")
+
+
 def test_a_chain_gets_parameters_of_its_own(editor: Editor) -> None:
     draft = editor.draft().with_params("tools", {"top_p": 0.9})
     assert editor.check(draft).chains["tools"].params == {"top_p": 0.9}

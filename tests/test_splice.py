@@ -257,3 +257,42 @@ def test_an_item_that_stays_keeps_its_comment(file: tuple[str, str], items: list
     again = set_items(set_items(text, at, [*old, *(item for item in items if item not in old)]), at, old)
     assert data(again) == data(text)
     assert [line for line in text.splitlines() if "#" in line] == [line for line in again.splitlines() if "#" in line]
+
+
+WAYS_TO_WRITE_A_POLICY = [
+    [],
+    ["policy: {}"],
+    ["policy:"],
+    ["policy: {retries: 1, breaker: {window: 5}}  # short"],
+    ["policy:  # long", "  # above", "  retries: 1   # once", "  breaker:", "    window: 5  # few", "  # below"],
+    ["policy:", "  breaker: {window: 5}", "", "  cache:", "    ttl: 7d"],
+]
+LIMITS = [("retries",), ("first_token",), ("breaker", "window"), ("breaker", "within"), ("cache", "ttl"),
+          ("backoff", "cap")]  # fmt: skip
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> str:
+    """A models.yaml with a policy of any layout, before its chains, behind them, or nowhere."""
+    newline = draw(st.sampled_from(["\n", "\r\n"]))
+    policy = draw(st.sampled_from(WAYS_TO_WRITE_A_POLICY))
+    chains = [f"chains:{draw(comments)}", f"  tools: [a, 'b']{draw(comments)}", "  # the end"]
+    parts = draw(st.permutations([["# head"], policy, chains]))
+    return newline.join(line for part in parts for line in part) + draw(st.sampled_from(["", newline]))
+
+
+@given(policies(), st.sampled_from(LIMITS), st.sampled_from([0.5, 3, "2d"]))
+def test_any_limit_can_be_changed_and_no_other_line_does(text: str, at: tuple[str, ...], value: Any) -> None:
+    after = set_value(text, ("policy", *at), value)
+    wanted = data(text)
+    inner = wanted["policy"] = wanted.get("policy") or {}
+    for key in at[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[at[-1]] = value
+    assert data(after) == wanted
+    assert ("\r" in after) == ("\r" in text)
+    lines = changed(text, after)
+    assert [line[0] for line in lines] in (["+"], ["-", "+"])
+    comment = [line.partition("#")[2] for line in lines if "#" in line]
+    assert len(set(comment)) <= 1  # the one that stood on the line is still there
+    assert after.count("#") == text.count("#")

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import streamlit as st
 
 from router.config import Chain, ChainPolicy, ModelRef
-from router.editing import Draft
-from router.errors import InvalidRequest
+from router.errors import ConfigError, InvalidRequest
 from router.lab import Lab
 from router.observed.chains import ModelLine
 from router.tools import read_params
-from router.words import place
+from router.words import abilities, place
 
 from components.chain import draw_model
+from components.limits import Change, edit_own_limits
+from components.lists import read_lists
 from components.markdown import label
 
 WIDTH = 340
 """Pixels of a model's name with its buttons: more than a phone has is not taken."""
 
-Change = Callable[[Callable[[Draft], Draft]], None]
-"""Takes a change of the draft, or says why it cannot be."""
+WIDTH = 340
+"""Pixels of a model's name with its buttons: more than a phone has is not taken."""
 
 LIMITS: Mapping[str, str] = {
     "first_token": "First token, in seconds",
@@ -57,12 +58,12 @@ def edit_chain(
     with st.container(border=True):
         st.markdown(f"##### {label(category)}", anchors=False)
         for number, ref in enumerate(chain.models):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
                 _draw_model(lab, category, chain, number, change)
                 _draw_figures(lines.get(ref.text))
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _draw_add(category, chain, known, change)
-            _draw_limits(category, chain, general, change)
+            _draw_add(lab, category, chain, known, change)
+            edit_own_limits(category, chain.policy, general, change)
             _draw_params(category, chain, change)
 
 
@@ -132,51 +133,43 @@ def _moved(names: list[str], number: int, step: int) -> list[str]:
     return moved
 
 
-def _draw_add(category: str, chain: Chain, known: list[str], change: Change) -> None:
-    names = [ref.text for ref in chain.models]
+def _draw_add(lab: Lab, category: str, chain: Chain, known: list[str], change: Change) -> None:
+    names, key = [ref.text for ref in chain.models], f"add_{category}"
 
     def add() -> None:
-        if model := st.session_state[f"add_{category}"]:
-            change(lambda draft: draft.with_models(category, [*names, model.strip()]))
-        st.session_state[f"add_{category}"] = None
+        change(lambda draft: draft.with_models(category, [*names, model]))
+        st.session_state[key] = None
 
-    st.selectbox(
-        "Add a model",
-        [model for model in known if model not in names],
-        index=None,
-        key=f"add_{category}",
-        placeholder="Add a model",
-        accept_new_options=True,
-        on_change=add,
-        label_visibility="collapsed",
-        width=320,
-    )
-
-
-def _draw_limits(category: str, chain: Chain, general: ChainPolicy, change: Change) -> None:
-    with st.popover("Limits", icon=":material/timer:"):
-        st.caption("An empty field takes the limit of all chains.")
-        for name, words in LIMITS.items():
-            usual, own = getattr(general, name), getattr(chain.policy, name)
-            key = f"limit_{category}_{name}_{own}"
-            # Not as `value`: a field that begins with a number cannot be emptied.
-            st.session_state.setdefault(key, own if own != usual else None)
-            value = st.number_input(
-                words,
-                min_value=0 if name == "retries" else 0.1,
-                value=None,
-                step=1 if name == "retries" else None,
-                placeholder=f"{usual:g}, as all chains",
-                key=key,
-            )
-            if (value if value is not None else usual) != own:
-                change(_limit(category, name, value))
-                st.rerun()
+    with st.popover("Add a model", icon=":material/add:"):
+        chosen = st.selectbox(
+            "Model",
+            [model for model in known if model not in names],
+            index=None,
+            key=key,
+            placeholder="Search, or type provider:model",
+            accept_new_options=True,
+            width=WIDTH,
+        )
+        model = (chosen or "").strip()
+        if model:
+            st.caption(label(_abilities(lab, model)))
+        st.button(
+            f"Add as {place(len(names))}",
+            key=f"{key}_now",
+            type="primary",
+            icon=":material/add:",
+            disabled=not model,
+            on_click=add,
+        )
+        read_lists(lab, category)
 
 
-def _limit(category: str, name: str, value: float | None) -> Callable[[Draft], Draft]:
-    whole = int(value) if value is not None and value == int(value) else value
-    return lambda draft: draft.with_policy(category, name, whole)
+def _abilities(lab: Lab, model: str) -> str:
+    try:
+        facts = lab.facts(lab.config().single(model).models[0])
+    except ConfigError as error:
+        return str(error)
+    return abilities(facts) or "Nothing is known of it: its provider's list was not read, or does not name it."
 
 
 def _draw_params(category: str, chain: Chain, change: Change) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from router.lab import open_lab
+from router.messages import Request
 from tests.pages.conftest import OpenApp, look, texts
+from tests.upstream import Upstream, chain_yaml, models, status
 
 TEXT = """\
 default_provider: p
@@ -37,6 +43,15 @@ def click(app: AppTest, key: str) -> AppTest:
     return look(app)
 
 
+def drawn(app: AppTest) -> list[str]:
+    """The models, as they are drawn."""
+    return [
+        re.split(r"[ \[]", element.value.removesuffix("]"))[-1]
+        for element in app.markdown
+        if "-badge[" in element.value
+    ]
+
+
 def diff(app: AppTest) -> list[str]:
     """The lines of the diff that is shown; none where nothing is to be saved."""
     shown = [block.value for block in app.code if block.language == "diff"]
@@ -49,8 +64,7 @@ def saved(app: AppTest, home: Path) -> str:
 
 
 def test_a_chain_is_drawn_in_its_order(page: AppTest) -> None:
-    badges = [element.value.removesuffix("]").split()[-1] for element in page.markdown if "-badge[" in element.value]
-    assert badges == ["one", "two", "three", "one"]
+    assert drawn(page) == ["one", "two", "three", "one"]
 
 
 def test_a_model_moves_up_and_its_comment_with_it(home: Path, page: AppTest) -> None:
@@ -70,7 +84,7 @@ def test_the_last_model_cannot_be_removed(page: AppTest) -> None:
 
 def test_a_model_is_added(page: AppTest) -> None:
     page.selectbox(key="add_code").select("two")
-    assert diff(look(page)) == ["-  code: {models: [one]}", "+  code: {models: [one, two]}"]
+    assert diff(click(look(page), "add_code_now")) == ["-  code: {models: [one]}", "+  code: {models: [one, two]}"]
 
 
 def test_a_limit_of_its_own_is_set_and_taken_back(page: AppTest) -> None:
@@ -79,6 +93,59 @@ def test_a_limit_of_its_own_is_set_and_taken_back(page: AppTest) -> None:
     assert diff(look(page)) == ["-  code: {models: [one]}", "+  code: {models: [one], policy: {stall: 5}}"]
     next(field for field in page.number_input if (field.key or "").startswith("limit_code_stall")).set_value(None)
     assert diff(look(page)) == []
+
+
+def field(app: AppTest, key: str) -> Any:
+    """The number whose key begins so: it ends with the value that is shown."""
+    return next(number for number in app.number_input if (number.key or "").startswith(key))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "lines"),
+    [
+        ("general_retries", 3, ["+policy: {retries: 3}"]),
+        ("general_backoff.base", 0.25, ["+policy: {backoff: {base: 0.25}}"]),
+        ("general_breaker.open_for", 30.0, ["+policy: {breaker: {open_for: 30}}"]),
+        ("general_cache.ttl", 1.0, ["+policy: {cache: {ttl: 1d}}"]),
+        ("general_cache.size_limit", 0.5, ["+policy: {cache: {size_limit: 0.5GB}}"]),
+    ],
+)
+def test_a_limit_of_all_chains_is_set(page: AppTest, key: str, value: float, lines: list[str]) -> None:
+    field(page, key).set_value(value)
+    assert diff(look(page)) == lines
+    assert not page.error
+    assert field(page, key).value == value
+
+
+def test_a_limit_of_all_chains_is_that_of_each_chain_without_its_own(page: AppTest) -> None:
+    field(page, "limit_tools_stall").set_value(5)
+    field(look(page), "general_stall").set_value(7)
+    look(page)
+    assert [field(page, f"limit_{name}_stall").value for name in ("tools", "code")] == [5, None]
+    assert field(page, "limit_code_stall").placeholder == "7, as all chains"
+
+
+def test_a_limit_of_all_chains_cannot_be_emptied(page: AppTest) -> None:
+    field(page, "general_stall").set_value(None)
+    assert (diff(look(page)), field(page, "general_stall").value) == ([], 10)
+
+
+def test_what_comes_after_a_content_policy_rejection_is_chosen(page: AppTest) -> None:
+    page.button_group(key="general_on_content_filter_stop").set_value("next")
+    assert diff(look(page)) == ["+policy: {on_content_filter: next}"]
+
+
+def test_a_limit_that_cannot_be_changed_in_place_is_said_once_and_stays(open_app: OpenApp) -> None:
+    app = open_app(
+        TEXT.replace("  code: {models: [one]}\n", "  code: {models: [one], policy: *own}\n").replace(
+            "  tools:\n", "  other: {models: [one], policy: &own {stall: 5}}\n  tools:\n"
+        )
+    )
+    app.switch_page("chains.py")
+    field(look(app), "limit_code_stall").set_value(6)
+    (error,) = look(app).error
+    assert "cannot be changed in place" in error.value
+    assert (diff(app), field(app, "limit_code_stall").value) == ([], 5)
 
 
 def test_the_whole_file_is_changed_as_text_and_checked(page: AppTest) -> None:
@@ -125,3 +192,69 @@ def test_a_file_that_somebody_broke_can_be_mended_here(home: Path, page: AppTest
     area.set_value(TEXT)
     assert saved(look(page), home) == TEXT
     assert "Traceback" not in " ".join(texts(page))
+
+
+# --- Models to add ---------------------------------------------------------------------------------
+
+
+def with_lists(upstream: Upstream) -> str:
+    """Two providers beside the embedded model: one that lists its models, and one whose key is missing."""
+    keyless = {"protocol": "openai", "base_url": upstream.base_url + "/other", "api_key": "${NO_SUCH_KEY}"}
+    text = msgspec.json.decode(chain_yaml(upstream, "one"))
+    return msgspec.json.encode({**text, "providers": {**text["providers"], "keyless": keyless}}).decode()
+
+
+def test_the_providers_lists_are_read_when_asked_for_and_searched(upstream: Upstream, open_app: OpenApp) -> None:
+    pricing = {"prompt": "0.0000005", "completion": "0.000002"}
+    facts = {"context_length": 200_000, "supported_parameters": ["tools"], "pricing": pricing}
+    upstream.script_models(models({"id": "a/listed", **facts}, {"id": "one"}))
+    app = open_app(with_lists(upstream))
+    app.switch_page("chains.py")
+    assert (look(app).selectbox(key="add_chat").options, upstream.listings) == ([], [])
+    click(app, "lists_chat")
+    assert [caption.value for caption in app.caption if caption.value.startswith("keyless")] == [
+        "keyless: NO\\_SUCH\\_KEY is not set"
+    ]
+    app.selectbox(key="add_chat").select("a/listed")
+    assert "reads 200,000 tokens · tools · \\$0.50 in and \\$2.00 out per million tokens" in texts(look(app))
+    click(app, "add_chat_now")
+    assert [name for name in drawn(app) if name.endswith("listed")] == ["a/listed"]
+
+
+def test_a_list_that_cannot_be_read_is_said_and_tried_again_when_asked_for(
+    upstream: Upstream, open_app: OpenApp
+) -> None:
+    upstream.script_models(status(500))
+    app = open_app(with_lists(upstream))
+    app.switch_page("chains.py")
+    click(look(app), "lists_chat")
+    said = [caption.value for caption in app.caption if caption.value.startswith("local: ")]
+    assert len(said) == 1
+    upstream.script_models(models({"id": "late"}))
+    assert click(app, "lists_chat").selectbox(key="add_chat").options == ["late"]
+    assert not [caption.value for caption in app.caption if caption.value.startswith("local: ")]
+
+
+def test_a_provider_that_is_not_in_force_yet_can_be_written_and_used(page: AppTest) -> None:
+    area = next(area for area in page.text_area if (area.key or "").startswith("chains_text_"))
+    more = '  q: {protocol: openai, base_url: "http://127.0.0.1:9/v1"}\noffline'
+    area.set_value(TEXT.replace("offline", more).replace("- three", "- q:three"))
+    look(page)
+    assert (list(page.error), drawn(page)[2]) == ([], "q:three")
+
+
+# --- Breakers --------------------------------------------------------------------------------------
+
+
+def test_an_open_breaker_is_reset_by_one_click(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(500))
+    app = open_app(chain_yaml(upstream, "primary", "fallback", retries=2))
+    lab = open_lab()
+    lab.start(Request(messages=({"role": "user", "content": "Hello?"},)), category="chat").result()
+    app.switch_page("chains.py")
+    assert any("passed over until" in text for text in texts(look(app)))
+    click(app, "reset_chat_primary")
+    while lab.breaker(lab.config().chain("chat").models[0]).state != "closed":
+        time.sleep(0.01)
+    assert not any("passed over until" in text for text in texts(look(app)))
+    assert not any((button.key or "").startswith("reset_") for button in app.button)

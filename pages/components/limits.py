@@ -1,0 +1,159 @@
+"""The limits of one chain and of all, drawn to be changed."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from router.config import ChainPolicy, Policy
+from router.editing import Draft
+
+Change: TypeAlias = Callable[[Callable[[Draft], Draft]], None]
+"""Takes a change of the draft, or says why it cannot be."""
+
+Take: TypeAlias = Callable[[str, Any], None]
+"""Takes a limit's new value, by its place under `policy`; None: its field was emptied."""
+
+WIDTH = 400
+"""Pixels of the limits side by side; on a phone they stand below each other."""
+
+
+class _Field(NamedTuple):
+    """A number of the policy.
+
+    Attributes:
+        at: where it stands under `policy`.
+        unit: what one of it is in the policy's own unit; `suffix` is what the file calls it.
+    """
+
+    at: str
+    words: str
+    whole: bool = False
+    least: float = 0.01
+    most: float | None = None
+    unit: float = 1
+    suffix: str = ""
+
+    def of(self, policy: ChainPolicy) -> float:
+        value = operator.attrgetter(self.at)(policy) / self.unit
+        return int(value) if self.whole else float(value)
+
+    def written(self, value: float) -> float | str:
+        return f"{value:g}{self.suffix}" if self.suffix else int(value) if value == int(value) else value
+
+
+_OWN = (
+    _Field("first_token", "First token"),
+    _Field("stall", "Silence between two tokens"),
+    _Field("answer", "One whole answer"),
+    _Field("deadline", "The chain until its first token"),
+    _Field("max_answer", "One streamed answer"),
+    _Field("connect", "To open a connection"),
+    _Field("retries", "Retries of the same model", whole=True, least=0, most=20),
+)
+_GENERAL = (
+    *_OWN,
+    _Field("backoff.base", "First wait before a retry, at most"),
+    _Field("backoff.cap", "Any wait before a retry, at most"),
+)
+_BREAKER = (
+    _Field("breaker.window", "Calls that count, the last so many", whole=True, least=1),
+    _Field("breaker.within", "If not older than this"),
+    _Field("breaker.min_calls", "At least so many calls", whole=True, least=1),
+    _Field("breaker.failure_rate", "Share of them that failed", least=0.01, most=1.0),
+    _Field("breaker.open_for", "Passed over for"),
+)
+_CACHE = (
+    _Field("cache.ttl", "Kept for, in days", least=0.01, unit=86_400, suffix="d"),
+    _Field("cache.size_limit", "At most, in GB", least=0.01, unit=1e9, suffix="GB"),
+)
+_ON_FILTER = {"stop": "Stop with the provider's reason", "next": "Go on to the next model"}
+
+
+def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, change: Change) -> None:
+    """A chain's own limits; those that it leaves out are the ones of all chains."""
+
+    def take(name: str, value: Any) -> None:
+        if value is not None or getattr(own, name) != getattr(general, name):
+            change(lambda draft: draft.with_policy(category, name, value))
+
+    with st.popover("Limits", icon=":material/timer:"):
+        st.caption("Times are in seconds. An empty field takes the limit of all chains.")
+        with _fields():
+            for field in _OWN:
+                value, usual = field.of(own), field.of(general)
+                shown = value if value != usual else None
+                _number(field, f"limit_{category}_{field.at}", shown, take, placeholder=f"{usual:g}, as all chains")
+
+
+def edit_limits(policy: Policy, change: Change) -> None:
+    """The limits of all chains, and what belongs to no single one, in a box of their own."""
+
+    def take(at: str, value: Any) -> None:
+        if value is not None:
+            change(lambda draft: draft.with_limit(at.split("."), value))
+
+    with st.container(border=True):
+        st.markdown("##### All chains", anchors=False)
+        with st.container(horizontal=True):
+            with st.popover("Limits", icon=":material/timer:"):
+                st.caption("Times are in seconds, for each chain that has no limit of its own.")
+                _numbers(_GENERAL, policy, take)
+                _choice("on_content_filter", "After a content-policy rejection", _ON_FILTER, policy, take)
+            with st.popover("Circuit breaker", icon=":material/electrical_services:"):
+                st.caption("A model that fails too often is passed over; then one call tries it. Times are in seconds.")
+                _numbers(_BREAKER, policy, take)
+            with st.popover("Cache", icon=":material/cached:"):
+                _choice("cache.enabled", "Identical requests from disk", {True: "Yes", False: "No"}, policy, take)
+                _numbers(_CACHE, policy, take)
+
+
+def _numbers(fields: Iterable[_Field], policy: Policy, take: Take) -> None:
+    with _fields():
+        for field in fields:
+            _number(field, f"general_{field.at}", field.of(policy), take)
+
+
+def _fields() -> DeltaGenerator:
+    return st.grid(2, min_column_width=180, width=WIDTH)
+
+
+def _number(field: _Field, key: str, shown: float | None, take: Take, *, placeholder: str | None = None) -> None:
+    # Named after what it shows: another value, however it came about, is another field.
+    key = f"{key}_{shown}"
+    # Not as `value`: a field that begins with a number cannot be emptied.
+    st.session_state.setdefault(key, shown)
+
+    def taken() -> None:
+        value = st.session_state[key]
+        st.session_state[key] = shown  # where the change cannot be made, and where it is taken back
+        take(field.at, field.written(value) if value is not None else None)
+
+    st.number_input(
+        field.words,
+        min_value=int(field.least) if field.whole else min(field.least, field.least if shown is None else shown),
+        max_value=int(field.most) if field.whole and field.most is not None else field.most,
+        value=None,
+        step=1 if field.whole else None,
+        format=None if field.whole else "%g",
+        placeholder=placeholder,
+        key=key,
+        on_change=taken,
+    )
+
+
+def _choice(at: str, words: str, options: Mapping[Any, str], policy: Policy, take: Callable[[str, Any], None]) -> None:
+    shown = operator.attrgetter(at)(policy)
+    key = f"general_{at}_{shown}"
+    st.session_state.setdefault(key, shown)
+
+    def taken() -> None:
+        value = st.session_state[key]
+        st.session_state[key] = shown
+        take(at, value)
+
+    st.segmented_control(words, list(options), format_func=options.__getitem__, required=True, key=key, on_change=taken)
