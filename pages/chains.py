@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 import streamlit as st
 
 from router.config import Config
 from router.editing import Draft
-from router.errors import FallbackLabError
+from router.errors import ConfigError, FallbackLabError
 from router.lab import Lab
 from router.observed.chains import DAYS, chain_lines
 
@@ -19,19 +20,26 @@ from components.lab import lab_or_stop
 from components.limits import edit_limits
 from components.markdown import label
 
-BREAKERS_EVERY = 2.0
-"""Seconds between two looks at the breakers."""
+FOLLOW_EVERY = 2.0
+"""Seconds between two looks at what others have changed."""
+
+DIFF_LINES, DIFF_HEIGHT = 9, 200
+"""Lines of a difference that are drawn as they come; pixels of what is longer."""
 
 _DRAFT, _PROBLEM = "chains_draft", "chains_problem"
 
 
 def main(lab: Lab) -> None:
     """The page, from top to bottom."""
-    draft = _draft(lab)
-    config = _check(lab, draft)
-    if problem := st.session_state.pop(_PROBLEM, None):
-        st.error(label(problem), icon=":material/error:")
-    _draw_changes(lab, draft, valid=config is not None)
+    st.caption(f"What is saved here goes into `{lab.path}` and is in force at once, for everybody.")
+    try:
+        draft = _draft(lab)
+    except ConfigError as error:  # the file is gone
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    _follow(lab, *_drawn(lab))
+    config, problem = _check(lab, draft)
+    _draw_changes(lab, draft, problem)
     chains, text, history = st.tabs(["Chains", "models.yaml", "History"])
     with chains:
         if config is None:
@@ -52,12 +60,12 @@ def _draft(lab: Lab) -> Draft:
     return draft
 
 
-def _check(lab: Lab, draft: Draft) -> Config | None:
+def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:
+    """What the draft means, or why it means nothing."""
     try:
-        return lab.editor.check(draft)
+        return lab.editor.check(draft), None
     except FallbackLabError as error:
-        st.error(label(str(error)), icon=":material/error:")
-        return None
+        return None, str(error)
 
 
 def _change(change: Callable[[Draft], Draft]) -> None:
@@ -67,29 +75,60 @@ def _change(change: Callable[[Draft], Draft]) -> None:
         st.session_state[_PROBLEM] = str(error)
 
 
-def _draw_changes(lab: Lab, draft: Draft, *, valid: bool) -> None:
-    if draft.text == draft.before:
-        st.caption(f"What is saved here goes into `{lab.path}` and is in force at once, for everybody.")
-        return
-    with st.container(border=True):
+def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
+    """What is not saved yet, at the window's lower edge: there it is always in sight, and moves nothing."""
+    is_old = draft.text != draft.before and lab.editor.differs(draft)
+    with st.bottom:
+        with st.container():  # of its own: what comes and goes in it moves no button to another place
+            for sentence in filter(None, (problem, st.session_state.pop(_PROBLEM, None))):
+                st.error(label(sentence), icon=":material/error:")
+            if is_old:
+                _draw_theirs(lab)
+        if draft.text == draft.before:
+            return
+        diff = draft.diff()
+        height: int | Literal["content"] = DIFF_HEIGHT if diff.count("\n") >= DIFF_LINES else "content"
         st.markdown("**Not saved yet**")
-        st.code(draft.diff(), language="diff", wrap_lines=True)
-        why = st.text_input(
-            "Why", key="chains_why", placeholder="For the history, such as: glm-5 is slow in the evening"
-        )
-        with st.container(horizontal=True):
-            if st.button("Save", type="primary", icon=":material/save:", disabled=not valid, key="chains_save"):
+        st.code(diff, language="diff", wrap_lines=True, height=height)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            why = st.text_input(
+                "Why",
+                key="chains_why",
+                placeholder="Why, for the history: glm-5 is slow in the evening",
+                label_visibility="collapsed",
+                width="stretch",
+            )
+            barred = problem is not None or is_old
+            if st.button("Save", type="primary", icon=":material/save:", disabled=barred, key="chains_save"):
                 _save(lab, draft, why)
             if st.button("Discard", icon=":material/undo:", type="tertiary", key="chains_discard"):
                 del st.session_state[_DRAFT]
                 st.rerun()
 
 
+def _draw_theirs(lab: Lab) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.warning(
+            "models.yaml was changed by somebody else since you read it. Nothing of yours is lost: it stands below.",
+            icon=":material/group:",
+            width="stretch",
+        )
+        st.button(
+            "Compare with theirs",
+            key="chains_theirs",
+            icon=":material/difference:",
+            help="Shows what your version would change in theirs; it can be saved then",
+            on_click=_change,
+            args=(lambda draft: msgspec.structs.replace(draft, before=lab.editor.draft().text),),
+        )
+
+
 def _save(lab: Lab, draft: Draft, why: str) -> None:
     try:
         lab.editor.save(draft, why.strip() or "no reason given")
     except FallbackLabError as error:
-        st.session_state[_PROBLEM] = str(error)
+        if not lab.editor.differs(draft):  # which is said as long as it is so
+            st.session_state[_PROBLEM] = str(error)
     else:
         del st.session_state[_DRAFT]
         st.toast("Saved, and in force.", icon=":material/check:")
@@ -99,7 +138,6 @@ def _save(lab: Lab, draft: Draft, why: str) -> None:
 def _draw_chains(lab: Lab, config: Config) -> None:
     known = _known(lab, config)
     lines = chain_lines(lab.observed, config.chains, time.time())
-    _follow_breakers(lab, _breakers(lab))
     for category, chain in config.chains.items():
         edit_chain(lab, category, chain, lines=lines[category], general=config.policy, known=known, change=_change)
     edit_limits(config.policy, _change)
@@ -109,14 +147,17 @@ def _draw_chains(lab: Lab, config: Config) -> None:
     )
 
 
-def _breakers(lab: Lab) -> list[str]:
-    return [lab.breaker(ref).state for chain in lab.config().chains.values() for ref in chain.models]
+def _drawn(lab: Lab) -> tuple[Config, list[str]]:
+    """What the page is drawn from and others may change: models.yaml as it is in force, and the breakers' states."""
+    config = lab.config()
+    return config, [lab.breaker(ref).state for chain in config.chains.values() for ref in chain.models]
 
 
-@st.fragment(run_every=BREAKERS_EVERY)
-def _follow_breakers(lab: Lab, drawn: list[str]) -> None:
-    """Draw the page anew once a breaker has opened or closed."""
-    if _breakers(lab) != drawn:
+@st.fragment(run_every=FOLLOW_EVERY)
+def _follow(lab: Lab, config: Config, states: list[str]) -> None:
+    """Draw the page anew once that has changed."""
+    now = _drawn(lab)
+    if now[0] is not config or now[1] != states:
         st.rerun()
 
 

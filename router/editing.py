@@ -16,7 +16,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from router.config import Config, parse_config
-from router.errors import InvalidEdit
+from router.errors import ConfigError, InvalidEdit
 from router.messages import Frozen, digest
 from router.splice import name_list, remove_value, set_items, set_value
 from router.yaml_source import parse_yaml, read_text
@@ -142,6 +142,13 @@ class Editor:
         """
         text = read_text(self._path)
         return Draft(before=text, text=text)
+
+    def differs(self, draft: Draft) -> bool:
+        """Whether the file is no longer what the draft was made of: it cannot be saved then."""
+        try:
+            return self.draft().text != draft.before
+        except ConfigError:
+            return True
 
     def check(self, draft: Draft) -> Config:
         """What a draft would mean.

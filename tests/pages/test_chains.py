@@ -172,7 +172,27 @@ def test_a_change_of_somebody_else_is_not_overwritten(home: Path, page: AppTest)
     click(page, "chain_tools_2_Remove")
     (home / "models.yaml").write_text(TEXT + "# mine\n", encoding="utf-8")
     assert saved(page, home) == TEXT + "# mine\n"
-    assert any("was changed by somebody else" in error.value for error in page.error)
+    assert any("was changed by somebody else" in warning.value for warning in page.warning)
+    assert diff(page) == ["-    - three"]
+
+
+def test_what_was_changed_can_be_compared_with_another_s_change_and_put_over_it(home: Path, page: AppTest) -> None:
+    click(page, "chain_tools_2_Remove")
+    assert not any(button.key == "chains_theirs" for button in page.button)
+    (home / "models.yaml").write_text(TEXT + "# theirs\n", encoding="utf-8")
+    look(page)
+    assert diff(click(page, "chains_theirs")) == ["-    - three", "-# theirs"]
+    assert saved(page, home) == TEXT.replace("    - three\n", "")
+
+
+def test_a_file_that_is_gone_is_said_and_made_anew_by_nobody(home: Path, page: AppTest) -> None:
+    click(page, "chain_tools_2_Remove")
+    (home / "models.yaml").unlink()
+    click(page, "chains_save")
+    assert diff(page) == ["-    - three"]
+    click(page, "chains_discard")
+    assert any("does not exist" in error.value for error in page.error)
+    assert not (home / "models.yaml").exists()
 
 
 def test_an_earlier_version_is_put_in_force_again_with_its_reason_shown(home: Path, page: AppTest) -> None:

@@ -1,0 +1,185 @@
+"""The Chains page's promises, kept in a real browser against the real app."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.chat_page import button, overflow
+from tests.browser.conftest import App, OpenContext, eventually
+from tests.upstream import Upstream, chain_yaml, status
+
+pytestmark = pytest.mark.browser
+
+TEXT = """\
+default_provider: p
+providers:
+  p: {protocol: openai, base_url: "http://127.0.0.1:9/v1"}
+offline: null
+chains:
+  tools:
+    - one   # the first
+    - two
+    - three
+  code: [one]  # short
+"""
+SWAPPED = TEXT.replace("    - one   # the first\n    - two\n", "    - two\n    - one   # the first\n")
+WITHOUT_THREE = TEXT.replace("    - three\n", "")
+TOLD = "was changed by somebody else since you read it"
+
+
+def visit(page: Page) -> Page:
+    page.goto("/chains")
+    expect(button(page, "Add a model").first).to_be_visible()
+    return page
+
+
+def models(page: Page) -> Locator:
+    """The models as they are drawn, from the first chain's primary on."""
+    return page.locator(".stMarkdownBadge").filter(visible=True)
+
+
+def expect_order(page: Page, *names: str) -> None:
+    expect(models(page)).to_have_text([re.compile(rf"{name}$") for name in names])
+
+
+def move_down(page: Page, number: int) -> None:
+    page.get_by_role("button", name="arrow_downward").nth(number).click()
+
+
+def diff(page: Page) -> list[str]:
+    """The lines that Save would change."""
+    expect(button(page, "Save")).to_be_visible()
+    shown = page.get_by_test_id("stBottom").get_by_test_id("stCode").inner_text()
+    return [line for line in shown.splitlines() if re.match(r"[+-] ", line)]
+
+
+def saved(app: App) -> str:
+    return (app.home / "models.yaml").read_text(encoding="utf-8")
+
+
+def test_another_order_is_shown_saved_and_in_force_in_every_session(app: App, open_context: OpenContext) -> None:
+    app.use(TEXT)
+    page, other = (visit(open_context().new_page()) for _ in range(2))
+    move_down(page, 0)
+    expect_order(page, "two", "one", "three", "one")
+    assert diff(page) == ["+    - two", "-    - two"]
+    assert saved(app) == TEXT
+    expect_order(other, "one", "two", "three", "one")
+    button(page, "Save").click()
+    expect(button(page, "Save")).to_be_hidden()
+    assert saved(app) == SWAPPED
+    expect_order(other, "two", "one", "three", "one")
+    other.goto("/")
+    other.get_by_role("radio", name="tools").click()
+    expect_order(other, "two", "one", "three")
+
+
+def test_of_two_who_save_at_once_one_wins_and_the_other_loses_nothing(app: App, open_context: OpenContext) -> None:
+    app.use(TEXT)
+    pages = [visit(open_context().new_page()) for _ in range(2)]
+    move_down(pages[0], 0)
+    pages[1].get_by_role("button", name="close").nth(2).click()
+    wanted = [SWAPPED, WITHOUT_THREE]
+    for page in pages:
+        expect(button(page, "Save")).to_be_visible()
+    at = (time.time() + 0.5) * 1000
+    for page in pages:
+        button(page, "Save").evaluate("(save, at) => { setTimeout(() => save.click(), at - Date.now()) }", at)
+    eventually(lambda: sum(page.get_by_text(TOLD).count() for page in pages) == 1)
+    loser = 0 if pages[0].get_by_text(TOLD).count() else 1
+    expect(pages[loser].get_by_role("alert")).to_have_count(1)
+    assert saved(app) == wanted[1 - loser]
+    button(pages[loser], "Compare with theirs").click()
+    expect(button(pages[loser], "Compare with theirs")).to_be_hidden()
+    button(pages[loser], "Save").click()
+    expect(button(pages[loser], "Save")).to_be_hidden()
+    assert saved(app) == wanted[loser]
+
+
+def test_a_bad_edit_as_text_is_one_sentence_with_its_line_and_is_not_saved(app: App, page: Page) -> None:
+    app.use(TEXT)
+    visit(page).get_by_role("tab", name="models.yaml").click()
+    page.get_by_role("textbox", name="models.yaml").fill(TEXT.replace("- three", "- two"))
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_have_text(re.compile("line 9: `two` stands twice in this chain. Keep one.$"))
+    expect(page.get_by_role("alert")).to_have_count(1)
+    expect(button(page, "Save")).to_be_disabled()
+    page.get_by_role("textbox", name="models.yaml").fill(WITHOUT_THREE)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    button(page, "Save").click()
+    expect(button(page, "Save")).to_be_hidden()
+    assert saved(app) == WITHOUT_THREE
+
+
+def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:
+    app.use(TEXT)
+    move_down(visit(page), 0)
+    page.get_by_role("textbox", name="Why").fill("one is slow")
+    button(page, "Save").click()
+    expect(button(page, "Save")).to_be_hidden()
+    page.get_by_role("tab", name="History").click()
+    page.get_by_text("one is slow").first.click()
+    button(page, "Put this version in force again").first.click()
+    eventually(lambda: saved(app) == TEXT)
+    page.get_by_role("tab", name="Chains").click()
+    expect_order(page, "one", "two", "three", "one")
+
+
+def test_another_order_is_saved_by_keyboard_alone(app: App, page: Page) -> None:
+    app.use(TEXT)
+    visit(page)
+    tab_to(page, "arrow_downward")
+    page.keyboard.press("Enter")
+    expect_order(page, "two", "one", "three", "one")
+    tab_to(page, "Save")
+    page.keyboard.press("Enter")
+    eventually(lambda: saved(app) == SWAPPED)
+
+
+def tab_to(page: Page, name: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(
+            "name => document.activeElement.matches('button') && document.activeElement.innerText.includes(name)", name
+        ):
+            return
+    raise AssertionError(f"Tab does not lead to {name}")
+
+
+def test_a_model_that_no_list_has_is_typed_and_added(app: App, page: Page) -> None:
+    app.use(TEXT)
+    button(visit(page), "Add a model").first.click()
+    page.get_by_role("combobox", name="Model").fill("p:new")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing is known of it")).to_be_visible()
+    button(page, "Add as fallback 3").click()
+    expect_order(page, "one", "two", "three", "p:new", "one")
+    assert diff(page) == ["+    - p:new"]
+
+
+def test_a_breaker_that_opens_is_shown_and_reset_by_one_click(
+    app: App, upstream: Upstream, open_context: OpenContext
+) -> None:
+    upstream.script("failing", then=status(500))
+    app.use(chain_yaml(upstream, "failing", "other", retries=2, cache={"enabled": False}, breaker={"open_for": 600}))
+    page, chat = visit(open_context().new_page()), open_context().new_page()
+    chat.goto("/")
+    chat.get_by_placeholder("Type a prompt").fill("Hello?")
+    chat.keyboard.press("Enter")
+    expect(page.get_by_text("passed over until")).to_be_visible()
+    button(page, "Reset").click()
+    expect(page.get_by_text("passed over until")).to_be_hidden()
+    expect(button(page, "Reset")).to_have_count(0)
+
+
+def test_the_page_fits_a_phone(app: App, open_context: OpenContext) -> None:
+    app.use(TEXT.replace("- two", f"- {'x' * 80}"))
+    phone = open_context(viewport={"width": 390, "height": 800}, color_scheme="dark").new_page()
+    move_down(visit(phone), 0)
+    expect(button(phone, "Save")).to_be_visible()
+    assert overflow(phone) == {}
