@@ -12,7 +12,7 @@ import streamlit as st
 from router.config import Chain, ChainPolicy, ModelRef
 from router.errors import ConfigError, InvalidRequest
 from router.lab import Lab
-from router.observed.chains import ModelLine
+from router.observed.chains import DAYS, ModelLine
 from router.tools import read_params
 from router.words import abilities, place
 
@@ -119,7 +119,7 @@ def _draw_breaker(lab: Lab, category: str, ref: ModelRef) -> None:
 def _draw_figures(line: ModelLine | None) -> None:
     """Its figures side by side, each with its interval and what it is of; aligned with those of the other models."""
     if line is None:
-        st.caption("No request came to it.")
+        st.caption(f"No request came to it in the last {DAYS} days.")
         return
     with st.grid(7, min_column_width=92, gap=("xsmall", "small")):
         for cell in line.cells():

@@ -23,7 +23,7 @@ def read_lists(lab: Lab, key: str) -> None:
             st.session_state[_UNREAD] = _read(lab)
         st.rerun()
     for name, reason in st.session_state.get(_UNREAD, {}).items():
-        st.caption(label(f"{name}: {reason}"))
+        st.caption(label(f"{name}: {reason.rstrip('.')}."))
 
 
 def _read(lab: Lab) -> dict[str, str]:

@@ -233,7 +233,7 @@ def test_the_providers_lists_are_read_when_asked_for_and_searched(upstream: Upst
     assert (look(app).selectbox(key="add_chat").options, upstream.listings) == ([], [])
     click(app, "lists_chat")
     assert [caption.value for caption in app.caption if caption.value.startswith("keyless")] == [
-        "keyless: NO\\_SUCH\\_KEY is not set"
+        "keyless: NO\\_SUCH\\_KEY is not set."
     ]
     app.selectbox(key="add_chat").select("a/listed")
     assert "reads 200,000 tokens · tools · \\$0.50 in and \\$2.00 out per million tokens" in texts(look(app))
