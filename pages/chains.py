@@ -10,7 +10,7 @@ import msgspec
 import streamlit as st
 
 from router.config import Config
-from router.editing import Draft
+from router.editing import Draft, Version
 from router.errors import ConfigError, FallbackLabError
 from router.lab import Lab
 from router.observed.chains import DAYS, chain_lines
@@ -91,19 +91,24 @@ def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
         st.markdown("**Not saved yet**")
         st.code(diff, language="diff", wrap_lines=True, height=height)
         with st.container(horizontal=True, vertical_alignment="center"):
-            why = st.text_input(
+            st.text_input(
                 "Why",
                 key="chains_why",
                 placeholder="Why, for the history: glm-5 is slow in the evening",
                 label_visibility="collapsed",
                 width="stretch",
             )
-            barred = problem is not None or is_old
-            if st.button("Save", type="primary", icon=":material/save:", disabled=barred, key="chains_save"):
-                _save(lab, draft, why)
-            if st.button("Discard", icon=":material/undo:", type="tertiary", key="chains_discard"):
-                del st.session_state[_DRAFT]
-                st.rerun()
+            # What these do is done before anything is drawn: a run of the page that is cut short loses no click.
+            st.button(
+                "Save",
+                type="primary",
+                icon=":material/save:",
+                disabled=problem is not None or is_old,
+                key="chains_save",
+                on_click=_save,
+                args=(lab, draft),
+            )
+            st.button("Discard", icon=":material/undo:", type="tertiary", key="chains_discard", on_click=_discard)
 
 
 def _draw_theirs(lab: Lab) -> None:
@@ -123,16 +128,29 @@ def _draw_theirs(lab: Lab) -> None:
         )
 
 
-def _save(lab: Lab, draft: Draft, why: str) -> None:
+def _save(lab: Lab, draft: Draft) -> None:
     try:
-        lab.editor.save(draft, why.strip() or "no reason given")
+        lab.editor.save(draft, st.session_state["chains_why"].strip() or "no reason given")
     except FallbackLabError as error:
         if not lab.editor.differs(draft):  # which is said as long as it is so
             st.session_state[_PROBLEM] = str(error)
     else:
-        del st.session_state[_DRAFT]
+        _discard()
         st.toast("Saved, and in force.", icon=":material/check:")
-    st.rerun()
+
+
+def _discard() -> None:
+    st.session_state.pop(_DRAFT, None)
+
+
+def _roll_back(lab: Lab, version: Version) -> None:
+    try:
+        lab.editor.roll_back(version)
+    except FallbackLabError as error:
+        st.session_state[_PROBLEM] = str(error)
+    else:
+        _discard()
+        st.toast("That version is in force again.", icon=":material/check:")
 
 
 def _draw_chains(lab: Lab, config: Config) -> None:
@@ -191,13 +209,13 @@ def _draw_history(lab: Lab) -> None:
                 Draft(before=version.text, text=lab.editor.draft().text).diff() or "The same as now.", language="diff"
             )
             st.caption("What changed from this version to the file as it is now.")
-            if st.button("Put this version in force again", key=f"back_{version.id}", icon=":material/undo:"):
-                try:
-                    lab.editor.roll_back(version)
-                except FallbackLabError as error:
-                    st.session_state[_PROBLEM] = str(error)
-                st.session_state.pop(_DRAFT, None)
-                st.rerun()
+            st.button(
+                "Put this version in force again",
+                key=f"back_{version.id}",
+                icon=":material/undo:",
+                on_click=_roll_back,
+                args=(lab, version),
+            )
 
 
 main(lab_or_stop())
