@@ -7,7 +7,7 @@ import math
 import pytest
 
 from router.observed.chains import UNSEEN, Cell, ModelLine
-from router.observed.figures import Estimate
+from router.observed.estimates import Estimate
 
 
 def cells(**figures: Estimate) -> dict[str, Cell]:
