@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
+from router.config_errors import close_to, explain, line_of, nearest, sentence
 from router.config_values import Bytes, Dollars, Header, HeaderName, HttpUrl, Seconds, Variables
 from router.errors import ConfigError
 from router.facts import ModelFacts
@@ -226,7 +226,7 @@ class Config(_Data):
         try:
             return self.chains[category]
         except KeyError:
-            raise ConfigError(f"{self.path} has no chain `{category}`{_nearest(category, self.chains)}") from None
+            raise ConfigError(f"{self.path} has no chain `{category}`{nearest(category, self.chains)}") from None
 
     def facts(self, ref: ModelRef) -> ModelFacts:
         """What the file itself says of a model."""
@@ -271,15 +271,15 @@ def parse_config(text: str, path: Path) -> Config:
         if default not in file.providers:
             raise _Located(
                 ("default_provider",),
-                f"`{default}` is no provider of this file{_nearest(default, file.providers)}",
+                f"`{default}` is no provider of this file{nearest(default, file.providers)}",
             )
         chains = dict(_chains(file))
         offline = _offline(file)
         models = _models(file)
     except pydantic.ValidationError as error:
-        raise ConfigError(_explain(path, lines, error)) from None
+        raise ConfigError(explain(path, lines, error, _File)) from None
     except _Located as error:
-        raise ConfigError(f"{path}, line {_line(lines, error.at)}: {error}") from None
+        raise ConfigError(f"{path}, line {line_of(lines, error.at)}: {error}") from None
     return Config(
         path=path,
         default_provider=default,
@@ -313,7 +313,7 @@ def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
             first = error.errors()[0]
             inside = ("chains", name, "policy", *first["loc"])
             model = Backoff if first["loc"][0] == "backoff" else ChainPolicy
-            raise _Located(inside, _sentence(first, model)) from None
+            raise _Located(inside, sentence(first, model)) from None
         yield name, Chain(name=name, models=tuple(refs), policy=policy, params=chain.params)
 
 
@@ -333,7 +333,7 @@ def _reference(text: str, file: _File, at: tuple[str | int, ...]) -> ModelRef:
     head, colon, tail = text.strip().partition(":")
     if colon and head in file.providers and not tail:
         raise _Located(at, f"`{text}` names a provider and no model.")
-    if colon and head not in file.providers and "/" not in head and (near := _close(head, file.providers)):
+    if colon and head not in file.providers and "/" not in head and (near := close_to(head, file.providers)):
         raise _Located(at, f"`{head}` is no provider of this file. Did you mean `{near}`?")
     return parse_reference(text, file.providers, file.default_provider)
 
@@ -358,101 +358,7 @@ def _warnings(path: Path, lines: Lines, chains: Mapping[str, Chain]) -> Iterator
         if total > chain.policy.deadline:
             share = chain.policy.deadline / len(chain.models)
             yield (
-                f"{path}, line {_line(lines, ('chains', name))}: in `{name}`, {len(chain.models)} models x"
+                f"{path}, line {line_of(lines, ('chains', name))}: in `{name}`, {len(chain.models)} models x"
                 f" first_token {chain.policy.first_token:g} s exceed the deadline of"
                 f" {chain.policy.deadline:g} s; each silent model is left after {share:.3g} s."
             )
-
-
-# --- Errors in words -------------------------------------------------------------------------------
-
-
-def _line(lines: Lines, at: tuple[str | int, ...]) -> int:
-    """The line of a path, or of its nearest parent; a chain written as a list has no `models` level."""
-    if at[-2:-1] == ("models",) and at not in lines:
-        at = (*at[:-2], at[-1])
-    while at and at not in lines:
-        at = at[:-1]
-    return lines.get((*at, ""), lines.get(at, 1)) if at else 1
-
-
-def _explain(path: Path, lines: Lines, error: pydantic.ValidationError) -> str:
-    # A key that is unknown explains one that is missing.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    at = tuple(first["loc"])
-    if at[-1:] == ("[key]",):
-        at = (*at[:-2], str(at[-2]))
-        odd = first["type"] == "string_pattern_mismatch"
-        what = (
-            "is no name of a header; it has letters, digits and dashes" if odd else "must be text; write it in quotes"
-        )
-        return f"{path}, line {_line(lines, at)}: the name `{at[-1]}` {what}."
-    return f"{path}, line {_line(lines, at)}: {_sentence(first, _model_at(at))}"
-
-
-def _model_at(at: tuple[str | int, ...]) -> type[BaseModel]:
-    """The model whose field names may stand where `at` points."""
-    match at:
-        case ("policy", "breaker", *_):
-            return BreakerPolicy
-        case ("policy", "cache", *_):
-            return CachePolicy
-        case ("policy", "backoff", *_):
-            return Backoff
-        case ("policy", *_):
-            return Policy
-        case ("providers", _, _, *_):
-            return ProviderConfig
-        case ("chains", _, _, *_):
-            return _ChainFile
-        case ("models", _, "price", *_):
-            return PriceConfig
-        case ("models", _, _, *_):
-            return ModelConfig
-        case _:
-            return _File
-
-
-def _sentence(error: Any, model: type[BaseModel]) -> str:
-    at = [str(part) for part in error["loc"] if part != "function-before[_from_list(), _ChainFile]"]
-    name = ".".join(at)
-    match error["type"]:
-        case "extra_forbidden":
-            return f"unknown key `{at[-1]}`{_nearest(at[-1], model.model_fields)}"
-        case "missing":
-            return f"`{name}` is missing."
-        case "value_error":
-            return f"`{name}`: {error['ctx']['error']}." if name else f"{error['ctx']['error']}."
-        case "literal_error":
-            return f"`{name}` must be {error['ctx']['expected']}, not `{error['input']}`."
-        case "too_short":
-            return f"`{name}` is empty. Name at least one category with its models."
-        case kind:
-            # What pydantic asks for, in the words of a YAML file; the value itself may be a key.
-            wanted = _WANTED.get(kind, error["msg"].lower().replace("input should", "must"))
-            return f"`{name}` {wanted}, not {_GIVEN.get(type(error['input']), 'this')}."
-
-
-_WANTED = {
-    "string_type": "must be text",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "dict_type": "must be a mapping",
-    "mapping_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "greater_than": "must be greater than 0",
-    "finite_number": "must be a finite number",
-}
-_GIVEN = {str: "text", int: "this number", float: "this number", list: "a list", dict: "a mapping"}
-_GIVEN |= {type(None): "nothing", bool: "true or false"}
-
-
-def _close(word: str, names: Mapping[str, object]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, list(names), 1)), None)
-
-
-def _nearest(word: str, names: Mapping[str, object]) -> str:
-    near = _close(word, names)
-    return f". Did you mean `{near}`?" if near else f". Known: {', '.join(f'`{name}`' for name in names)}."
