@@ -7,8 +7,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -17,11 +18,23 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from router.errors import StoreError
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; a test holds it to the files."""
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process's lock."""
+
+_INCREMENTAL = "PRAGMA auto_vacuum = INCREMENTAL"
+"""Free pages go back to the disk a few at a time: VACUUM alone holds up all who write for seconds a gigabyte."""
+
+
+class Room(NamedTuple):
+    """Bytes of the file, those of them in use, and those of a page; whether free pages can go back a few at a time."""
+
+    file: int
+    used: int
+    page: int
+    gives_back: bool
 
 
 class Database:
@@ -85,14 +98,40 @@ class Database:
                 self.replace(engine)
             raise
 
+    def room(self) -> Room:
+        """What the file holds."""
+        with self.reading() as connection:
+            pages, free, page = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            gives_back = connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one() == 2
+        return Room(pages * page, (pages - free) * page, page, gives_back)
+
+    def give_back(self, pages: int) -> int:
+        """Give so many free pages back to the disk. Returns how many were, 0 where the file is of the old kind."""
+        before = self.room()
+        with self._cursor() as cursor:
+            # A script: it runs to its end, where a statement without columns stops at the first page.
+            cursor.executescript(f"PRAGMA incremental_vacuum({pages})")
+        return (before.file - self.room().file) // before.page
+
     def compact(self) -> None:
-        """Give room back to the disk: what was deleted is then no longer in the file."""
+        """Give room back to the disk: what was deleted is then no longer in the file. Holds up all who write."""
+        with self._cursor() as cursor:
+            cursor.execute(_INCREMENTAL)
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def _cursor(self) -> Iterator[sqlite3.Cursor]:
+        """The driver's own cursor, for what runs in no transaction."""
         connection = self._engine.raw_connection()
         try:
             cursor = connection.cursor()
-            cursor.execute("VACUUM")
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            cursor.close()
+            assert isinstance(cursor, sqlite3.Cursor)  # noqa: S101  # for mypy: SQLAlchemy promises less
+            with closing(cursor):
+                yield cursor
         finally:
             connection.close()
 
@@ -172,6 +211,8 @@ def _configure(connection: DBAPIConnection, _: object) -> None:
     connection.isolation_level = None
     connection.create_function("casefold", 1, _casefold, deterministic=True)
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+        cursor.execute(_INCREMENTAL)  # only a file without tables takes it without being written anew
     cursor.execute("PRAGMA journal_mode = WAL")
     # NORMAL: what is committed survives the end of the process; only the loss of power can cost the last commits.
     cursor.execute("PRAGMA synchronous = NORMAL")

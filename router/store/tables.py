@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
 metadata = MetaData()
@@ -69,6 +71,35 @@ requests = Table(
     Column("keyless", Boolean, nullable=False, comment="models were passed over, all of them for a missing key"),
     Index("requests_started", "started"),
 )
+
+kinds = Table(
+    "kinds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("labels", Text, nullable=False, unique=True, comment="JSON: as router/store/hours.py lists them"),
+)
+
+
+def _hours(name: str, *measures: Column[Any]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("id", Integer, primary_key=True, comment="never given twice: a summary that changes gets a new one"),
+        Column("hour", Integer, nullable=False, comment="Unix time of its beginning, in hours"),
+        Column("kind", Integer, nullable=False),
+        Column("rows", Integer, nullable=False, comment="how many it stands for"),
+        Column("latency", Text, nullable=False, comment="JSON: [[bin, rows], …], see router/store/hours.py"),
+        Column("ttft", Text, nullable=False, comment="likewise"),
+        *measures,
+        Column("cost", Float, nullable=False, comment="US dollars, as far as they are known"),
+        Column("costs", Integer, nullable=False, comment="rows whose cost is known"),
+        Index(f"{name}_hour_kind", "hour", "kind", unique=True),
+        sqlite_autoincrement=True,
+    )
+
+
+request_hours = _hours("request_hours")
+attempt_hours = _hours("attempt_hours", Column("speed", Text, nullable=False, comment="tokens/s, likewise"))
 
 conversations = Table(
     "conversations",
