@@ -49,6 +49,14 @@ class CachePolicy(_Data):
     size_limit: Bytes = 1_000_000_000
 
 
+class RetentionPolicy(_Data):
+    """How long, and up to which size, what was observed is kept; see router/store/retention.py."""
+
+    ttl: Seconds = 90 * 86400
+    size_limit: Bytes = 2_000_000_000
+    summaries: Seconds = 3650 * 86400
+
+
 class ChainPolicy(_Data):
     """Limits of one chain; seconds."""
 
@@ -68,6 +76,7 @@ class Policy(ChainPolicy):
 
     breaker: BreakerPolicy = BreakerPolicy()
     cache: CachePolicy = CachePolicy()
+    retention: RetentionPolicy = RetentionPolicy()
 
 
 class ProviderConfig(_Data):

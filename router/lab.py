@@ -41,7 +41,7 @@ from router.providers.anthropic import AnthropicProvider
 from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
 from router.providers.http import new_transport
 from router.providers.openai import OpenAIProvider
-from router.store import Observation, RequestSummary, Settings, Store
+from router.store import Observation, RequestSummary, Retention, Settings, Store
 
 COLLECT_AFTER = 10_000
 """Containers made before the collector looks at the youngest."""
@@ -77,6 +77,7 @@ class Lab:
         self._notice: str | None = None
         self.store = self._open_store()
         self.observed = Observed(self.store.database, self.folder / "observed") if self.store is not None else None
+        self.retention = self._open_retention()
         self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
         self.editor = Editor(self.path, self.folder / "history")
         self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
@@ -189,7 +190,8 @@ class Lab:
         """What people should know now, one sentence each."""
         self.config()
         store = self.store.notices() if self.store is not None else []
-        found = [self._config_problem, self._notice, self._cache.notice, *store, *self._config.warnings]
+        pruning = self.retention.notice if self.retention is not None else None
+        found = [self._config_problem, self._notice, self._cache.notice, pruning, *store, *self._config.warnings]
         return [notice for notice in found if notice]
 
     def forget(self) -> None:
@@ -210,6 +212,8 @@ class Lab:
         self._portal.call(self._shut)
         self._exit.close()
         self._cache.close()
+        if self.retention is not None:
+            self.retention.close()
         if self.observed is not None:
             self.observed.close()
         if self.store is not None:
@@ -355,6 +359,13 @@ class Lab:
         except StoreError as error:
             self._notice = f"Nothing is stored: {error}"
         return None
+
+    def _open_retention(self) -> Retention | None:
+        if self.store is None:
+            return None
+        retention = Retention(self.store.database, lambda: self.config().policy.retention)
+        retention.start()
+        return retention
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

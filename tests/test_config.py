@@ -59,7 +59,7 @@ def test_what_the_shipped_file_says_is_the_default(path: Path, key: str) -> None
 
 def test_the_shipped_file_names_every_default_of_the_policy() -> None:
     shipped = load_config(SHIPPED).policy
-    groups = [shipped, shipped.backoff, shipped.breaker, shipped.cache]
+    groups = [shipped, shipped.backoff, shipped.breaker, shipped.cache, shipped.retention]
     assert [group.model_fields_set for group in groups] == [set(type(group).model_fields) for group in groups]
 
 

@@ -1,4 +1,7 @@
-"""Both tables of what was observed as columns in memory: read once, kept on disk, and only ever added to.
+"""Both tables of what was observed as columns in memory: read once, kept on disk, and only added to.
+
+Rows that were rolled up into hourly summaries (router/store/retention.py) stand in front of the others, each summary as
+many rows as it stands for; their ids are negative, for there is nothing behind them.
 
 A row's labels (model, category, outcome, …) come in few combinations, its *kinds*, a few thousand in a million rows. So
 a row holds the number of its kind beside its measures, and whatever asks about labels asks each kind once.
@@ -24,7 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from router.observed.summaries import Expanded, expand
 from router.store.database import Database
+from router.store.hours import ATTEMPTS, REQUESTS, Summarised
 from router.store.requests import Step
 
 log = logging.getLogger(__name__)
@@ -32,7 +37,10 @@ log = logging.getLogger(__name__)
 CHUNK = 100_000
 """Rows that are read at once."""
 
-_MAGIC = b"fallback-lab observed 1\n"
+SUMMARIES = 20_000
+"""Summaries, likewise."""
+
+_MAGIC = b"fallback-lab observed 2\n"
 """Begins every snapshot; one of another format is not read."""
 
 _LENGTHS, _CHECKS = struct.Struct(">II"), struct.Struct(">II")
@@ -83,7 +91,7 @@ class Rows(NamedTuple, Generic[Kind]):
     Attributes:
         kinds: all combinations of labels, also those that none of these rows has.
         kind: (n,) the number of each row's kind.
-        id: (n,) the table's primary keys.
+        id: (n,) the table's primary keys; negative for a row that only a summary knows of.
         started: (n,) Unix time, seconds.
         measures: by name, (n,); NaN is unknown. Seconds, US dollars, tokens.
     """
@@ -108,6 +116,7 @@ class _Heading(msgspec.Struct):
 
     count: int
     mark: tuple[int, str] | None
+    hours: tuple[int, int]
     kinds: list[str]
     dtypes: dict[str, str]
 
@@ -119,17 +128,17 @@ class _Table(Generic[Kind]):
         measures: the unit of each while it is read, 1e-6 for microseconds: SQLite writes whole numbers much faster.
     """
 
-    def __init__(self, name: str, kind: type[Kind], measures: Mapping[str, float]) -> None:
-        self._name = name
+    def __init__(self, table: Summarised, kind: type[Kind], measures: Mapping[str, float]) -> None:
+        self._table = table
+        self._name = table.name
         self._type = kind
         self._units = {"id": 1.0, "started": 1e-6, **measures}
-        labels = ", ".join("json(path)" if label == "path" else label for label in kind._fields)
         numbers = [f"ifnull(CAST({name} / {unit:g} AS INTEGER), -1)" for name, unit in measures.items()]
         columns = ["id", "CAST(started * 1e6 AS INTEGER)", *numbers]
         # JSON holds no line break, whatever the labels hold.
         self._chunk = (
-            f"SELECT group_concat(json_array({labels}), char(10)), {', '.join(f'group_concat({c})' for c in columns)}"  # noqa: S608  # our own names
-            f" FROM {name} WHERE id > ? AND id <= ?"
+            f"SELECT group_concat({table.kind}, char(10)), {', '.join(f'group_concat({c})' for c in columns)}"  # noqa: S608  # our own names
+            f" FROM {table.name} WHERE id > ? AND id <= ?"
         )
         self._dtypes: dict[str, type] = {"kind": np.int32, "id": np.int64, "started": np.float64}
         self._dtypes |= dict.fromkeys(measures, np.float32)
@@ -138,6 +147,7 @@ class _Table(Generic[Kind]):
     def clear(self) -> None:
         self.count = 0
         self._mark: tuple[int, str] | None = None
+        self._hours = (0, 0)  # the newest summary, and how many there are
         self._kinds = _Kinds()
         self._decoded: tuple[Kind, ...] = ()
         self._columns: dict[str, NDArray[Any]] = {name: np.empty(0, dtype) for name, dtype in self._dtypes.items()}
@@ -163,20 +173,24 @@ class _Table(Generic[Kind]):
             read = self.count - before
             if read:
                 self._mark = self._row_at(connection, self._last_id())
-            if self._scalar(connection, "count(*)") < self.count:
+            if self._scalar(connection, "count(*)") < self.count - self._summarised():
                 self._drop_deleted(connection)
-        return read
+            return read + self._refresh_summaries(connection)
 
     def _last_id(self) -> int:
-        return int(self._columns["id"][self.count - 1]) if self.count else 0
+        return max(0, int(self._columns["id"][self.count - 1])) if self.count else 0
+
+    def _summarised(self) -> int:
+        """How many of the rows, the first ones, only summaries know of."""
+        return int(np.searchsorted(self._columns["id"][: self.count], 0))
 
     def _row_at(self, connection: Connection, row: int) -> tuple[int, str] | None:
         select = f"SELECT id, request_id FROM {self._name} WHERE id = ?"  # noqa: S608  # likewise
         found = connection.exec_driver_sql(select, (row,)).one_or_none()
         return tuple(found) if found is not None else None
 
-    def _scalar(self, connection: Connection, what: str) -> Any:
-        return connection.exec_driver_sql(f"SELECT {what} FROM {self._name}").scalar_one()  # noqa: S608  # likewise
+    def _scalar(self, connection: Connection, what: str, table: str | None = None) -> Any:
+        return connection.exec_driver_sql(f"SELECT {what} FROM {table or self._name}").scalar_one()  # noqa: S608  # likewise
 
     def _append(self, connection: Connection, after: int, to: int) -> None:
         keys, *texts = connection.exec_driver_sql(self._chunk, (after, to)).one()
@@ -203,14 +217,45 @@ class _Table(Generic[Kind]):
 
     def _drop_deleted(self, connection: Connection) -> None:
         left = np.fromstring(self._scalar(connection, "group_concat(id)") or "", dtype=np.int64, sep=",")
-        kept = np.isin(self._columns["id"][: self.count], left)
-        self._columns = {name: column[: self.count][kept] for name, column in self._columns.items()}
-        self.count = int(kept.sum())
+        ids = self._columns["id"][: self.count]
+        self._keep((ids < 0) | np.isin(ids, left))
+
+    def _refresh_summaries(self, connection: Connection) -> int:
+        """Take over the summaries that are new or have changed, and drop those that are gone; likewise."""
+        hours = self._table.hours
+        newest, count = (
+            self._scalar(connection, "ifnull(max(id), 0)", hours),
+            self._scalar(connection, "count(*)", hours),
+        )
+        if (newest, count) == self._hours:
+            return 0
+        left = np.fromstring(self._scalar(connection, "group_concat(id)", hours) or "", dtype=np.int64, sep=",")
+        ids = self._columns["id"][: self.count]
+        self._keep((ids > 0) | np.isin(-ids, left))
+        before = self.count
+        for after in range(self._hours[0], newest, SUMMARIES):
+            self._put_in_front(expand(connection, self._table, after, min(after + SUMMARIES, newest)))
+        self._hours = (newest, count)
+        return self.count - before
+
+    def _put_in_front(self, rows: Expanded) -> None:
+        kinds = np.array([self._kinds[key] for key in rows.kinds], np.int32)
+        columns = {"kind": np.repeat(kinds, rows.counts), **rows.columns}
+        self._columns = {
+            name: np.concatenate([columns[name].astype(column.dtype), column[: self.count]])
+            for name, column in self._columns.items()
+        }
+        self.count = len(self._columns["id"])
+
+    def _keep(self, which: NDArray[np.bool_]) -> None:
+        self._columns = {name: column[: self.count][which] for name, column in self._columns.items()}
+        self.count = int(which.sum())
 
     # --- On disk -----------------------------------------------------------------------------------
 
     def heading(self) -> _Heading:
-        return _Heading(self.count, self._mark, list(self._kinds), {n: c.dtype.str for n, c in self._columns.items()})
+        dtypes = {name: column.dtype.str for name, column in self._columns.items()}
+        return _Heading(self.count, self._mark, self._hours, list(self._kinds), dtypes)
 
     def write(self, file: BinaryIO) -> int:
         """Write the columns, in the heading's order. Returns their checksum."""
@@ -227,7 +272,7 @@ class _Table(Generic[Kind]):
             self._columns[name] = np.fromfile(file, dtype, heading.count)
             crc = zlib.crc32(self._columns[name].data, crc)
         self._kinds = _Kinds(zip(heading.kinds, range(len(heading.kinds)), strict=True))
-        self._mark, self.count = heading.mark, heading.count
+        self._mark, self._hours, self.count = heading.mark, heading.hours, heading.count
         return crc
 
 
@@ -242,9 +287,9 @@ class Observed:
         self._database = database
         self._snapshot = snapshot
         self._lock = threading.Lock()
-        self._requests = _Table("requests", RequestKind, {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12})
+        self._requests = _Table(REQUESTS, RequestKind, {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12})
         self._attempts = _Table(
-            "observations",
+            ATTEMPTS,
             AttemptKind,
             {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12, "completion_tokens": 1},
         )

@@ -11,6 +11,7 @@ from router.store.conversations import ConversationLog, Entry, Settings, ToolRes
 from router.store.database import Database
 from router.store.observations import Observation, ObservationLog
 from router.store.requests import RequestLog, RequestSummary, Step, passed_over_for_keys_alone, path_of
+from router.store.retention import Pruned, Retention
 from router.store.tables import metadata
 from router.store.templates import Template, TemplateLog
 from router.store.writer import Writer
@@ -26,8 +27,10 @@ __all__ = [
     "ObservationLog",
     "Plan",
     "Prompt",
+    "Pruned",
     "RequestLog",
     "RequestSummary",
+    "Retention",
     "Settings",
     "Step",
     "Store",
