@@ -1,4 +1,4 @@
-"""The command line: fallback-lab ask, check, chains, log."""
+"""The command line: fallback-lab ask, check, chains, log, export, prune."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from router.cli import ask, chains, check, log
+from router.cli import ask, chains, check, export, log, prune
 from router.errors import ConfigError, FallbackLabError, InvalidRequest
 from router.lab import default_config_path
 
@@ -57,5 +57,5 @@ def main(context: click.Context, config_path: Path | None) -> None:
     context.obj = config_path or default_config_path()
 
 
-for command in (ask.ask, check.check, chains.show_chains, log.show_log):
+for command in (ask.ask, check.check, chains.show_chains, log.show_log, export.export_rows, prune.prune):
     main.add_command(command)

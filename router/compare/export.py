@@ -12,10 +12,9 @@ import msgspec
 
 from router.compare.figures import cost, first_token, latency, output_tokens, rate
 from router.compare.plan import keys_of, lane_name
+from router.spreadsheet import plain
 from router.store import Cell, Comparison, Key
 from router.words import dollars, seconds
-
-_FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -24,7 +23,7 @@ def to_csv(comparison: Comparison) -> str:
     file = io.StringIO()
     writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: plain(value) for name, value in row.items()} for row in rows)
     return file.getvalue()
 
 
@@ -81,10 +80,6 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
 def _keys(comparison: Comparison) -> Iterator[Key]:
     for lane in range(len(comparison.plan.lanes)):
         yield from keys_of(comparison.plan, lane)
-
-
-def _plain(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def _line(text: str) -> str:

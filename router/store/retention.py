@@ -74,11 +74,11 @@ class Retention:
     """
 
     def __init__(
-        self, database: Database, policy: Callable[[], RetentionPolicy], clock: Callable[[], float] = time.time
+        self, database: Database, policy: Callable[[], RetentionPolicy], clock: Callable[[], float] | None = None
     ) -> None:
         self._database = database
         self._policy = policy
-        self._clock = clock
+        self._clock = clock or time.time
         self._closing = threading.Event()
         self._pruning = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-retention", daemon=True)

@@ -1,0 +1,36 @@
+"""Spans and dates as people write them on the command line: callbacks of click's options."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+import click
+from pydantic import TypeAdapter, ValidationError
+
+from router.config_values import Seconds
+
+_SPAN = TypeAdapter[float](Seconds)
+
+
+def age(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Seconds, of a span as models.yaml writes it."""
+    try:
+        return None if value is None else _SPAN.validate_python(value)
+    except ValidationError:
+        raise click.BadParameter(f"`{value}` is no span of time. Write a number with a unit: 12h, 30d, 8w.") from None
+
+
+def since(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Unix time in seconds, of a span back from now or of a date."""
+    if value is None:
+        return None
+    try:
+        return time.time() - _SPAN.validate_python(value)
+    except ValidationError:
+        pass
+    try:
+        return datetime.fromisoformat(value).astimezone().timestamp()
+    except (ValueError, OverflowError, OSError):
+        what = f"`{value}` is neither a span such as 12h or 7d nor a date such as 2026-01-31."
+        raise click.BadParameter(what) from None

@@ -1,0 +1,101 @@
+"""Requests and attempts as a file for other programs: CSV, JSON lines or Parquet, a chunk at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Literal
+
+import msgspec
+from sqlalchemy import Boolean, Float, Integer, RowMapping, Table, select
+
+from router.spreadsheet import plain
+from router.store.database import Database
+from router.store.tables import observations, requests
+
+Format = Literal["csv", "parquet", "jsonl"]
+What = Literal["requests", "attempts"]
+
+CHUNK = 20_000
+"""Rows that are in memory at once."""
+
+_TABLES = {"requests": requests, "attempts": observations}
+
+
+def export(database: Database, file: BinaryIO, form: Format, what: What, since: float | None = None) -> int:
+    """Write rows as they are stored, oldest first; those that were rolled up are not among them.
+
+    Args:
+        since: Unix time, seconds; None for all.
+
+    Returns:
+        How many rows.
+
+    Raises:
+        StoreError: the database cannot be read.
+        OSError: the file cannot be written.
+    """
+    table = _TABLES[what]
+    write = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet}[form]
+    return write(file, table, _chunks(database, table, since))
+
+
+def _chunks(database: Database, table: Table, since: float | None) -> Iterator[list[RowMapping]]:
+    """The rows, each chunk in a transaction of its own: who reads slowly keeps no log from being cleared."""
+    after = 0
+    while True:
+        rows = select(table).where(table.c.id > after).order_by(table.c.id).limit(CHUNK)
+        if since is not None:
+            rows = rows.where(table.c.started >= since)
+        with database.reading() as connection:
+            chunk = list(connection.execute(rows).mappings())
+        if not chunk:
+            return
+        yield chunk
+        after = chunk[-1]["id"]
+
+
+def _write_csv(file: BinaryIO, table: Table, chunks: Iterator[list[RowMapping]]) -> int:
+    """Text that a spreadsheet would run as a formula begins with an apostrophe."""
+    names = table.columns.keys()
+    total = 0
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for chunk in chunks:
+        writer.writerows([plain(row[name]) for name in names] for row in chunk)
+        file.write(text.getvalue().encode())
+        text.seek(text.truncate(0))
+        total += len(chunk)
+    file.write(text.getvalue().encode())
+    return total
+
+
+def _write_jsonl(file: BinaryIO, _: Table, chunks: Iterator[list[RowMapping]]) -> int:
+    encoder = msgspec.json.Encoder()
+    total = 0
+    for chunk in chunks:
+        file.write(b"".join(encoder.encode(_as_json(row)) + b"\n" for row in chunk))
+        total += len(chunk)
+    return total
+
+
+def _as_json(row: RowMapping) -> dict[str, Any]:
+    """The row with its path as JSON, where it has one."""
+    return {**row, "path": msgspec.Raw(row["path"].encode())} if "path" in row else dict(row)
+
+
+def _write_parquet(file: BinaryIO, table: Table, chunks: Iterator[list[RowMapping]]) -> int:
+    # Imported here: it takes a while, and nothing else on the command line needs it.
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    types = {Boolean: pa.bool_(), Integer: pa.int64(), Float: pa.float64()}
+    schema = pa.schema([(column.name, types.get(type(column.type), pa.string())) for column in table.columns])
+    total = 0
+    with pq.ParquetWriter(file, schema) as writer:
+        for chunk in chunks:
+            writer.write_table(pa.Table.from_pylist([dict(row) for row in chunk], schema))
+            total += len(chunk)
+    return total
