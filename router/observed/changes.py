@@ -14,9 +14,9 @@ ever exceeds 1 / c has a chance of c at most, however often one looks (Ville, 19
   rates from Beta(1/2, 1/2); that it holds for each rate, `tests/test_drift.py` computes over those that matter.
 
 Nobody knows when a change begins. So every `GRID`-th call is a start with a test of its own. Its share of the chance
-that is allowed for a week is the time since the start before, as a share of the week: the shares of any week sum to the
-whole, whatever its traffic (Bonferroni). Shin, Ramdas & Rinaldo, "E-detectors" (2023), sum the evidence of all starts;
-here the largest decides, for their events differ.
+that is allowed for a week is the time since the start before, as a share of the week: all shares sum to the weeks that
+passed, whatever the traffic (Bonferroni; a pause counts in the week that follows, as one week at most). Shin, Ramdas &
+Rinaldo, "E-detectors" (2023), sum the evidence of all starts; here the largest decides, for their events differ.
 """
 
 from __future__ import annotations
