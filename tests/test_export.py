@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from router.errors import StoreError
 from router.store import export as exporting
 from router.store.database import Database
 from router.store.export import export
@@ -137,12 +138,12 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk is full after the first chunk."""
+    """After the first chunk the database cannot be read."""
     chunks = exporting._chunks
 
     def break_off(*args: Any) -> Iterator[Any]:
         yield next(chunks(*args))
-        raise OSError(28, "No space left on device")
+        raise StoreError("The database is damaged.")
 
     monkeypatch.setattr(exporting, "_chunks", break_off)
 
@@ -154,7 +155,7 @@ def test_a_file_that_could_not_be_written_whole_is_left_as_it_was(run: Run, tmp_
     target.parent.mkdir()
     target.write_text("before")
     result = run("export", "--format", form, "--output", str(target))
-    assert (result.exit_code, result.stderr) == (1, "The output cannot be written: No space left on device.\n")
+    assert (result.exit_code, result.stderr) == (1, "The database is damaged.\n")
     assert [(file.name, file.read_text()) for file in target.parent.iterdir()] == [("rows", "before")]
 
 

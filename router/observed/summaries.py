@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
@@ -33,34 +32,34 @@ def expand(connection: Connection, table: Summarised, after: int, to: int) -> Ex
     which time, cost and speed is not known any more: the largest times stand together, and output tokens are as many as
     make the speeds what they were.
     """
+    # Histograms come as numbers alone, and how many pairs each has: as JSON they would be a million small lists.
+    bins = [
+        f"group_concat(json_array_length({name})), group_concat(nullif(replace(replace({name}, '[', ''), ']', ''), ''))"
+        for name in table.binned
+    ]
     texts = connection.exec_driver_sql(
-        "SELECT group_concat(id), group_concat(hour), group_concat(rows), group_concat(cost), group_concat(costs),"  # noqa: S608  # our own names
-        f" group_concat(labels, char(10)), {', '.join(f'group_concat({name})' for name in table.binned)}"
+        "SELECT group_concat(labels, char(10)), group_concat(cost), group_concat(id), group_concat(hour),"  # noqa: S608  # our own names
+        f" group_concat(rows), group_concat(costs), {', '.join(bins)}"
         f" FROM (SELECT hours.*, labels FROM {table.hours} hours CROSS JOIN kinds ON kinds.id = kind"
         " WHERE hours.id > ? AND hours.id <= ? ORDER BY hours.id DESC)",
         (after, to),
     ).one()
-    ids, hours, counts, cost, costs = (np.fromstring(text or "", sep=",") for text in texts[:5])
-    rows, known = counts.astype(np.int64), costs.astype(np.int64)
+    labels, cost_text, *numbers = texts
+    cost = np.fromstring(cost_text or "", sep=",")
+    ids, hours, rows, known, *histograms = (np.fromstring(text or "", np.int64, sep=",") for text in numbers)
     columns: dict[str, NDArray[Any]] = {
-        "id": np.repeat(-ids.astype(np.int64), rows),
+        "id": np.repeat(-ids, rows),
         "started": np.repeat((hours + 0.5) * HOUR, rows),
         "cost": _filled(rows, np.arange(len(rows)), cost / np.maximum(known, 1), known),
     }
-    for name, text in zip(table.binned, texts[6:], strict=True):
-        columns[name] = _unbinned(rows, text or "")
+    for name, lengths, pairs in zip(table.binned, histograms[::2], histograms[1::2], strict=True):
+        of = np.repeat(np.arange(len(rows)), lengths)
+        values, times = pairs.reshape(-1, 2).T
+        columns[name] = _filled(rows, of, middles(values), times)
     if "speed" in columns:
         flowing = columns["latency"] - columns["ttft"]
         columns["completion_tokens"] = columns.pop("speed") * np.where(flowing > 0, flowing, np.nan)
-    return Expanded(texts[5].split("\n") if texts[5] else [], rows, columns)
-
-
-def _unbinned(rows: NDArray[np.int64], text: str) -> NDArray[np.float64]:
-    """(sum of rows,) the values of histograms, one behind the other."""
-    histograms = msgspec.json.decode(f"[{text}]", type=list[list[tuple[int, int]]])
-    flat = np.array([pair for each in histograms for pair in each], np.int64).reshape(-1, 2)
-    of = np.repeat(np.arange(len(rows)), np.fromiter(map(len, histograms), np.int64, len(histograms)))
-    return _filled(rows, of, middles(flat[:, 0]), flat[:, 1])
+    return Expanded(labels.split("\n") if labels else [], rows, columns)
 
 
 def _filled(
