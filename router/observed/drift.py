@@ -141,7 +141,9 @@ def _streams(attempts: Slice[AttemptKind]) -> dict[tuple[str | None, str], Calls
     found = {}
     for pair, first, end in zip(pairs, [0, *ends], ends, strict=False):
         if end - first > LEAST:
-            newest = attempts.take(order[first + max(0, (end - first - _LONGEST) // _KEPT * _KEPT) : end])
+            newest = attempts.take(
+                order[first + max(0, (end - first - _LONGEST) // _KEPT * _KEPT) : end].astype(np.int32)
+            )
             kind = newest.kind
             latency = np.where(late[kind], np.float32(np.inf), np.where(failed[kind], np.nan, newest.values("latency")))
             found[pair] = Calls(newest.started, failed[kind], latency)
