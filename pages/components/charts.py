@@ -140,7 +140,7 @@ def endings(shown: Shown, frame: pd.DataFrame) -> Picture:
 
 def failures_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """The share of calls that failed, by reason; the line is the interval of all of them together."""
-    frame = frame.reindex(columns=[*frame.columns.union(["reason"], sort=False)])  # where nothing failed, there is none
+    frame = frame.assign(reason=frame.get("reason"))  # there is none where nothing failed
     split, whole = frame[frame["figure"] == "failures"], frame[frame["figure"] == "failed_share"]
     reasons = _by_weight(split, "reason", len(REASONS))
     tips = _tips("time", "reason", numbers=_SHARE)
