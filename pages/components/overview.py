@@ -87,7 +87,9 @@ def _count(value: float) -> str:
 
 
 def _long(value: float) -> str:
-    return f"{value / 60:.0f} min" if value < 2 * 3600 else f"{value / 3600:,.0f} h"
+    if value < 2 * 3600:
+        return f"{value / 60:.0f} min" if value >= 600 else f"{value / 60:.1f} min"
+    return f"{value / 3600:,.0f} h"
 
 
 _FORMATS: dict[str, Callable[[float], str]] = {
@@ -108,9 +110,11 @@ def _change(unit: str, now: Estimate, before: Estimate | None) -> tuple[str | No
         words = f"{(now.value - before.value) * 100:+.1f} points"
     elif before.value == 0:
         return None, False
+    elif now.value >= 10 * before.value:
+        words = f"{now.value / before.value:,.0f} times"
     else:
         words = f"{now.value / before.value - 1:+.0%}"
-    if not float(words.split(" ")[0].rstrip("%")):
+    if words in ("+0%", "-0%", "+0.0 points", "-0.0 points"):
         return "unchanged", False
     apart = (now.low is not None and before.high is not None and now.low > before.high) or (
         now.high is not None and before.low is not None and now.high < before.low
