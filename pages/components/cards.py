@@ -18,6 +18,9 @@ NOTHING = "Nothing of this kind in what is shown."
 MARK = "dashboard_mark"
 """Where in the session the mark lies that was clicked."""
 
+_CLICKS = "dashboard_clicks_"
+"""Before a card's name: where the session counts the clicks on its marks."""
+
 
 class Card(NamedTuple):
     """A chart of the dashboard.
@@ -124,16 +127,18 @@ def draw_flow(shown: Shown) -> None:
             st.caption(NOTHING)
             return
 
+        key = _fresh_key(FLOW)
+
         def click() -> None:
-            edges = [at for each in st.session_state["flow"].selection.selected if each["data_type"] == "edge"
+            edges = [at for each in st.session_state[key].selection.selected if each["data_type"] == "edge"
                      for at in each["data_indices"]]  # fmt: skip
             if edges:
-                st.session_state[MARK] = marks.marks[edges[0]]
+                _open(FLOW, marks.marks[edges[0]])
 
         st.echarts_chart(
             FLOW.draw(shown, marks.frame),
             height=340,
-            key="flow",
+            key=key,
             on_select=click,
             alt=_said(FLOW, marks.frame),
         )
@@ -170,12 +175,12 @@ def _draw_table(card: Card, marks: Marks) -> None:
 
 
 def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[Mark], kept: Hashable) -> None:
-    key, kept = f"chart_{card.name}", (kept, st.context.theme.type)
+    key, kept = _fresh_key(card), (kept, st.context.theme.type)
 
     def click() -> None:
         rows = [point["row"] for point in st.session_state[key].selection.get("mark", [])]
         if rows:
-            st.session_state[MARK] = marks[int(rows[0])]
+            _open(card, marks[int(rows[0])])
 
     if kept not in shown.charts:
         shown.charts[kept] = card.draw(shown, frame)
@@ -192,6 +197,16 @@ def _said(card: Card, frame: pd.DataFrame) -> str:
     names = largest.drop(columns=measures).astype(object).fillna("all").astype(str).agg(", ".join, axis=1)
     rows = "; ".join(f"{name}: {value:.3g}" for name, value in zip(names, largest["value"], strict=True))
     return f"{card.title}, largest first: {rows}"
+
+
+def _open(card: Card, mark: Mark) -> None:
+    """Ask for what is behind a mark; the chart is drawn anew, or a second click on the same would be none."""
+    st.session_state[MARK] = mark
+    st.session_state[f"{_CLICKS}{card.name}"] = st.session_state.get(f"{_CLICKS}{card.name}", 0) + 1
+
+
+def _fresh_key(card: Card) -> str:
+    return f"chart_{card.name}_{st.session_state.get(f'{_CLICKS}{card.name}', 0)}"
 
 
 def mark_clicked() -> Mark | None:

@@ -110,7 +110,7 @@ def tile(app: AppTest, title: str) -> str:
 def charts_of(app: AppTest) -> list[str]:
     """The cards whose chart is drawn."""
     drawn = {element.key for kind in ("vega_lite_chart", "echarts_chart") for element in app.get(kind)}
-    return [card.name for card in CARDS if drawn & {f"chart_{card.name}", card.name}]
+    return [card.name for card in CARDS if f"chart_{card.name}_0" in drawn]
 
 
 def read(path: Path) -> View:
