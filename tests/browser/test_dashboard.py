@@ -1,0 +1,197 @@
+"""The Dashboard page's promises, kept in a real browser against the real app."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import uuid
+
+import pytest
+from playwright.sync_api import FloatRect, Locator, Page, expect
+
+from router.messages import Attempt
+from router.store import Observation, RequestSummary, Step, Store
+from tests.browser.chat_page import button, config, expect_end, send, visit
+from tests.browser.conftest import App, OpenContext, held
+from tests.upstream import Upstream, status
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture
+def category(app: App, upstream: Upstream) -> str:
+    """One that no other test asks; the app is in use, its store is there."""
+    app.use(config(upstream, "one", "two"))
+    return f"category-{uuid.uuid4().hex[:8]}"
+
+
+def observe(app: App, category: str, *, count: int, models: tuple[str, ...] = ("slow", "quick")) -> None:
+    """Requests of the last minutes, as another process sees them: the first model times out, the second answers."""
+    store = Store(app.home / ".lab" / "lab.sqlite")
+    for number in range(count):
+        of = {"request_id": uuid.uuid4().hex, "category": category, "chain": "c", "source": "cli"}
+        started = (time.time() // 300 - 1) * 300 + number  # one bucket of the charts
+        failed = Attempt(
+            model=models[0], provider="local", place=0, number=1, outcome="failed", reason="first_token_timeout",
+            started=started, offset=0, latency=2.0,
+        )  # fmt: skip
+        answered = Attempt(
+            model=models[1], provider="local", place=1, number=1, outcome="answered", started=started + 2, offset=2.0,
+            latency=1.5, ttft=0.5, cost=0.001,
+        )  # fmt: skip
+        for attempt in (failed, answered):
+            store.observations.add(Observation(**of, prompt_hash="p", sample=0, attempt=attempt))
+        path = tuple(Step(a.model, a.provider, a.place, a.outcome, a.reason) for a in (failed, answered))
+        store.requests.add(
+            RequestSummary(
+                **of, started=started, outcome="answered", path=path, model=models[1], place=1, latency=3.5, ttft=2.5,
+                cost=0.001, cached=False, shared=False, injected=False, stand_in=False, keyless=False,
+            )
+        )  # fmt: skip
+    store.close()
+
+
+@pytest.fixture
+def arrived(app: App, page: Page, category: str) -> Page:
+    """The page on three requests of one category."""
+    if not (app.home / ".lab" / "lab.sqlite").exists():
+        visit(page)
+    observe(app, category, count=3)
+    page.goto(f"/dashboard?range=1+h&categories={category}")
+    expect(tile(page, "Requests")).to_contain_text("3")
+    return page
+
+
+def tile(page: Page, title: str) -> Locator:
+    return page.get_by_test_id("stMetric").filter(has=page.get_by_text(title, exact=True))
+
+
+def chart(page: Page, name: str) -> Locator:
+    return page.locator(f"[class*='st-key-chart_{name}_']")
+
+
+def marks(page: Page, name: str, kind: str = "rect") -> Locator:
+    return chart(page, name).locator(f"svg.marks .mark-{kind}.role-mark path")
+
+
+def drawer(page: Page) -> Locator:
+    return page.get_by_role("dialog")
+
+
+# --- What is behind a mark -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "title"),
+    [
+        ("endings", "rect", "3 requests · fallback"),
+        ("latency_over_time", "symbol", "3 calls · slow"),
+        ("failures", "symbol", "3 calls · slow · first_token_timeout"),
+        ("together", "rect", "3 requests · slow · quick"),
+    ],
+    ids=lambda each: each if each.isidentifier() else "",
+)
+def test_a_click_on_a_mark_opens_as_many_rows_as_it_counts(arrived: Page, name: str, kind: str, title: str) -> None:
+    marks(arrived, name, kind).last.click(force=True)  # a text may stand on it
+    expect(drawer(arrived)).to_contain_text(title)
+
+
+def test_an_edge_of_the_flow_opens_its_requests(arrived: Page, category: str) -> None:
+    canvas = chart(arrived, "flow").locator("canvas").first
+    expect(canvas).to_be_visible()
+    box = box_of(canvas)
+    canvas.click(position={"x": box["width"] * 0.15, "y": box["height"] / 2})
+    expect(drawer(arrived)).to_contain_text(f"3 requests · {category} · slow")
+
+
+def test_the_same_mark_opens_again(arrived: Page) -> None:
+    for _ in range(2):
+        marks(arrived, "endings").first.click()
+        expect(drawer(arrived)).to_contain_text("3 requests")
+        button(arrived, "Close").click()
+        expect(drawer(arrived)).to_be_hidden()
+
+
+def test_a_chosen_row_shows_its_trace_with_the_reason_of_the_fallback_and_as_json(arrived: Page, category: str) -> None:
+    marks(arrived, "endings").first.click()
+    drawer(arrived).locator(".dvn-scroller").click(position={"x": 15, "y": 55})
+    expect(drawer(arrived)).to_contain_text("slow failed: first token timeout")
+    expect(drawer(arrived)).to_contain_text("quick answered in 1.50 s")
+    expect(drawer(arrived).locator("svg.marks .mark-rect path")).to_have_count(3)  # no answer, to first token, tokens
+    button(arrived, "JSON").click()
+    expect(arrived.get_by_test_id("stCode")).to_contain_text(f'"category": "{category}"')
+    expect(arrived.get_by_test_id("stCode")).to_contain_text('"reason": "first_token_timeout"')
+
+
+# --- Links -----------------------------------------------------------------------------------------
+
+
+def test_a_link_shows_the_same_filters_to_somebody_else(
+    app: App, arrived: Page, open_context: OpenContext, category: str
+) -> None:
+    page = arrived
+    observe(app, category, count=2, models=("slow", f"model-of-{category}"))
+    page.get_by_role("radio", name="24 h").click()
+    button(page, "Filters").click()
+    page.get_by_role("combobox", name="Model").fill(f"model-of-{category}")
+    page.keyboard.press("Enter")
+    expect(tile(page, "Requests")).to_contain_text("2")
+    expect(page).to_have_url(re.compile(rf"(?=.*range=24\+h)(?=.*models=model-of-{category})"))
+    other = open_context().new_page()
+    other.goto(page.url)
+    expect(tile(other, "Requests")).to_contain_text("2")
+    expect(other.get_by_role("radio", name="24 h")).to_be_checked()
+
+
+def test_new_requests_show_after_a_second_look(app: App, arrived: Page, category: str) -> None:
+    observe(app, category, count=4)
+    arrived.locator(".st-key-dashboard_refresh").get_by_role("button").click()
+    expect(tile(arrived, "Requests")).to_contain_text("7")
+
+
+# --- What goes on now ------------------------------------------------------------------------------
+
+
+def box_of(element: Locator) -> FloatRect:
+    box = element.bounding_box()
+    assert box is not None
+    return box
+
+
+def test_a_request_in_flight_shows_without_moving_the_page(
+    upstream: Upstream, open_context: OpenContext, arrived: Page, gate: threading.Event
+) -> None:
+    upstream.script("one", then=held(gate))
+    expect(arrived.get_by_text("0 in flight")).to_be_visible()
+    button(arrived, "Filters").click()
+    scroll = arrived.get_by_test_id("stMain")
+    scroll.evaluate("main => main.scrollTo(0, 200)")
+    expect(marks(arrived, "endings").first).to_be_visible()
+    before = box_of(chart(arrived, "endings"))
+    send(visit(open_context().new_page()))
+    expect(arrived.get_by_text("1 in flight")).to_be_visible()
+    expect(arrived.get_by_text(re.compile("one answers … "))).to_be_visible()
+    assert box_of(chart(arrived, "endings")) == before
+    assert scroll.evaluate("main => main.scrollTop") == 200
+    expect(arrived.get_by_role("combobox", name="Model")).to_be_visible()  # the filters are open still
+    gate.set()
+    expect(arrived.get_by_text("0 in flight")).to_be_visible()
+
+
+def test_an_open_breaker_shows_without_moving_the_page_and_one_click_resets_it(
+    app: App, upstream: Upstream, open_context: OpenContext, arrived: Page
+) -> None:
+    upstream.script("broken", then=status(500))
+    app.use(config(upstream, "broken", "two", retries=0, breaker={"min_calls": 1, "open_for": 600}))
+    expect(marks(arrived, "endings").first).to_be_visible()
+    before = box_of(chart(arrived, "endings"))
+    asking = visit(open_context().new_page())
+    send(asking)
+    expect_end(asking)
+    expect(arrived.get_by_text("broken: open, after failures")).to_be_visible()
+    assert box_of(chart(arrived, "endings")) == before
+    arrived.locator(".st-key-reset_broken").get_by_role("button").click()
+    expect(arrived.get_by_text("broken: open, after failures")).to_be_hidden()
