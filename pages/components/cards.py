@@ -194,7 +194,8 @@ def _said(card: Card, frame: pd.DataFrame) -> str:
     """The chart in words, for those who cannot see it."""
     measures = ["value", "low", "high", "rows", "unknown", "row", "timed_out"]
     largest = frame.nlargest(3, "value")
-    names = largest.drop(columns=measures).astype(object).fillna("all").astype(str).agg(", ".join, axis=1)
+    parts = largest.drop(columns=measures).astype(object)
+    names = parts.where(parts.notna(), "all").astype(str).agg(", ".join, axis=1)
     rows = "; ".join(f"{name}: {value:.3g}" for name, value in zip(names, largest["value"], strict=True))
     return f"{card.title}, largest first: {rows}"
 
