@@ -10,6 +10,7 @@ from router.observed import Filter, View
 
 from components import cards
 from components.behind import open_mark
+from components.drift import draw_drifts
 from components.filters import draw_filters, when
 from components.lab import lab_or_stop
 from components.live import draw_live
@@ -37,7 +38,9 @@ def main(lab: Lab) -> None:
     if chosen is None:
         return
     draw_live(lab)
-    shown = _shown(View.of(rows), chosen)
+    everything = View.of(rows)
+    draw_drifts(everything)
+    shown = _shown(everything, chosen)
     if not len(shown.view.requests) and not len(shown.view.attempts):
         newest = when(max(float(each.started.max()) for each in rows if len(each.id)))
         st.info(

@@ -67,8 +67,8 @@ def _name(field: str, order: Sequence[str] | None = None, limit: int = 170, **ax
 
 _LEGEND = {
     "orient": "top",
-    "columns": {"expr": "width < 300 ? 1 : 3"},
-    "labelLimit": 220,
+    "columns": {"expr": "width < 300 ? 2 : 3"},
+    "labelLimit": {"expr": "width < 300 ? 85 : 220"},
     "symbolSize": 60,
     "symbolOpacity": 1,
     "offset": 2,
@@ -77,7 +77,8 @@ _LEGEND = {
 
 def _colors(field: str, domain: Sequence[str], colors: Sequence[str] | None = None) -> Spec:
     scale = {"domain": list(domain)} | ({"range": list(colors)} if colors else {})
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": _LEGEND}
+    words = {"labelExpr": "replace(datum.label, /_/g, ' ')"} if field == "reason" else {}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": {**_LEGEND, **words}}
 
 
 def _models(shown: Shown, frame: pd.DataFrame, *, legend: bool = True) -> Spec:
@@ -383,6 +384,8 @@ def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
             look = {"itemStyle": {"color": colors.get(text, "#9aa7a5")}, "label": {"formatter": words}}
             nodes.setdefault(node, {"name": node, **look})
         links.append({"source": at[0], "target": at[1], "value": value})
+    # The bands run behind the labels.
+    outline = {"textBorderColor": "#101615" if st.context.theme.type == "dark" else "#ffffff", "textBorderWidth": 2}
     series = {
         "type": "sankey",
         "data": list(nodes.values()),
@@ -395,7 +398,7 @@ def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
         "right": 90,
         "top": 8,
         "bottom": 8,
-        "label": {"fontSize": 11, "width": 130, "overflow": "truncate"},
+        "label": {"fontSize": 11, "width": 130, "overflow": "truncate", "color": _ink(), **outline},
         "lineStyle": {"color": "gradient", "opacity": 0.35},
         "emphasis": {"focus": "adjacency"},
     }

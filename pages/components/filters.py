@@ -31,7 +31,7 @@ def draw_filters(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> Filter | 
             label_visibility="collapsed",
         )  # fmt: skip
         fields = _draw_fields(rows)
-        st.button("", icon=":material/refresh:", help="Look again", key="dashboard_refresh")
+        st.button("Refresh", icon=":material/refresh:", key="dashboard_refresh")
     if chosen == "Exact":
         since, until = _draw_times()
         if since >= until:
@@ -86,18 +86,19 @@ def _clear(names: Iterable[str]) -> None:
 
 def _draw_times() -> tuple[float, float]:
     """The exact range, as Unix time."""
-    zone = _zone()
-    today = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    here = zone()
+    today = datetime.now(here).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
     with st.container(horizontal=True):
         since = st.datetime_input("From", today, key="from", bind="query-params", width=220)
         until = st.datetime_input("To", today + timedelta(days=1), key="to", bind="query-params", width=220)
-    return tuple((at or today).replace(tzinfo=zone).timestamp() for at in (since, until))  # type: ignore[return-value]
+    return tuple((at or today).replace(tzinfo=here).timestamp() for at in (since, until))  # type: ignore[return-value]
 
 
 def when(unix: float) -> datetime:
     """A time as the browser's clock says it."""
-    return datetime.fromtimestamp(unix, _zone() or UTC)
+    return datetime.fromtimestamp(unix, zone() or UTC)
 
 
-def _zone() -> ZoneInfo | None:
+def zone() -> ZoneInfo | None:
+    """The browser's time zone; None where it does not say."""
     return ZoneInfo(st.context.timezone) if st.context.timezone else None

@@ -30,9 +30,6 @@ def draw_live(lab: Lab) -> None:
             f"**{live.waiting:,}** rows wait to be written" if live.waiting else "all rows written",
         ]
         st.markdown(":material/sensors: Now · " + " · ".join(facts), help="This process alone; anew every 2 seconds")
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            for number, (ref, _) in enumerate(live.breakers):
-                draw_model(lab, ref, number)
         for ref, breaker in off:
             why = (
                 f"asked for by the provider, {seconds(breaker.cooldown)} more" if breaker.cooldown else "after failures"
@@ -44,6 +41,9 @@ def draw_live(lab: Lab) -> None:
             st.caption(f"{label(each.asked)}: {label(activity(each.handle.snapshot()))}")
         if len(live.in_flight) > _SHOWN:
             st.caption(f"and {len(live.in_flight) - _SHOWN} more")
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            for number, (ref, _) in enumerate(live.breakers):
+                draw_model(lab, ref, number)
 
 
 def _size(count: int | None) -> str:

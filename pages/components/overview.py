@@ -54,7 +54,10 @@ def draw_overview(shown: Shown) -> None:
             _draw_tile(tile, *shown.at(tile.figure, tile.key))
     apart = [(shown.one(name)[0].value or 0, words) for name, words in APART.items()]
     counted = ", ".join(f"{value:,.0f} {words}" for value, words in apart if value)
-    against = "Each against the period before, of the same length. " if shown.before is not None else ""
+    against = ""
+    if shown.before is not None:
+        asked_before = len(shown.before.requests) > 0
+        against = "Each against the period before. " if asked_before else "Nothing was asked in the period before. "
     st.caption(against + (f"Counted apart, and in no rate or latency: {counted}." if counted else ""))
 
 
@@ -69,6 +72,7 @@ def _draw_tile(tile: Tile, now: Estimate, before: Estimate | None) -> None:
         delta_color="off" if not colored else "normal" if tile.better > 0 else "inverse",
         delta_arrow="off" if change == "unchanged" else "auto",
         border=True,
+        height="stretch",
         help=_help(figure.meaning, figure.unit, now),
     )
 

@@ -109,6 +109,8 @@ def _by_calls(view: View) -> list[str]:
     counts: Counter[str] = Counter()
     for kind, count in view.attempts.kinds():
         counts[kind.model] += count
+    for request, _ in view.requests.kinds():
+        counts.update({step.model: 0 for step in request.path})
     return sorted(counts, key=lambda model: (-counts[model], model))
 
 

@@ -128,6 +128,8 @@ def _tells(kind: AttemptKind) -> bool:
 
 def _streams(attempts: Slice[AttemptKind]) -> dict[tuple[str | None, str], Calls]:
     """The newest calls of each category's model, where there are enough."""
+    # Of what is summarised by the hour, the order within the hour is gone: it says nothing of when a change began.
+    attempts = attempts.take(slice(int(np.searchsorted(attempts.id, 0)), None))
     kinds = attempts.rows.kinds
     pairs = list(dict.fromkeys((kind.category, kind.model) for kind in kinds if _tells(kind)))
     numbers = {pair: number for number, pair in enumerate(pairs)}
