@@ -75,9 +75,9 @@ def view_of(calls: dict[tuple[str | None, str], Calls], **other: Any) -> View:
     together = [np.concatenate([part[field] for part in calls.values()]) for field in range(3)]
     rows = Rows(
         tuple(kinds), np.concatenate(kind).astype(np.int32), np.arange(1, len(together[0]) + 1), together[0],
-        {"latency": np.where(np.isinf(together[2]), np.float32(10), together[2])},
+        {"latency": np.where(np.isinf(together[2]), np.float32(10), together[2])}, {},
     )  # fmt: skip
-    return View.of((Rows((), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), {}), rows))
+    return View.of((Rows((), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), {}, {}), rows))
 
 
 def noticed(calls: Calls) -> list[Drift]:
@@ -327,7 +327,7 @@ def test_what_lasts_for_a_week_is_the_rule_and_worse_than_it_is_noticed_again() 
 
 def test_nothing_at_all() -> None:
     empty: tuple[Any, Any] = tuple(
-        Rows((), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), {"latency": np.zeros(0, np.float32)})
+        Rows((), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), {"latency": np.zeros(0, np.float32)}, {})
         for _ in range(2)
     )
     assert drifts(View.of(empty), UNTIL) == ()

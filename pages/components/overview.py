@@ -51,7 +51,7 @@ def draw_overview(shown: Shown) -> None:
     """Twelve tiles, and what is counted apart."""
     with st.grid(6, min_column_width=150, gap="xsmall"):
         for tile in TILES:
-            _draw_tile(tile, *shown.at(tile.figure, tile.key))
+            _draw_tile(tile, *shown.one(tile.figure, tile.key))
     apart = [(shown.one(name)[0].value or 0, words) for name, words in APART.items()]
     counted = ", ".join(f"{value:,.0f} {words}" for value, words in apart if value)
     against = ""

@@ -65,6 +65,7 @@ class Shown:
         self.span = self._span(chosen)
         self.width = next((w for w in WIDTHS if self.span[1] - self.span[0] <= w * BUCKETS), WIDTHS[-1])
         self._found: dict[tuple[str, Split | None], Marks] = {}
+        self._values_of: dict[tuple[str, str], Mapping[Key, Estimate]] = {}
         self.charts: dict[Hashable, Any] = {}
 
     def _span(self, chosen: Filter) -> tuple[float, float]:
@@ -77,16 +78,15 @@ class Shown:
     def _parts(self) -> Mapping[Split, Mapping[Any, View]]:
         return {"time": self.view.over_time(self.width), "model": self.view.by("model")}
 
-    def one(self, name: str) -> tuple[Estimate, Estimate | None]:
-        """A single figure, and the same of the period before."""
-        return FIGURES[name].of(self.view)[()], self._earlier(name, ())
+    def one(self, name: str, key: Key = ()) -> tuple[Estimate, Estimate | None]:
+        """A figure's value, and the same of the period before."""
+        now = self._values(name, "now", self.view).get(key, Estimate(None))
+        return now, self._values(name, "before", self.before).get(key) if self.before is not None else None
 
-    def at(self, name: str, key: Key) -> tuple[Estimate, Estimate | None]:
-        """A key's value, likewise."""
-        return FIGURES[name].of(self.view).get(key, Estimate(None)), self._earlier(name, key)
-
-    def _earlier(self, name: str, key: Key) -> Estimate | None:
-        return FIGURES[name].of(self.before).get(key) if self.before is not None else None
+    def _values(self, name: str, period: str, view: View) -> Mapping[Key, Estimate]:
+        if (name, period) not in self._values_of:
+            self._values_of[name, period] = FIGURES[name].of(view)
+        return self._values_of[name, period]
 
     def marks(self, name: str, split: Split | None = None) -> Marks:
         """A figure's values, of the whole view or of each part of it."""

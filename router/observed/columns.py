@@ -17,7 +17,7 @@ import logging
 import struct
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar
@@ -94,6 +94,7 @@ class Rows(NamedTuple, Generic[Kind]):
         id: (n,) the table's primary keys; negative for a row that only a summary knows of.
         started: (n,) Unix time, seconds.
         measures: by name, (n,); NaN is unknown. Seconds, US dollars, tokens.
+        asked: what was asked of these kinds so far, by the function that answers it.
     """
 
     kinds: tuple[Kind, ...]
@@ -101,6 +102,7 @@ class Rows(NamedTuple, Generic[Kind]):
     id: NDArray[np.int64]
     started: NDArray[np.float64]
     measures: Mapping[str, Floats]
+    asked: dict[Callable[[Any], Any], Any]
 
 
 class _Kinds(dict[str, int]):
@@ -150,14 +152,16 @@ class _Table(Generic[Kind]):
         self._hours = (0, 0)  # the newest summary, and how many there are
         self._kinds = _Kinds()
         self._decoded: tuple[Kind, ...] = ()
+        self._asked: dict[Callable[[Any], Any], Any] = {}
         self._columns: dict[str, NDArray[Any]] = {name: np.empty(0, dtype) for name, dtype in self._dtypes.items()}
 
     def rows(self) -> Rows[Kind]:
         """All rows as they are now."""
-        fresh = list(self._kinds)[len(self._decoded) :]
-        self._decoded += tuple(msgspec.json.decode(key, type=self._type, strict=False) for key in fresh)
+        if fresh := list(self._kinds)[len(self._decoded) :]:
+            self._decoded += tuple(msgspec.json.decode(key, type=self._type, strict=False) for key in fresh)
+            self._asked = {}
         seen = {name: column[: self.count] for name, column in self._columns.items()}
-        return Rows(self._decoded, seen.pop("kind"), seen.pop("id"), seen.pop("started"), seen)
+        return Rows(self._decoded, seen.pop("kind"), seen.pop("id"), seen.pop("started"), seen, self._asked)
 
     # --- From the database -------------------------------------------------------------------------
 

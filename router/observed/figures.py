@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from router.observed import kinds
-from router.observed.columns import AttemptKind, Kind, RequestKind
+from router.observed.columns import AttemptKind, RequestKind
 from router.observed.estimates import Estimate, Key, by_quantile, share, shares, total, total_of, with_late
 from router.observed.view import Slice, View
 
@@ -85,14 +85,6 @@ def _keyed(
     return register
 
 
-def _counted(rows: Slice[Kind], keys: Callable[[Kind], Iterable[Key]]) -> Counter[Key]:
-    found: Counter[Key] = Counter()
-    for kind, count in rows.kinds():
-        for key in keys(kind):
-            found[key] += count
-    return found
-
-
 # --- Single values ---------------------------------------------------------------------------------
 
 
@@ -147,7 +139,7 @@ def answered_share(view: View) -> Estimate:
 @_single("share", behind=_attempts(kinds.failed_call))
 def failed_share(view: View) -> Estimate:
     """Of all calls that were not stopped, those that failed."""
-    ended = _counted(view.attempts, kinds.ended_call)
+    ended = view.attempts.counted(kinds.ended_call)
     return share(sum(count for (reason,), count in ended.items() if reason is not None), ended.total())
 
 
@@ -221,32 +213,32 @@ def first_token(view: View) -> Mapping[Key, Estimate]:
 @_keyed("requests", "ending", behind=_requests(kinds.ending))
 def endings(view: View) -> Mapping[Key, Estimate]:
     """Requests by what became of them: answered by the primary or a fallback, failed, or counted apart."""
-    return {key: total(count) for key, count in _counted(view.requests, kinds.ending).items()}
+    return {key: total(count) for key, count in view.requests.counted(kinds.ending).items()}
 
 
 @_keyed("share", "category", "model", "place", behind=_requests(kinds.choice))
 def chosen(view: View) -> Mapping[Key, Estimate]:
     """Of a category's plain answers, those that a model gave at a place of the chain."""
-    return shares(_counted(view.requests, kinds.choice), within=(0,))
+    return shares(view.requests.counted(kinds.choice), within=(0,))
 
 
 @_keyed("share", "model", "place", behind=_requests(kinds.place_of_model))
 def places(view: View) -> Mapping[Key, Estimate]:
     """Of a model's plain answers, those that it gave at a place of the chain."""
-    return shares(_counted(view.requests, kinds.place_of_model), within=(0,))
+    return shares(view.requests.counted(kinds.place_of_model), within=(0,))
 
 
 @_keyed("share", "reason", behind=_attempts(kinds.ended_call))
 def failures(view: View) -> Mapping[Key, Estimate]:
     """Of all calls that were not stopped, those that failed for a reason."""
-    found = shares(_counted(view.attempts, kinds.ended_call), within=())
+    found = shares(view.attempts.counted(kinds.ended_call), within=())
     return {key: share for key, share in found.items() if key[-1] is not None}
 
 
 @_keyed("share", "model", "reason", behind=_attempts(kinds.ended_call_of_model))
 def failures_by_model(view: View) -> Mapping[Key, Estimate]:
     """Of a model's calls that were not stopped, those that failed for a reason."""
-    found = shares(_counted(view.attempts, kinds.ended_call_of_model), within=(0,))
+    found = shares(view.attempts.counted(kinds.ended_call_of_model), within=(0,))
     return {key: share for key, share in found.items() if key[-1] is not None}
 
 
@@ -279,16 +271,16 @@ def _called(view: View, measure: str) -> Mapping[Key, Estimate]:
 def availability(view: View) -> Mapping[Key, Estimate]:
     """Of the plain requests that came to a model, those that it answered; an open breaker is a failure."""
     answered: Counter[Key] = Counter()
-    for (model, _), count in _counted(view.requests, kinds.place_of_model).items():
+    for (model, _), count in view.requests.counted(kinds.place_of_model).items():
         answered[(model,)] += count
-    return {key: share(answered[key], count) for key, count in _counted(view.requests, kinds.came_to).items()}
+    return {key: share(answered[key], count) for key, count in view.requests.counted(kinds.came_to).items()}
 
 
 @_keyed("share", "model", behind=_requests(kinds.rescuer))
 def rescues(view: View) -> Mapping[Key, Estimate]:
     """Of the plain requests that their primary did not answer, those that a model answered as a fallback."""
     need = view.requests.count(kinds.is_in_need)
-    return {key: share(count, need) for key, count in _counted(view.requests, kinds.rescuer).items()}
+    return {key: share(count, need) for key, count in view.requests.counted(kinds.rescuer).items()}
 
 
 @_keyed("US dollars", "category", "model", behind=_attempts(kinds.paid_call))
@@ -312,12 +304,12 @@ def cost_of_calls(view: View) -> Mapping[Key, Estimate]:
 @_keyed("requests", "stage", "source", "target", behind=_requests(kinds.links))
 def flow(view: View) -> Mapping[Key, Estimate]:
     """Plain requests on their way from the category over the chain's places to their ends: the links of a Sankey."""
-    return {key: total(count) for key, count in _counted(view.requests, kinds.links).items()}
+    return {key: total(count) for key, count in view.requests.counted(kinds.links).items()}
 
 
 @_keyed("share", "model", "other", behind=_requests(kinds.asked_after_failure))
 def failing_together(view: View) -> Mapping[Key, Estimate]:
     """Of the plain requests that a model failed and another was asked next, those that the other failed too."""
-    failed = _counted(view.requests, kinds.failed_after_failure)
-    asked = _counted(view.requests, kinds.asked_after_failure)
+    failed = view.requests.counted(kinds.failed_after_failure)
+    asked = view.requests.counted(kinds.asked_after_failure)
     return {key: share(failed[key], count) for key, count in asked.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
@@ -54,18 +55,11 @@ class Slice(Generic[Kind]):
     Args:
         rows: the whole table.
         places: (n,) where in it the slice's rows stand; None for all.
-        masks: what was asked of all kinds so far; shared by the slices of one table.
     """
 
-    def __init__(
-        self,
-        rows: Rows[Kind],
-        places: Places | None,
-        masks: dict[Callable[[Kind], bool], NDArray[np.bool_]],
-    ) -> None:
+    def __init__(self, rows: Rows[Kind], places: Places | None) -> None:
         self.rows = rows
         self._places = places
-        self._masks = masks
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -101,14 +95,25 @@ class Slice(Generic[Kind]):
 
     def mask(self, holds: Callable[[Kind], bool]) -> NDArray[np.bool_]:
         """(kinds,) whether it holds of each kind."""
-        found = self._masks.get(holds)
+        found: NDArray[np.bool_] | None = self.rows.asked.get(holds)
         if found is None:
-            found = self._masks[holds] = np.fromiter(map(holds, self.rows.kinds), bool, len(self.rows.kinds))
+            found = self.rows.asked[holds] = np.fromiter(map(holds, self.rows.kinds), bool, len(self.rows.kinds))
         return found
 
     def count(self, holds: Callable[[Kind], bool]) -> int:
         """Rows of which it holds."""
         return int(self.counts[self.mask(holds)].sum())
+
+    def counted(self, keys: Callable[[Kind], Iterable[Group]]) -> Counter[Group]:
+        """Rows by the keys that their kinds count for."""
+        if keys not in self.rows.asked:
+            pairs = [(number, key) for number, kind in enumerate(self.rows.kinds) for key in keys(kind)]
+            numbers = {key: number for number, key in enumerate(dict.fromkeys(key for _, key in pairs))}
+            of_kind = np.array([kind for kind, _ in pairs], np.intp)
+            self.rows.asked[keys] = [*numbers], of_kind, np.array([numbers[key] for _, key in pairs], np.intp)
+        names, of_kind, of_key = self.rows.asked[keys]
+        totals = np.bincount(of_key, self.counts[of_kind], len(names))
+        return Counter({names[number]: int(totals[number]) for number in np.flatnonzero(totals).tolist()})
 
     def values(self, measure: str, holds: Callable[[Kind], bool] | None = None) -> Floats:
         """A measure of the rows of which it holds, or of all; NaN where it is not known."""
@@ -137,7 +142,7 @@ class Slice(Generic[Kind]):
             places = np.arange(len(self.rows.id), dtype=np.int32)[which] if isinstance(which, slice) else which
         else:
             places = places[which]
-        return Slice(self.rows, places, self._masks)
+        return Slice(self.rows, places)
 
     def where(self, holds: Callable[[Kind], bool], since: float | None, until: float | None) -> Slice[Kind]:
         """The rows of a time of which it holds."""
@@ -197,7 +202,7 @@ class View:
     @classmethod
     def of(cls, rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> View:
         """All that `Observed.rows` gives."""
-        return cls(Slice(rows[0], None, {}), Slice(rows[1], None, {}))
+        return cls(Slice(rows[0], None), Slice(rows[1], None))
 
     def where(self, chosen: Filter) -> View:
         """What a filter leaves."""

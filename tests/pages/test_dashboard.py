@@ -361,7 +361,7 @@ def test_filters_stay_in_the_link(database: Path, open_dashboard: OpenDashboard)
         "range": "30 d", "models": ["z-ai/glm-5", "lan:qwen3"], "categories": ["(single models)", "code"],
         "outcomes": ["answered", "stopped"], "providers": ["openrouter"], "sources": ["chat", "cli"], "faults": "true",
     }  # fmt: skip
-    app = press(open_dashboard(**query), "")
+    app = press(open_dashboard(**query), "Refresh")
     assert {name: listed(app.query_params[name]) for name in query} == {
         name: listed(value) for name, value in query.items()
     }
