@@ -28,6 +28,7 @@ bench:
     uv run python -m tests.benchmarks.chain
     uv run python -m tests.benchmarks.parsing
     uv run python -m tests.benchmarks.observed
+    uv run python -m tests.benchmarks.dashboard
     uv run --group bench python -m tests.benchmarks.litellm_router
 
 # the pictures in docs/images, from the running app

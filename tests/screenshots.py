@@ -114,7 +114,7 @@ def _dashboard(page: Page, name: str) -> None:
     page.wait_for_timeout(4000)
     page.screenshot(path=IMAGES / f"{name}.png")
     if name == "dashboard":
-        chart = page.locator(".st-key-chart_chosen").bounding_box()
+        chart = page.locator("[class*='st-key-chart_chosen']").bounding_box()
         assert chart is not None
         page.mouse.click(chart["x"] + 0.4 * chart["width"], chart["y"] + 0.203 * chart["height"])
         row = page.get_by_role("dialog").get_by_test_id("stDataFrame")
