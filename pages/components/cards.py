@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from router.observed import FIGURES
+from router.spreadsheet import plain
 
 from components import charts
 from components.shown import Mark, Marks, Shown, joined
@@ -87,7 +88,10 @@ LATENCY_OVER_TIME = Card(
     charts.latency_over_time,
     "A triangle at the top: so many timed out that there is no such time.",
 )
-FLOW = Card("flow", "From category to outcome", ("flow",), lambda shown: shown.marks("flow"), charts.sankey)
+FLOW = Card(
+    "flow", "From category to outcome", ("flow",), lambda shown: shown.marks("flow"), charts.sankey,
+    "A click on a band opens its requests.",
+)  # fmt: skip
 COST = Card("cost", "Cost by category", ("cost_of_calls",), lambda shown: shown.marks("cost_of_calls"), charts.cost)
 COST_OVER_TIME = Card(
     "spent", "Cost over time", ("cost",), lambda shown: shown.marks("cost", "time"), charts.cost_over_time
@@ -165,7 +169,7 @@ def _draw_table(card: Card, marks: Marks) -> None:
     st.dataframe(frame, hide_index=True, width=560, height=280, placeholder="–", alt=f"{card.title}, as a table")
     st.download_button(
         "Download as CSV",
-        lambda: frame.to_csv(index=False),
+        lambda: frame.map(plain).to_csv(index=False),
         file_name=f"{card.name}.csv",
         mime="text/csv",
         icon=":material/download:",

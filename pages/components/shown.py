@@ -101,7 +101,9 @@ class Shown:
 
     def behind(self, mark: Mark) -> Slice[Any]:
         """The requests or attempts that a mark counts."""
-        view = self._parts[mark.split][mark.part] if mark.split else self.view
+        view: View | None = self._parts[mark.split].get(mark.part) if mark.split else self.view
+        if view is None:  # its bucket has left the view since it was drawn
+            view = self.view.where(Filter(since=math.inf))
         return FIGURES[mark.figure].behind(view, mark.key)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from router.compare.figures import LaneSummary, summaries
+from router.spreadsheet import plain
 from router.store import Comparison
 from router.words import dollars, seconds
 
@@ -47,7 +48,7 @@ def draw_summary_table(comparison: Comparison) -> None:
         st.caption(label(sentence))
     st.download_button(
         "Download the table",
-        lambda: frame.to_csv(index=False),
+        lambda: frame.map(plain).to_csv(index=False),
         file_name=f"comparison-{comparison.id}-lanes.csv",
         mime="text/csv",
         icon=":material/download:",

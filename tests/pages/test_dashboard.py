@@ -170,6 +170,24 @@ def test_without_a_store_the_page_says_so(home: Path, open_dashboard: OpenDashbo
     assert "Nothing is stored, so there is nothing to show." in texts(open_dashboard())
 
 
+WORSE = (
+    "UPDATE observations SET outcome = 'failed', reason = 'server_failed'"
+    " WHERE number > 0 AND model = 'z-ai/glm-5' AND id % 2 AND started > {}"
+)
+
+
+@pytest.mark.parametrize("worse", [True, False])
+def test_what_became_worse_is_told_whatever_is_filtered(
+    database: Path, open_dashboard: OpenDashboard, worse: bool
+) -> None:
+    now = time.time()
+    write(database, 12_000, (WORSE.format(now - 36_000),) if worse else (), until=now - 60)
+    said = [
+        text for text in texts(open_dashboard(models="lan:qwen3")) if "z-ai/glm-5" in text and "calls failed" in text
+    ]
+    assert bool(said) == worse
+
+
 # --- Tiles -----------------------------------------------------------------------------------------
 
 
@@ -277,6 +295,10 @@ def test_behind_every_mark_are_as_many_rows_as_it_counts(shown: Shown, card: car
     for mark in card.marks(shown).marks:
         estimate = FIGURES[mark.figure].of(part_of(shown, mark))[mark.key]
         assert len(shown.behind(mark)) == counted(mark.figure, estimate), mark
+
+
+def test_nothing_is_behind_a_mark_whose_bucket_has_left_the_view(shown: Shown) -> None:
+    assert len(shown.behind(Mark("endings", "time", -1.0, ("primary",)))) == 0
 
 
 def part_of(shown: Shown, mark: Mark) -> View:
