@@ -403,4 +403,6 @@ def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
         "emphasis": {"focus": "adjacency"},
     }
     narrow = {"query": {"maxWidth": 500}, "option": {"series": [{"label": {"width": 55}, "right": 60}]}}
-    return {"baseOption": {"tooltip": {"trigger": "item"}, "series": [series]}, "media": [narrow]}
+    # Without animation: a band that still moves cannot be clicked.
+    base = {"tooltip": {"trigger": "item"}, "animation": False, "series": [series]}
+    return {"baseOption": base, "media": [narrow]}
