@@ -41,7 +41,7 @@ def main(lab: Lab) -> None:
     everything = View.of(rows)
     draw_drifts(everything)
     shown = _shown(everything, chosen)
-    if not len(shown.view.requests) and not len(shown.view.attempts):
+    if not shown.anything:
         newest = when(max(float(each.started.max()) for each in rows if len(each.id)))
         st.info(
             f"Nothing was asked within these filters. The newest request is of {newest:%d %b %Y %H:%M}.",
@@ -55,13 +55,12 @@ def main(lab: Lab) -> None:
 
 
 def _shown(everything: View, chosen: Filter) -> Shown:
-    """The figures of a filter; those of the last run where nothing has changed."""
+    """What a filter leaves, with the figures of the last run where nothing has changed."""
     key = (chosen, len(everything.requests), len(everything.attempts))
     kept = st.session_state.get(_SHOWN)
     if kept is None or kept[0] != key:
-        kept = st.session_state[_SHOWN] = (key, Shown(everything, chosen))
-    shown: Shown = kept[1]
-    return shown
+        kept = st.session_state[_SHOWN] = (key, {})
+    return Shown(everything, chosen, kept[1])
 
 
 def _draw_nothing_yet(lab: Lab) -> None:

@@ -102,11 +102,8 @@ def _title(shown: Shown, mark: Mark) -> str:
     if "place" in named:
         named["place"] = place(int(named["place"]))  # type: ignore[call-overload]
     parts = [str(value) for name, value in named.items() if value is not None and name != "stage"]
-    if mark.split == "time":
-        start = float(mark.part)  # type: ignore[arg-type]
-        parts.append(f"{when(start):%d %b %H:%M} to {when(start + shown.width):%d %b %H:%M}")
-    elif mark.split:
-        parts.append(str(mark.part))
+    if mark.start is not None:
+        parts.append(f"{when(mark.start):%d %b %H:%M} to {when(mark.start + shown.width):%d %b %H:%M}")
     return " · ".join(parts) or "all"
 
 

@@ -28,74 +28,75 @@ class Card(NamedTuple):
 
     Attributes:
         name: of its widgets and its download.
-        figures: those of the registry that it draws, for what it says of itself.
-        marks: its rows.
+        figures: those of the registry that it draws.
         draw: its picture, for Vega-Lite; the flow's for ECharts.
+        over_time: whether in buckets of time.
         note: how to read it, where the figures' sentences do not say it.
     """
 
     name: str
     title: str
     figures: tuple[str, ...]
-    marks: Callable[[Shown], Marks]
     draw: Callable[[Shown, pd.DataFrame], Any]
+    over_time: bool = False
     note: str = ""
 
+    def marks(self, shown: Shown) -> Marks:
+        """Its rows."""
+        found = [shown.marks(name, over_time=self.over_time) for name in self.figures]
+        return found[0] if len(found) == 1 else joined(*found)
 
-CHOICES = Card("chosen", "Who answers", ("chosen",), lambda shown: shown.marks("chosen"), charts.chosen)
-REQUESTS = Card("endings", "Requests", ("endings",), lambda shown: shown.marks("endings", "time"), charts.endings)
+
+CHOICES = Card("chosen", "Who answers", ("chosen",), charts.chosen)
+REQUESTS = Card("endings", "Requests", ("endings",), charts.endings, over_time=True)
 LATENCY = Card(
     "latency",
     "Latency by model",
     ("call_latency",),
-    lambda shown: shown.marks("call_latency"),
     charts.latency,
-    "The box holds the middle half of the calls, its line the median; the thin line reaches from p5 to p95, the dot is"
-    " p99.",
+    note="The box holds the middle half of the calls, its line the median; the thin line reaches from p5 to p95, the"
+    " dot is p99.",
 )
-SPEED = Card(
-    "speed", "Tokens/s", ("tokens_per_second",), lambda shown: shown.marks("tokens_per_second", "model"), charts.speed
-)
+SPEED = Card("speed", "Tokens/s", ("tokens_per_second_by_model",), charts.speed)
 FAILURES = Card(
-    "failures", "Failures by model", ("failures_by_model",), lambda shown: shown.marks("failures_by_model"),
+    "failures",
+    "Failures by model",
+    ("failures_by_model",),
     charts.failures,
-    f"The {charts.REASONS_OF_MODEL} most frequent, each with its interval of 95 % (Wilson); all are in the table.",
-)  # fmt: skip
+    note=f"The {charts.REASONS_OF_MODEL} most frequent, each with its interval of 95 % (Wilson); all are in the table.",
+)
 FAILURES_OVER_TIME = Card(
     "failures_over_time",
     "Failures over time",
     ("failures", "failed_share"),
-    lambda shown: joined(shown.marks("failures", "time"), shown.marks("failed_share", "time")),
     charts.failures_over_time,
-    "The thin line is the interval of 95 % (Wilson) of all failures together.",
+    over_time=True,
+    note="The thin line is the interval of 95 % (Wilson) of all failures together.",
 )
 AVAILABILITY = Card(
     "availability",
     "Availability, and what each fallback added",
     ("availability", "rescues"),
-    lambda shown: joined(shown.marks("availability"), shown.marks("rescues")),
     charts.availability,
 )
 TOGETHER = Card(
-    "together", "Failing together", ("failing_together",), lambda shown: shown.marks("failing_together"),
-    charts.together, "A fallback that fails where its primary does is none.",
-)  # fmt: skip
+    "together",
+    "Failing together",
+    ("failing_together",),
+    charts.together,
+    note="A fallback that fails where its primary does is none.",
+)
 LATENCY_OVER_TIME = Card(
     "latency_over_time",
     "Latency over time",
     ("call_latency",),
-    lambda shown: shown.marks("call_latency", "time"),
     charts.latency_over_time,
-    "A triangle at the top: so many timed out that there is no such time.",
+    over_time=True,
+    note="A triangle at the top: so many timed out that there is no such time.",
 )
-FLOW = Card(
-    "flow", "From category to outcome", ("flow",), lambda shown: shown.marks("flow"), charts.sankey,
-    "A click on a band opens its requests.",
-)  # fmt: skip
-COST = Card("cost", "Cost by category", ("cost_of_calls",), lambda shown: shown.marks("cost_of_calls"), charts.cost)
-COST_OVER_TIME = Card(
-    "spent", "Cost over time", ("cost",), lambda shown: shown.marks("cost", "time"), charts.cost_over_time
-)
+FLOW = Card("flow", "From category to outcome", ("flow",), charts.sankey, note="A click on a band opens its requests.")
+COST = Card("cost", "Cost by category", ("cost_of_calls",), charts.cost)
+COST_OVER_TIME = Card("spent", "Cost over time", ("cost",), charts.cost_over_time, over_time=True)
 
 
 def draw_card(shown: Shown, card: Card) -> None:
@@ -179,16 +180,14 @@ def _draw_table(card: Card, marks: Marks) -> None:
 
 
 def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[Mark], kept: Hashable) -> None:
-    key, kept = _fresh_key(card), (kept, st.context.theme.type)
+    key = _fresh_key(card)
 
     def click() -> None:
         rows = [point["row"] for point in st.session_state[key].selection.get("mark", [])]
         if rows:
             _open(card, marks[int(rows[0])])
 
-    if kept not in shown.charts:
-        shown.charts[kept] = card.draw(shown, frame)
-    picture: charts.Picture = shown.charts[kept]
+    picture: charts.Picture = shown.once((kept, st.context.theme.type), lambda: card.draw(shown, frame))
     st.vega_lite_chart(
         picture.frame, picture.spec, key=key, on_select=click, selection_mode="mark", alt=_said(card, frame)
     )

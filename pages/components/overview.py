@@ -55,9 +55,8 @@ def draw_overview(shown: Shown) -> None:
     apart = [(shown.one(name)[0].value or 0, words) for name, words in APART.items()]
     counted = ", ".join(f"{value:,.0f} {words}" for value, words in apart if value)
     against = ""
-    if shown.before is not None:
-        asked_before = len(shown.before.requests) > 0
-        against = "Each against the period before. " if asked_before else "Nothing was asked in the period before. "
+    if (before := shown.one("requests")[1]) is not None:
+        against = "Each against the period before. " if before.value else "Nothing was asked in the period before. "
     st.caption(against + (f"Counted apart, and in no rate or latency: {counted}." if counted else ""))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from router.words import place
 
 from components.filters import SINGLE
 
-Split: TypeAlias = Literal["time", "model"]
+Found = TypeVar("Found")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 WIDTHS = (_MINUTE, 5 * _MINUTE, 15 * _MINUTE, _HOUR, 3 * _HOUR, 6 * _HOUR, _DAY, 7 * _DAY, 30 * _DAY, 365 * _DAY)
@@ -29,11 +29,10 @@ BUCKETS = 48
 
 
 class Mark(NamedTuple):
-    """What a row of a chart stands for: a figure's key, in a part of the view."""
+    """What a row of a chart stands for: a figure's key, in the whole view or in the bucket of time from `start` on."""
 
     figure: str
-    split: Split | None
-    part: Hashable
+    start: float | None
     key: Key
 
 
@@ -41,7 +40,8 @@ class Marks(NamedTuple):
     """Values to draw.
 
     Attributes:
-        frame: a row each: the split, the parts of the key, value, low, high, rows, unknown; `row` numbers them.
+        frame: a row each: the time if there are buckets, the parts of the key, value, low, high, rows, unknown, and
+            whether it timed out; `row` numbers them.
         marks: what each row stands for.
     """
 
@@ -50,60 +50,83 @@ class Marks(NamedTuple):
 
 
 class Shown:
-    """One filter's view, and the figures that were asked of it so far.
+    """One filter's view, and what was asked of it so far.
 
-    Attributes:
-        models: all there are, those with the most calls first: the order of their colours.
-        charts: those that were made so far, as they are drawn.
+    Args:
+        found: where that is kept. It holds no rows, so a session can keep it from run to run.
     """
 
-    def __init__(self, everything: View, chosen: Filter) -> None:
-        self.view = everything.where(chosen)
-        self.models = _by_calls(everything)
-        before = chosen.before()
-        self.before = everything.where(before) if before is not None else None
-        self.span = self._span(chosen)
-        self.width = next((w for w in WIDTHS if self.span[1] - self.span[0] <= w * BUCKETS), WIDTHS[-1])
-        self._found: dict[tuple[str, Split | None], Marks] = {}
-        self._values_of: dict[tuple[str, str], Mapping[Key, Estimate]] = {}
-        self.charts: dict[Hashable, Any] = {}
-
-    def _span(self, chosen: Filter) -> tuple[float, float]:
-        if chosen.since is not None and chosen.until is not None:
-            return chosen.since, chosen.until
-        started = self.view.requests.started
-        return (float(started.min()), float(started.max())) if len(started) else (0.0, 1.0)
+    def __init__(self, everything: View, chosen: Filter, found: dict[Hashable, Any] | None = None) -> None:
+        self._everything = everything
+        self._chosen = chosen
+        self._found = found if found is not None else {}
 
     @cached_property
-    def _parts(self) -> Mapping[Split, Mapping[Any, View]]:
-        return {"time": self.view.over_time(self.width), "model": self.view.by("model")}
+    def view(self) -> View:
+        """What the filter leaves."""
+        return self._everything.where(self._chosen)
+
+    @cached_property
+    def before(self) -> View | None:
+        """Likewise, of the period before; None where there is none."""
+        before = self._chosen.before()
+        return self._everything.where(before) if before is not None else None
+
+    def once(self, what: Hashable, find: Callable[[], Found]) -> Found:
+        """What was found before under this name, or is found now."""
+        if what not in self._found:
+            self._found[what] = find()
+        found: Found = self._found[what]
+        return found
+
+    @property
+    def anything(self) -> bool:
+        """Whether the filter leaves anything."""
+        return self.once("anything", lambda: bool(len(self.view.requests) or len(self.view.attempts)))
+
+    @property
+    def models(self) -> list[str]:
+        """All there are, those with the most calls first: the order of their colours."""
+        return self.once("models", lambda: _by_calls(self._everything))
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Unix times, seconds, between which all lies."""
+        return self.once("span", self._span)
+
+    def _span(self) -> tuple[float, float]:
+        if self._chosen.since is not None and self._chosen.until is not None:
+            return self._chosen.since, self._chosen.until
+        started = [each.started for each in (self.view.requests, self.view.attempts) if len(each)]
+        return min(float(each.min()) for each in started), max(float(each.max()) for each in started)
+
+    @property
+    def width(self) -> int:
+        """Seconds that a bucket of time is wide."""
+        length = self.span[1] - self.span[0]
+        return next((width for width in WIDTHS if length <= width * BUCKETS), WIDTHS[-1])
 
     def one(self, name: str, key: Key = ()) -> tuple[Estimate, Estimate | None]:
-        """A figure's value, and the same of the period before."""
-        now = self._values(name, "now", self.view).get(key, Estimate(None))
-        return now, self._values(name, "before", self.before).get(key) if self.before is not None else None
+        """A figure's value, and the same of the period before; None where there is none."""
+        now = self.once(("now", name), lambda: FIGURES[name].of(self.view))
+        before = self.once(("before", name), lambda: FIGURES[name].of(self.before) if self.before is not None else {})
+        return now.get(key, Estimate(None)), before.get(key)
 
-    def _values(self, name: str, period: str, view: View) -> Mapping[Key, Estimate]:
-        if (name, period) not in self._values_of:
-            self._values_of[name, period] = FIGURES[name].of(view)
-        return self._values_of[name, period]
+    def marks(self, name: str, *, over_time: bool) -> Marks:
+        """A figure's values, in the whole view or in each bucket of time."""
+        return self.once(
+            ("marks", name, over_time), lambda: _marks(name, self._buckets if over_time else {None: self.view})
+        )
 
-    def marks(self, name: str, split: Split | None = None) -> Marks:
-        """A figure's values, of the whole view or of each part of it."""
-        if (name, split) not in self._found:
-            parts: Mapping[Any, View] = self._parts[split] if split else {None: self.view}
-            self._found[name, split] = _marks(
-                (Mark(name, split, part, key), estimate)
-                for part, view in parts.items()
-                for key, estimate in FIGURES[name].of(view).items()
-            )
-        return self._found[name, split]
+    @cached_property
+    def _buckets(self) -> Mapping[float, View]:
+        return self.view.over_time(self.width)
 
     def behind(self, mark: Mark) -> Slice[Any]:
         """The requests or attempts that a mark counts."""
-        view: View | None = self._parts[mark.split].get(mark.part) if mark.split else self.view
-        if view is None:  # its bucket has left the view since it was drawn
-            view = self.view.where(Filter(since=math.inf))
+        view = self.view
+        if mark.start is not None:
+            view = view.where(Filter(since=mark.start, until=mark.start + self.width, injected=True))
         return FIGURES[mark.figure].behind(view, mark.key)
 
 
@@ -116,13 +139,14 @@ def _by_calls(view: View) -> list[str]:
     return sorted(counts, key=lambda model: (-counts[model], model))
 
 
-def _marks(values: Iterable[tuple[Mark, Estimate]]) -> Marks:
+def _marks(name: str, views: Mapping[Any, View]) -> Marks:
     marks: list[Mark] = []
     rows = []
-    for mark, estimate in values:
-        if estimate.value is not None:
-            marks.append(mark)
-            rows.append({**_named(mark), **estimate._asdict(), "timed_out": math.isinf(estimate.value)})
+    for start, view in views.items():
+        for key, estimate in FIGURES[name].of(view).items():
+            if estimate.value is not None:
+                marks.append(mark := Mark(name, start, key))
+                rows.append({**_named(mark), **estimate._asdict(), "timed_out": math.isinf(estimate.value)})
     frame = pd.DataFrame(rows)
     if len(frame):
         frame = frame.assign(row=range(len(frame)))
@@ -143,10 +167,8 @@ def joined(*several: Marks) -> Marks:
 def _named(mark: Mark) -> dict[str, Any]:
     """The columns that say what a row stands for."""
     named: dict[str, Any] = {}
-    if mark.split == "time":
-        named["time"] = datetime.fromtimestamp(float(mark.part), UTC)  # type: ignore[arg-type]
-    elif mark.split is not None:
-        named[mark.split] = mark.part if mark.part is not None else "nobody"
+    if mark.start is not None:
+        named["time"] = datetime.fromtimestamp(mark.start, UTC)
     for name, value in zip(FIGURES[mark.figure].by, mark.key, strict=True):
         named[name] = SINGLE if value is None and name in ("category", "source") else value
         if name == "place":

@@ -35,7 +35,7 @@ class Estimate(NamedTuple):
 
 def with_late(values: Floats, late: int) -> Floats:
     """What timed out took longer than anybody waited: it counts as infinite, and is not dropped."""
-    return np.append(values, np.full(late, np.inf, np.float32))
+    return np.append(values, np.full(late, np.inf, np.float32)) if late else values
 
 
 def total(count: int) -> Estimate:
@@ -65,21 +65,26 @@ def total_of(values: Floats) -> Estimate:
 
 def by_quantile(key: Key, values: NDArray[np.floating[Any]], at_shares: Sequence[float]) -> dict[Key, Estimate]:
     """For each share, the smallest value that at least so many do not exceed, between two order statistics."""
-    known = values[~np.isnan(values)]
+    known = values[~np.isnan(values)]  # a copy: it is sorted where it is
     count, unknown = len(known), len(values) - len(known)
     if not count:
         return {(*key, share): Estimate(None, unknown=unknown) for share in at_shares}
     bounds = {share: ranks(count, share) for share in at_shares}
     wanted = {min(max(rank, 1), count) - 1 for three in bounds.values() for rank in three}
-    ordered = np.partition(known, sorted(wanted))
+    known.partition(sorted(wanted))
 
     def at(rank: int) -> float | None:
-        return float(ordered[rank - 1]) if 1 <= rank <= count else None
+        return float(known[rank - 1]) if 1 <= rank <= count else None
 
     return {
         (*key, share): Estimate(at(rank), at(low), at(high), count, unknown)
         for share, (low, rank, high) in bounds.items()
     }
+
+
+def median(values: NDArray[np.floating[Any]]) -> Estimate:
+    """The middle one."""
+    return by_quantile((), values, (0.5,))[(0.5,)]
 
 
 def ranks(count: int, share: float) -> tuple[int, int, int]:

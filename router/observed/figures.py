@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from router.observed import kinds
 from router.observed.columns import AttemptKind, RequestKind
-from router.observed.estimates import Estimate, Key, by_quantile, share, shares, total, total_of, with_late
+from router.observed.estimates import Estimate, Key, by_quantile, median, share, shares, total, total_of, with_late
 from router.observed.view import Slice, View
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -182,11 +183,12 @@ def dollars_saved(view: View) -> Estimate:
 @_single("tokens/s", behind=_attempts(kinds.answered_call))
 def tokens_per_second(view: View) -> Estimate:
     """The median, over calls that answered, of output tokens a second after the first one."""
-    tokens, latency, ttft = (
-        view.attempts.values(name, kinds.is_answered_call) for name in ("completion_tokens", "latency", "ttft")
-    )
-    flowing = np.where(latency > ttft, latency - ttft, np.nan)
-    return by_quantile((), tokens / flowing, (0.5,))[(0.5,)]
+    return median(_speeds(view.attempts.that(kinds.is_answered_call)))
+
+
+def _speeds(calls: Slice[AttemptKind]) -> NDArray[np.floating[Any]]:
+    flowing = calls.values("latency") - calls.values("ttft")
+    return calls.values("completion_tokens") / np.where(flowing > 0, flowing, np.nan)
 
 
 # --- By quantile, model, category or place ---------------------------------------------------------
@@ -258,13 +260,21 @@ def _called(view: View, measure: str) -> Mapping[Key, Estimate]:
     late: Counter[str] = Counter()
     for kind, count in view.attempts.kinds():
         late[kind.model] += count * kinds.is_late_call(kind)
-    times = view.attempts.values_by("model", measure, kinds.is_answered_call)
+    calls = view.attempts.that(kinds.is_answered_call).split_by("model")
     found: dict[Key, Estimate] = {}
     for model in late:
-        values = with_late(times.get(model, np.empty(0, np.float32)), late[model])
+        times = calls[model].values(measure) if model in calls else np.empty(0, np.float32)
+        values = with_late(times, late[model])
         if len(values):
             found |= by_quantile((model,), values, QUANTILES)
     return found
+
+
+@_keyed("tokens/s", "model", behind=_attempts(kinds.answered_call_of_model))
+def tokens_per_second_by_model(view: View) -> Mapping[Key, Estimate]:
+    """The median, over a model's calls that answered, of output tokens a second after the first one."""
+    calls = view.attempts.that(kinds.is_answered_call).split_by("model")
+    return {(model,): median(_speeds(part)) for model, part in calls.items()}
 
 
 @_keyed("share", "model", behind=_requests(kinds.came_to))

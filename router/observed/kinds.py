@@ -149,6 +149,11 @@ def answered_call(kind: AttemptKind) -> Iterator[Key]:
         yield ()
 
 
+def answered_call_of_model(kind: AttemptKind) -> Iterator[Key]:
+    if is_answered_call(kind):
+        yield (kind.model,)
+
+
 def failed_call(kind: AttemptKind) -> Iterator[Key]:
     if is_call(kind) and kind.outcome == "failed":
         yield ()

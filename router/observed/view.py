@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from router.messages import Frozen
 from router.observed.columns import AttemptKind, Floats, Kind, RequestKind, Rows
 
 Group = TypeVar("Group", bound=Hashable)
+
+_AT_ONCE = 1_000_000
+"""Rows that are summed at once."""
 
 Places: TypeAlias = NDArray[np.int32]
 """Where rows stand in their table: at ten million rows, wider numbers are 40 MB more for each filter and each split."""
@@ -117,23 +120,24 @@ class Slice(Generic[Kind]):
 
     def values(self, measure: str, holds: Callable[[Kind], bool] | None = None) -> Floats:
         """A measure of the rows of which it holds, or of all; NaN where it is not known."""
-        chosen = self if holds is None else self.take(self._places_where(holds))
-        return chosen.pick(self.rows.measures[measure])
+        return (self if holds is None else self.that(holds)).pick(self.rows.measures[measure])
 
     def sums(self, measure: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """(kinds,) the sum of a measure over each kind's rows where it is known, and (kinds,) how many these are."""
-        values = self.values(measure)
-        known = ~np.isnan(values)
-        kind, kinds = self.kind[known], len(self.rows.kinds)
-        return np.bincount(kind, values[known], minlength=kinds), np.bincount(kind, minlength=kinds)
+        kinds = len(self.rows.kinds)
+        sums, known = np.zeros(kinds), np.zeros(kinds, np.int64)
+        for start in range(0, len(self), _AT_ONCE):  # numpy widens what it counts
+            part = self.take(slice(start, start + _AT_ONCE))
+            values = part.values(measure)
+            there = ~np.isnan(values)
+            kind = part.kind[there]
+            sums += np.bincount(kind, values[there], minlength=kinds)
+            known += np.bincount(kind, minlength=kinds)
+        return sums, known
 
-    def values_by(self, label: str, measure: str, holds: Callable[[Kind], bool]) -> dict[Any, Floats]:
-        """A measure of the rows of which it holds, by one of their labels."""
-        parts = self.take(self._places_where(holds)).split_by(label)
-        return {value: part.values(measure) for value, part in parts.items()}
-
-    def _places_where(self, holds: Callable[[Kind], bool]) -> Places:
-        return _set_in(self.mask(holds)[self.kind])
+    def that(self, holds: Callable[[Kind], bool]) -> Slice[Kind]:
+        """The rows of which it holds."""
+        return self.take(_set_in(self.mask(holds)[self.kind]))
 
     def take(self, which: Places | slice) -> Slice[Kind]:
         """The rows at these places of the slice."""
@@ -153,7 +157,7 @@ class Slice(Generic[Kind]):
             which &= self.started < until
         return self if which.all() else self.take(_set_in(which))
 
-    def split(self, groups: NDArray[np.integer[Any]]) -> dict[Any, Slice[Kind]]:
+    def split(self, groups: NDArray[np.integer[Any]]) -> dict[int, Slice[Kind]]:
         """The rows by the whole number that an array (n,) gives for each."""
         order, parts = self._in_groups(groups)
         ordered = self.take(order)
@@ -179,13 +183,14 @@ class Slice(Generic[Kind]):
             return np.zeros(0, np.int32), {}
         order = np.argsort(groups, kind="stable").astype(np.int32)
         ordered = groups[order]
-        bounds = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(ordered)]
+        bounds = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
         return order, {int(ordered[start]): slice(start, end) for start, end in pairwise(bounds)}
 
 
-def _in_buckets(rows: Slice[Kind], width: float) -> dict[Any, Slice[Kind]]:
+def _in_buckets(rows: Slice[Kind], width: float) -> dict[int, Slice[Kind]]:
+    numbers = rows.started / width
     # Wide numbers are sorted by runs, and rows come nearly in the order of their times.
-    return rows.split(np.floor(rows.started / width).astype(np.int64))
+    return rows.split(np.floor(numbers, out=numbers).astype(np.int32))
 
 
 def _set_in(mask: NDArray[np.bool_]) -> Places:
@@ -235,17 +240,10 @@ class View:
         Returns:
             By the Unix time of a bucket's beginning.
         """
-        groups = self._pairs(_in_buckets(self.requests, width), _in_buckets(self.attempts, width))
-        return {number * width: view for number, view in groups.items()}
-
-    def by(self, label: Literal["category", "model", "source"]) -> dict[str | None, View]:
-        """The view by a label; a request's model is the one that answered it, None where none did."""
-        return self._pairs(self.requests.split_by(label), self.attempts.split_by(label))
-
-    def _pairs(
-        self, requests: dict[Group, Slice[RequestKind]], attempts: dict[Group, Slice[AttemptKind]]
-    ) -> dict[Group, View]:
+        requests, attempts = _in_buckets(self.requests, width), _in_buckets(self.attempts, width)
         nothing = np.zeros(0, np.int32)
         no_requests, no_attempts = self.requests.take(nothing), self.attempts.take(nothing)
-        groups = sorted({*requests, *attempts}, key=lambda group: (group is not None, group))
-        return {group: View(requests.get(group, no_requests), attempts.get(group, no_attempts)) for group in groups}
+        return {
+            number * width: View(requests.get(number, no_requests), attempts.get(number, no_attempts))
+            for number in sorted({*requests, *attempts})
+        }

@@ -32,13 +32,11 @@ BUCKETS = 60
 
 
 def page(view: View) -> None:
-    """All that a page with every chart asks of a view: each figure, and some over time and by model too."""
+    """All that a page with every chart asks of a view: each figure, and some over time too."""
     for figure in FIGURES.values():
         figure.of(view)
-    charted = [
-        FIGURES[name] for name in ("requests", "answered_share", "fallback_rate", "latency", "failures_by_model")
-    ]
-    for part in (*view.over_time(30 * DAY / BUCKETS).values(), *view.by("model").values()):
+    charted = [FIGURES[name] for name in ("endings", "failures", "failed_share", "call_latency", "cost")]
+    for part in view.over_time(30 * DAY / BUCKETS).values():
         for figure in charted:
             figure.of(part)
 

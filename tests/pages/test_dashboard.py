@@ -281,10 +281,8 @@ def assert_names(values: dict[str, Any], mark: Mark) -> None:
             named[name] = "(single models)"
     if "place" in named:
         named["place"] = ("primary", "fallback 1", "fallback 2", "fallback 3")[named["place"]]
-    if mark.split == "time":
-        assert values["time"].timestamp() == mark.part
-    elif mark.split:
-        named[mark.split] = mark.part
+    if mark.start is not None:
+        assert values["time"].timestamp() == mark.start
     assert {name: values[name] for name in named if name in values} == {
         name: value for name, value in named.items() if name in values
     }
@@ -292,21 +290,14 @@ def assert_names(values: dict[str, Any], mark: Mark) -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_behind_every_mark_are_as_many_rows_as_it_counts(shown: Shown, card: cards.Card) -> None:
+    views = {None: shown.view, **shown.view.over_time(shown.width)}
     for mark in card.marks(shown).marks:
-        estimate = FIGURES[mark.figure].of(part_of(shown, mark))[mark.key]
+        estimate = FIGURES[mark.figure].of(views[mark.start])[mark.key]
         assert len(shown.behind(mark)) == counted(mark.figure, estimate), mark
 
 
 def test_nothing_is_behind_a_mark_whose_bucket_has_left_the_view(shown: Shown) -> None:
-    assert len(shown.behind(Mark("endings", "time", -1.0, ("primary",)))) == 0
-
-
-def part_of(shown: Shown, mark: Mark) -> View:
-    """The part of the view that a mark is in, found without `Shown`."""
-    if mark.split == "time":
-        start = float(mark.part)  # type: ignore[arg-type]
-        return shown.view.where(Filter(since=start, until=start + shown.width))
-    return shown.view if mark.split is None else shown.view.by(mark.split)[mark.part]  # type: ignore[index]
+    assert len(shown.behind(Mark("endings", -1.0, ("primary",)))) == 0
 
 
 BY_WHOLE = ("availability", "failing_together")
@@ -323,19 +314,16 @@ def counted(name: str, estimate: Estimate) -> int:
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_the_table_of_a_card_holds_every_value_of_its_figures(shown: Shown, card: cards.Card) -> None:
     marks = card.marks(shown)
-    split = marks.marks[0].split
-    parts: dict[Any, View] = {None: shown.view}
-    if split:
-        parts = dict(shown.view.over_time(shown.width) if split == "time" else shown.view.by(split))
+    views = shown.view.over_time(shown.width) if card.over_time else {None: shown.view}
     expected = [
-        (name, part, key, estimate.value)
+        (name, start, key, estimate.value)
         for name in card.figures
-        for part, view in parts.items()
+        for start, view in views.items()
         for key, estimate in FIGURES[name].of(view).items()
         if estimate.value is not None
     ]
     values = marks.frame["value"].mask(marks.frame["timed_out"], math.inf).tolist()
-    found = [(m.figure, m.part, m.key, value) for m, value in zip(marks.marks, values, strict=True)]
+    found = [(m.figure, m.start, m.key, value) for m, value in zip(marks.marks, values, strict=True)]
     assert found == expected
 
 
