@@ -187,10 +187,8 @@ def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[M
         if rows:
             _open(card, marks[int(rows[0])])
 
-    picture: charts.Picture = shown.once((kept, st.context.theme.type), lambda: card.draw(shown, frame))
-    st.vega_lite_chart(
-        picture.frame, picture.spec, key=key, on_select=click, selection_mode="mark", alt=_said(card, frame)
-    )
+    picture, said = shown.once((kept, st.context.theme.type), lambda: (card.draw(shown, frame), _said(card, frame)))
+    st.vega_lite_chart(picture.frame, picture.spec, key=key, on_select=click, selection_mode="mark", alt=said)
 
 
 def _said(card: Card, frame: pd.DataFrame) -> str:

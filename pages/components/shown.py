@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from router.observed import FIGURES, Estimate, Filter, View
@@ -140,20 +140,25 @@ def _by_calls(view: View) -> list[str]:
 
 
 def _marks(name: str, views: Mapping[Any, View]) -> Marks:
-    marks: list[Mark] = []
-    rows = []
-    for start, view in views.items():
-        for key, estimate in FIGURES[name].of(view).items():
-            if estimate.value is not None:
-                marks.append(mark := Mark(name, start, key))
-                rows.append({**_named(mark), **estimate._asdict(), "timed_out": math.isinf(estimate.value)})
-    frame = pd.DataFrame(rows)
-    if len(frame):
-        frame = frame.assign(row=range(len(frame)))
-        frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype("float64")
-        infinite = frame[["value", "low", "high"]].isin([math.inf])
-        frame[["value", "low", "high"]] = frame[["value", "low", "high"]].mask(infinite)
-    return Marks(frame, tuple(marks))
+    found = [
+        (Mark(name, start, key), estimate)
+        for start, view in views.items()
+        for key, estimate in FIGURES[name].of(view).items()
+        if estimate.value is not None
+    ]
+    if not found:
+        return Marks(pd.DataFrame(), ())
+    marks, estimates = zip(*found, strict=True)
+    columns: dict[str, Any] = {}
+    if marks[0].start is not None:
+        columns["time"] = [datetime.fromtimestamp(mark.start, UTC) for mark in marks]
+    for part, by in enumerate(FIGURES[name].by):
+        columns[by] = [in_words(by, mark.key[part]) for mark in marks]
+    values = np.array([each[:3] for each in estimates], float)  # (marks, 3)
+    columns |= dict(zip(("value", "low", "high"), np.where(np.isinf(values), np.nan, values).T, strict=True))
+    columns |= {"rows": [each.rows for each in estimates], "unknown": [each.unknown for each in estimates]}
+    columns |= {"timed_out": np.isinf(values[:, 0]), "row": range(len(marks))}
+    return Marks(pd.DataFrame(columns), marks)
 
 
 def joined(*several: Marks) -> Marks:
@@ -164,13 +169,8 @@ def joined(*several: Marks) -> Marks:
     return Marks(frame.assign(row=range(len(frame))) if len(frame) else frame, marks)
 
 
-def _named(mark: Mark) -> dict[str, Any]:
-    """The columns that say what a row stands for."""
-    named: dict[str, Any] = {}
-    if mark.start is not None:
-        named["time"] = datetime.fromtimestamp(mark.start, UTC)
-    for name, value in zip(FIGURES[mark.figure].by, mark.key, strict=True):
-        named[name] = SINGLE if value is None and name in ("category", "source") else value
-        if name == "place":
-            named["place"] = place(int(value))  # type: ignore[call-overload]
-    return named
+def in_words(by: str, value: Any) -> Any:
+    """A part of a key, as it is shown."""
+    if by == "place":
+        return place(value)
+    return SINGLE if value is None and by in ("category", "source") else value
