@@ -170,17 +170,26 @@ def cost_of_calls(_: list[Row], attempts: list[Row]) -> Any:
     return {key: known_sum(costs) for key, costs in found.items()}
 
 
+def way(request: Row) -> list[Any]:
+    found = [request["category"]]
+    for step in request["path"]:
+        if step[0] not in found[1:]:
+            found.append(step[0])
+    return found
+
+
 def flow(requests: list[Row], _: list[Row]) -> Any:
     links: dict[tuple[Any, ...], int] = defaultdict(int)
     for r in plain(requests):
-        stops = [r["category"]]
-        for step in r["path"]:
-            if step[0] not in stops[1:]:
-                stops.append(step[0])
-        stops.append(r["outcome"])
-        for stage in range(len(stops) - 1):
-            links[stage, stops[stage], stops[stage + 1]] += 1
+        whole = [*way(r), r["outcome"]]
+        for stage in range(len(whole) - 1):
+            links[stage, whole[stage], whole[stage + 1]] += 1
     return dict(links)
+
+
+def stops(requests: list[Row], _: list[Row]) -> Any:
+    ends = Counter((-1, r["outcome"]) for r in plain(requests))
+    return ends + Counter((stage, stop) for r in plain(requests) for stage, stop in enumerate(way(r)))
 
 
 def failing_together(requests: list[Row], _: list[Row]) -> Any:
@@ -228,6 +237,7 @@ SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
     "rescues": rescues,
     "cost_of_calls": cost_of_calls,
     "flow": flow,
+    "stops": stops,
     "failing_together": failing_together,
 }
 

@@ -17,7 +17,7 @@ from router.words import dollars, place
 
 from components.filters import when
 from components.markdown import label
-from components.shown import Mark, Shown
+from components.shown import Mark, Shown, in_words
 from components.trace import draw_trace
 
 PAGE = 25
@@ -97,11 +97,8 @@ def _as_json(seen: list[Observation]) -> str:
 
 
 def _title(shown: Shown, mark: Mark) -> str:
-    named = dict(zip(FIGURES[mark.figure].by, mark.key, strict=False))
-    named.pop("quantile", None)
-    if "place" in named:
-        named["place"] = place(int(named["place"]))  # type: ignore[call-overload]
-    parts = [str(value) for name, value in named.items() if value is not None and name != "stage"]
+    named = zip(FIGURES[mark.figure].by, mark.key, strict=True)
+    parts = [str(in_words(by, value)) for by, value in named if by not in ("quantile", "stage")]
     if mark.start is not None:
         parts.append(f"{when(mark.start):%d %b %H:%M} to {when(mark.start + shown.width):%d %b %H:%M}")
     return " · ".join(parts) or "all"
@@ -123,7 +120,7 @@ def _request_row(request: RequestSummary) -> dict[str, Any]:
         "outcome": request.outcome + (" (cache)" if request.cached else ""),
         "model": request.model or "–",
         "place": place(request.place) if request.place is not None else "–",
-        "failed before": ", ".join(f"{step.model} ({step.reason})" for step in failed) or "–",
+        "failed before": ", ".join(f"{step.model} ({in_words('reason', step.reason)})" for step in failed) or "–",
         "latency": request.latency,
         "first token": request.ttft,
         "cost": dollars(request.cost),
@@ -136,7 +133,7 @@ def _call_row(seen: Observation) -> dict[str, Any]:
         "time": when(attempt.started),
         "model": attempt.model,
         "outcome": attempt.outcome,
-        "reason": attempt.reason or "–",
+        "reason": in_words("reason", attempt.reason) or "–",
         "try": attempt.number,
         "place": place(attempt.place),
         "latency": attempt.latency,

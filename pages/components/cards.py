@@ -94,7 +94,7 @@ LATENCY_OVER_TIME = Card(
     over_time=True,
     note="A triangle at the top: so many timed out that there is no such time.",
 )
-FLOW = Card("flow", "From category to outcome", ("flow",), charts.sankey, note="A click on a band opens its requests.")
+FLOW = Card("flow", "From category to outcome", ("flow", "stops"), charts.sankey)
 COST = Card("cost", "Cost by category", ("cost_of_calls",), charts.cost)
 COST_OVER_TIME = Card("spent", "Cost over time", ("cost",), charts.cost_over_time, over_time=True)
 
@@ -135,10 +135,10 @@ def draw_flow(shown: Shown) -> None:
         key = _fresh_key(FLOW)
 
         def click() -> None:
-            edges = [at for each in st.session_state[key].selection.selected if each["data_type"] == "edge"
-                     for at in each["data_indices"]]  # fmt: skip
-            if edges:
-                _open(FLOW, marks.marks[edges[0]])
+            nodes = (marks.frame["figure"] == "stops").idxmax()  # they come after the edges
+            for each in st.session_state[key].selection.selected:
+                for at in each["data_indices"]:
+                    _open(FLOW, marks.marks[at + (nodes if each["data_type"] == "node" else 0)])
 
         st.echarts_chart(
             FLOW.draw(shown, marks.frame),

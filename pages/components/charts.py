@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -77,8 +78,7 @@ _LEGEND = {
 
 def _colors(field: str, domain: Sequence[str], colors: Sequence[str] | None = None) -> Spec:
     scale = {"domain": list(domain)} | ({"range": list(colors)} if colors else {})
-    words = {"labelExpr": "replace(datum.label, /_/g, ' ')"} if field == "reason" else {}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": {**_LEGEND, **words}}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": _LEGEND}
 
 
 def _models(shown: Shown, frame: pd.DataFrame, *, legend: bool = True) -> Spec:
@@ -372,23 +372,37 @@ def _by_weight(frame: pd.DataFrame, by: str, most: int) -> list[str]:
 
 def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
     """The way of the requests, as ECharts draws it; a model has a node at each stage it was asked in."""
-    ends = {"answered": ENDINGS["primary"], "failed": ENDINGS["failed"], "cancelled": ENDINGS["stopped"]}
+    ends = {"answered": ENDINGS["primary"], "failed": ENDINGS["failed"], "stopped": ENDINGS["stopped"]}
     palette = st.get_option(f"theme.{st.context.theme.type or 'light'}.chartCategoricalColors") or REASONS
     colors = {model: palette[number % len(palette)] for number, model in enumerate(shown.models)} | ends
-    nodes: dict[str, Spec] = {}
-    links = []
-    for stage, source, target, value in frame[["stage", "source", "target", "value"]].itertuples(index=False):
-        at = f"{stage} {source}", target if target in ends else f"{stage + 1} {target}"
-        for node, text in zip(at, (source, target), strict=True):
-            words = "stopped" if text == "cancelled" else text
-            look = {"itemStyle": {"color": colors.get(text, "#9aa7a5")}, "label": {"formatter": words}}
-            nodes.setdefault(node, {"name": node, **look})
-        links.append({"source": at[0], "target": at[1], "value": value})
+
+    def tooltip(*way: str, value: float) -> Spec:
+        return {"formatter": f"{escape(' → '.join(way))}&emsp;<b>{value:,.0f}</b>"}
+
+    stops, flow = (frame[frame["figure"] == name] for name in ("stops", "flow"))
+    nodes = [
+        {
+            "name": f"{stage} {stop}",
+            "label": {"formatter": stop},
+            "itemStyle": {"color": colors.get(stop, "#9aa7a5")},
+            "tooltip": tooltip(stop, value=value),
+        }
+        for stage, stop, value in stops[["stage", "stop", "value"]].itertuples(index=False)
+    ]
+    links = [
+        {
+            "source": f"{stage} {source}",
+            "target": f"-1 {target}" if target in ends else f"{stage + 1} {target}",
+            "value": value,
+            "tooltip": tooltip(source, target, value=value),
+        }
+        for stage, source, target, value in flow[["stage", "source", "target", "value"]].itertuples(index=False)
+    ]
     # The bands run behind the labels.
     outline = {"textBorderColor": "#101615" if st.context.theme.type == "dark" else "#ffffff", "textBorderWidth": 2}
     series = {
         "type": "sankey",
-        "data": list(nodes.values()),
+        "data": nodes,
         "links": links,
         "selectedMode": "single",
         "nodeAlign": "justify",

@@ -173,4 +173,8 @@ def in_words(by: str, value: Any) -> Any:
     """A part of a key, as it is shown."""
     if by == "place":
         return place(value)
-    return SINGLE if value is None and by in ("category", "source") else value
+    if by == "reason" and value is not None:
+        return value.replace("_", " ")
+    if by in ("category", "source", "target", "stop"):
+        return {None: SINGLE, "cancelled": "stopped"}.get(value, value)
+    return value

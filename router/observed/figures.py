@@ -317,6 +317,12 @@ def flow(view: View) -> Mapping[Key, Estimate]:
     return {key: total(count) for key, count in view.requests.counted(kinds.links).items()}
 
 
+@_keyed("requests", "stage", "stop", behind=_requests(kinds.stops))
+def stops(view: View) -> Mapping[Key, Estimate]:
+    """Plain requests by the category, the models and the ends that they came to: the nodes of a Sankey."""
+    return {key: total(count) for key, count in view.requests.counted(kinds.stops).items()}
+
+
 @_keyed("share", "model", "other", behind=_requests(kinds.asked_after_failure))
 def failing_together(view: View) -> Mapping[Key, Estimate]:
     """Of the plain requests that a model failed and another was asked next, those that the other failed too."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from operator import attrgetter
 
@@ -98,12 +98,22 @@ def came_to(kind: RequestKind) -> Iterator[Key]:
                 yield (step.model,)
 
 
-def links(kind: RequestKind) -> Iterator[Key]:
-    """Its way from the category over the models to its end."""
+def stops(kind: RequestKind) -> Iterator[Key]:
+    """Its way: the category is stage 0, the models are the next ones, and its end is stage -1."""
     if is_plain(kind):
-        stops = [kind.category, *dict.fromkeys(step.model for step in kind.path), kind.outcome]
-        for stage, link in enumerate(pairwise(stops)):
+        yield from enumerate([kind.category, *_models_of(kind)])
+        yield -1, kind.outcome
+
+
+def links(kind: RequestKind) -> Iterator[Key]:
+    """The links of its way; the stage is that of the source."""
+    if is_plain(kind):
+        for stage, link in enumerate(pairwise([kind.category, *_models_of(kind), kind.outcome])):
             yield stage, *link
+
+
+def _models_of(kind: RequestKind) -> Iterable[str]:
+    return dict.fromkeys(step.model for step in kind.path)
 
 
 def asked_after_failure(kind: RequestKind) -> Iterator[Key]:

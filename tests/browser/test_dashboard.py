@@ -90,7 +90,7 @@ def drawer(page: Page) -> Locator:
     [
         ("endings", "rect", "3 requests · fallback"),
         ("latency_over_time", "symbol", "3 calls · slow"),
-        ("failures", "symbol", "3 calls · slow · first_token_timeout"),
+        ("failures", "symbol", "3 calls · slow · first token timeout"),
         ("together", "rect", "3 requests · slow · quick"),
     ],
     ids=lambda each: each if each.isidentifier() else "",
@@ -100,16 +100,18 @@ def test_a_click_on_a_mark_opens_as_many_rows_as_it_counts(arrived: Page, name: 
     expect(drawer(arrived)).to_contain_text(title)
 
 
-def test_an_edge_of_the_flow_opens_its_requests(arrived: Page, category: str) -> None:
+@pytest.mark.parametrize(("place", "title"), [(0.15, "{} · slow"), (-96, "answered")], ids=["an edge", "a node"])
+def test_what_is_clicked_in_the_flow_opens_its_requests(arrived: Page, category: str, place: float, title: str) -> None:
     canvas = chart(arrived, "flow").locator("canvas").first
     expect(canvas).to_be_visible()
     for _ in range(10):  # the canvas is there before anything is drawn on it
         box = box_of(canvas)
-        canvas.click(position={"x": box["width"] * 0.15, "y": box["height"] / 2})
+        across = box["width"] + place if place < 0 else box["width"] * place
+        canvas.click(position={"x": across, "y": box["height"] / 2})
         with contextlib.suppress(AssertionError):
             expect(drawer(arrived)).to_be_visible(timeout=2000)
             break
-    expect(drawer(arrived)).to_contain_text(f"3 requests · {category} · slow")
+    expect(drawer(arrived)).to_contain_text(f"3 requests · {title.format(category)}")
 
 
 def test_the_same_mark_opens_again(arrived: Page) -> None:

@@ -281,6 +281,8 @@ def assert_names(values: dict[str, Any], mark: Mark) -> None:
             named[name] = "(single models)"
     if "place" in named:
         named["place"] = ("primary", "fallback 1", "fallback 2", "fallback 3")[named["place"]]
+    if named.get("reason") is not None:
+        named["reason"] = named["reason"].replace("_", " ")
     if mark.start is not None:
         assert values["time"].timestamp() == mark.start
     assert {name: values[name] for name in named if name in values} == {
