@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from html import escape
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +19,8 @@ NOTHING = "Nothing of this kind in what is shown."
 
 MARK = "dashboard_mark"
 """Where in the session the mark lies that was clicked."""
+
+Height: TypeAlias = Literal["stretch", "content"]
 
 _CLICKS = "dashboard_clicks_"
 """Before a card's name: where the session counts the clicks on its marks."""
@@ -55,7 +58,7 @@ LATENCY = Card(
     ("call_latency",),
     charts.latency,
     note="The box holds the middle half of the calls, its line the median; the thin line reaches from p5 to p95, the"
-    " dot is p99.",
+    " dot is p99. What timed out reaches to the edge.",
 )
 SPEED = Card("speed", "Tokens/s", ("tokens_per_second_by_model",), charts.speed)
 FAILURES = Card(
@@ -71,7 +74,8 @@ FAILURES_OVER_TIME = Card(
     ("failures", "failed_share"),
     charts.failures_over_time,
     over_time=True,
-    note="The thin line is the interval of 95 % (Wilson) of all failures together.",
+    note=f"The {len(charts.REASONS)} most frequent; all are in the table. The thin line is the interval of 95 %"
+    " (Wilson) of all failures together.",
 )
 AVAILABILITY = Card(
     "availability",
@@ -104,7 +108,8 @@ def draw_card(shown: Shown, card: Card) -> None:
     with st.container(border=True, height="stretch"):
         marks = _draw_head(shown, card)
         if len(marks.frame):
-            _draw_chart(shown, card, marks.frame, marks.marks, (card.name,))
+            height: Height = "stretch" if card.over_time else "content"  # the others have rows of one height
+            _draw_chart(shown, card, marks.frame, marks.marks, (card.name,), height=height)
         else:
             st.caption(NOTHING)
 
@@ -121,7 +126,7 @@ def draw_latency_over_time(shown: Shown) -> None:
             st.caption(NOTHING)
             return
         frame = marks.frame[marks.frame["quantile"] == quantile]
-        _draw_chart(shown, LATENCY_OVER_TIME, frame, marks.marks, (LATENCY_OVER_TIME.name, quantile))
+        _draw_chart(shown, LATENCY_OVER_TIME, frame, marks.marks, (LATENCY_OVER_TIME.name, quantile), height="content")
 
 
 def draw_flow(shown: Shown) -> None:
@@ -179,7 +184,9 @@ def _draw_table(card: Card, marks: Marks) -> None:
     )
 
 
-def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[Mark], kept: Hashable) -> None:
+def _draw_chart(
+    shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[Mark], kept: Hashable, *, height: Height
+) -> None:
     key = _fresh_key(card)
 
     def click() -> None:
@@ -188,7 +195,23 @@ def _draw_chart(shown: Shown, card: Card, frame: pd.DataFrame, marks: Sequence[M
             _open(card, marks[int(rows[0])])
 
     picture, said = shown.once((kept, st.context.theme.type), lambda: (card.draw(shown, frame), _said(card, frame)))
-    st.vega_lite_chart(picture.frame, picture.spec, key=key, on_select=click, selection_mode="mark", alt=said)
+    _draw_legend(picture.legend)
+    st.vega_lite_chart(
+        picture.frame,
+        picture.spec,
+        key=key,
+        on_select=click,
+        selection_mode="mark",
+        alt=said,
+        height=height,
+    )
+
+
+def _draw_legend(colors: Mapping[str, str]) -> None:
+    if colors:
+        square = "display:inline-block; width:.65em; height:.65em; border-radius:2px; margin-right:.4em; background:"
+        names = (f'<span><i style="{square}{color}"></i>{escape(name)}</span>' for name, color in colors.items())
+        st.html(f'<div style="display:flex; flex-wrap:wrap; gap:0 1em; font-size:.8rem">{"".join(names)}</div>')
 
 
 def _said(card: Card, frame: pd.DataFrame) -> str:

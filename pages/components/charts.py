@@ -5,9 +5,11 @@ They are written as Vega-Lite itself: Altair makes the same, but takes 50 ms or 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -38,10 +40,15 @@ Spec = dict[str, Any]
 
 
 class Picture(NamedTuple):
-    """Rows, and the Vega-Lite that draws them."""
+    """Rows, and the Vega-Lite that draws them.
+
+    Attributes:
+        legend: what each colour in it stands for; Vega's own legend does not flow into the width that there is.
+    """
 
     frame: pd.DataFrame
     spec: Spec
+    legend: Mapping[str, str] = MappingProxyType({})
 
 
 # --- Parts -----------------------------------------------------------------------------------------
@@ -66,26 +73,21 @@ def _name(field: str, order: Sequence[str] | None = None, limit: int = 170, **ax
     return {"field": field, "type": "nominal", "title": None, "sort": order, "axis": {"labelLimit": limit, **axis}}
 
 
-_LEGEND = {
-    "orient": "top",
-    "columns": {"expr": "width < 300 ? 2 : 3"},
-    "labelLimit": {"expr": "width < 300 ? 85 : 220"},
-    "symbolSize": 60,
-    "symbolOpacity": 1,
-    "offset": 2,
-}
+def _colors(field: str, colors: Mapping[str, str]) -> Spec:
+    scale = {"domain": list(colors), "range": list(colors.values())}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": None}
 
 
-def _colors(field: str, domain: Sequence[str], colors: Sequence[str] | None = None) -> Spec:
-    scale = {"domain": list(domain)} | ({"range": list(colors)} if colors else {})
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": _LEGEND}
+def _models(shown: Shown) -> dict[str, str]:
+    """A model has its colour on all charts, whatever is filtered."""
+    palette = st.get_option(f"theme.{st.context.theme.type or 'light'}.chartCategoricalColors") or REASONS
+    return dict(zip(shown.models, itertools.cycle(palette), strict=False))
 
 
-def _models(shown: Shown, frame: pd.DataFrame, *, legend: bool = True) -> Spec:
-    """A model has its colour on all charts, whatever is filtered; the legend names those that are there."""
-    there = set(frame["model"])
-    look = {**_LEGEND, "values": [model for model in shown.models if model in there]} if legend else None
-    return {**_colors("model", shown.models), "legend": look}
+def _there(colors: Mapping[str, str], column: pd.Series) -> dict[str, str]:
+    """The colours of what a column holds."""
+    there = set(column)
+    return {name: color for name, color in colors.items() if name in there}
 
 
 def _tips(*names: str, numbers: Mapping[str, str]) -> list[Spec]:
@@ -132,20 +134,19 @@ def _columns(shown: Shown, *, color: Spec, y: str, form: str, tips: list[Spec]) 
 
 def endings(shown: Shown, frame: pd.DataFrame) -> Picture:
     """What became of the requests, over time."""
-    there = [name for name in ENDINGS if name in set(frame["ending"])]
-    color = _colors("ending", there, [ENDINGS[name] for name in there])
+    colors = _there(ENDINGS, frame["ending"])
     tips = _tips("time", "ending", numbers={"value": ",d"})
-    layer = [_columns(shown, color=color, y="requests", form="~s", tips=tips)]
-    return Picture(_stacked(shown, frame, "ending", there), {"height": _TALL, "layer": layer})
+    layer = [_columns(shown, color=_colors("ending", colors), y="requests", form="~s", tips=tips)]
+    return Picture(_stacked(shown, frame, "ending", [*colors]), {"height": _TALL, "layer": layer}, colors)
 
 
 def failures_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """The share of calls that failed, by reason; the line is the interval of all of them together."""
     frame = frame.assign(reason=frame.get("reason"))  # there is none where nothing failed
     split, whole = frame[frame["figure"] == "failures"], frame[frame["figure"] == "failed_share"]
-    reasons = _by_weight(split, "reason", len(REASONS))
+    colors = _by_weight(split, len(REASONS))
     tips = _tips("time", "reason", numbers=_SHARE)
-    columns = _columns(shown, color=_colors("reason", reasons, REASONS), y="of calls", form="~%", tips=tips)
+    columns = _columns(shown, color=_colors("reason", colors), y="of calls", form="~%", tips=tips)
     whiskers = {
         "transform": [{"filter": "datum.figure == 'failed_share'"}],
         "mark": {"type": "rule", "color": _ink(), "opacity": 0.55},
@@ -156,10 +157,10 @@ def failures_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
             "tooltip": _tips("time", numbers=_SHARE),
         },
     }
-    pieces = _stacked(shown, split[split["reason"].isin(reasons)], "reason", reasons)
+    pieces = _stacked(shown, split[split["reason"].isin([*colors])], "reason", [*colors])
     middle = whole.assign(middle=whole["time"] + pd.Timedelta(seconds=shown.width / 2))
     columns["transform"] = [{"filter": "datum.figure == 'failures'"}]
-    return Picture(pd.concat([pieces, middle]), {"height": _TALL, "layer": [columns, whiskers]})
+    return Picture(pd.concat([pieces, middle]), {"height": _TALL, "layer": [columns, whiskers]}, colors)
 
 
 def cost_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
@@ -173,7 +174,8 @@ def latency_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """Each model's calls, over time; a triangle where they timed out."""
     known, late = [{"filter": "isValid(datum.value)"}], [{"filter": "datum.timed_out"}]
     y = _number("value", "seconds", "~r", type="log", nice=False)
-    at = {"x": _when(shown), "color": _models(shown, frame)}
+    colors = _models(shown)
+    at = {"x": _when(shown), "color": _colors("model", colors)}
     layer = [
         {"transform": known, "mark": {"type": "line", "strokeWidth": 1.5, "opacity": 0.7}, "encoding": {**at, "y": y}},
         {
@@ -192,7 +194,7 @@ def latency_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
             },
         },
     ]
-    return Picture(frame, {"height": _TALL, "layer": layer})
+    return Picture(frame, {"height": _TALL, "layer": layer}, _there(colors, frame["model"]))
 
 
 # --- By model --------------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ def chosen(shown: Shown, frame: pd.DataFrame) -> Picture:
     lines = frame.drop_duplicates("line").sort_values(["category", "place"], key=_placed)["line"].tolist()
     tips = _tips("category", "place", "model", numbers=_SHARE)
     x = _number("value", "of the category's answers", "~%")
-    return _bars(frame, _name("line", lines), x, _models(shown, frame), tips, step=26)
+    return _bars(frame, _name("line", lines), x, _models(shown), tips, step=26)
 
 
 def _placed(column: pd.Series) -> pd.Series:
@@ -216,23 +218,23 @@ def cost(shown: Shown, frame: pd.DataFrame) -> Picture:
     order = frame.groupby("category")["value"].sum().sort_values(ascending=False).index.tolist()
     tips = _tips("category", "model", numbers=_DOLLARS)
     x = _number("value", "US dollars", "$~s")
-    return _bars(frame, _name("category", order), x, _models(shown, frame), tips, step=34)
+    return _bars(frame, _name("category", order), x, _models(shown), tips, step=34)
 
 
-def _bars(frame: pd.DataFrame, y: Spec, x: Spec, color: Spec, tips: list[Spec], *, step: int) -> Picture:
+def _bars(frame: pd.DataFrame, y: Spec, x: Spec, models: Mapping[str, str], tips: list[Spec], *, step: int) -> Picture:
     bar = {
         "params": _CLICK,
         "mark": {"type": "bar", "height": 16},
         "encoding": {
             "y": y,
             "x": x,
-            "color": color,
+            "color": _colors("model", models),
             "order": {"field": "value", "type": "quantitative", "sort": "descending"},
             "opacity": _FADED,
             "tooltip": tips,
         },
     }
-    return Picture(frame, {"height": _step(step), "layer": [bar]})
+    return Picture(frame, {"height": _step(step), "layer": [bar]}, _there(models, frame["model"]))
 
 
 def latency(shown: Shown, frame: pd.DataFrame) -> Picture:
@@ -264,7 +266,7 @@ def latency(shown: Shown, frame: pd.DataFrame) -> Picture:
     ]
     encoding = {
         "y": _name("model", wide.sort_values("to_p50")["model"].tolist()),
-        "color": _models(shown, frame, legend=False),
+        "color": _colors("model", _models(shown)),
         "tooltip": tips,
     }
     return Picture(wide, {"height": _step(34), "encoding": encoding, "layer": layer})
@@ -278,7 +280,7 @@ def speed(shown: Shown, frame: pd.DataFrame) -> Picture:
             "mark": {"type": "bar", "height": 14, "cornerRadius": 2},
             "encoding": {
                 "x": _number("value", "tokens/s", "~s", domainMin=0),
-                "color": _models(shown, frame, legend=False),
+                "color": _colors("model", _models(shown)),
                 "opacity": _FADED,
             },
         },
@@ -294,13 +296,12 @@ def speed(shown: Shown, frame: pd.DataFrame) -> Picture:
 
 def failures(_: Shown, frame: pd.DataFrame) -> Picture:
     """How often each model's calls failed, by reason, with intervals."""
-    reasons = _by_weight(frame, "reason", REASONS_OF_MODEL)
-    frame = frame[frame["reason"].isin(reasons)]
+    colors = _by_weight(frame, REASONS_OF_MODEL)
+    frame = frame[frame["reason"].isin([*colors])]
     order = frame.groupby("model")["value"].sum().sort_values(ascending=False).index.tolist()
     y = _name("model", order, grid=True, tickBand="extent")
-    color = _colors("reason", reasons, REASONS)
     x = _number("low", "of the model's calls", "~%")
-    return _dots(frame, y=y, x=x, by="reason", order=reasons, color=color)
+    return _dots(frame, y=y, x=x, by="reason", colors=colors)
 
 
 def availability(_: Shown, frame: pd.DataFrame) -> Picture:
@@ -308,12 +309,12 @@ def availability(_: Shown, frame: pd.DataFrame) -> Picture:
     words = {"availability": "answered what came to it", "rescues": "rescued of what primaries failed"}
     frame = frame.assign(figure=frame["figure"].map(words))
     models = frame[frame["figure"] == words["availability"]].sort_values("value")["model"].tolist()
-    x, order = _number("low", "share of requests", "~%", domain=[0, 1]), list(words.values())
-    color = _colors("figure", order, [_BAR, "#56b4e9"])
-    return _dots(frame, y=_name("model", models), x=x, by="figure", order=order, color=color)
+    x = _number("low", "share of requests", "~%", domain=[0, 1])
+    colors = dict(zip(words.values(), (_BAR, "#56b4e9"), strict=True))
+    return _dots(frame, y=_name("model", models), x=x, by="figure", colors=colors)
 
 
-def _dots(frame: pd.DataFrame, *, y: Spec, x: Spec, by: str, order: Sequence[str], color: Spec) -> Picture:
+def _dots(frame: pd.DataFrame, *, y: Spec, x: Spec, by: str, colors: Mapping[str, str]) -> Picture:
     """A value and its interval a line, the lines of one model together."""
     layer = [
         {"mark": {"type": "rule", "opacity": 0.8}, "encoding": {"x": x, "x2": {"field": "high"}}},
@@ -325,11 +326,11 @@ def _dots(frame: pd.DataFrame, *, y: Spec, x: Spec, by: str, order: Sequence[str
     ]
     encoding = {
         "y": y,
-        "yOffset": {"field": by, "type": "nominal", "sort": list(order)},
-        "color": color,
+        "yOffset": {"field": by, "type": "nominal", "sort": [*colors]},
+        "color": _colors(by, colors),
         "tooltip": _tips("model", by, numbers=_SHARE),
     }
-    return Picture(frame, {"height": _step(10, "offset"), "encoding": encoding, "layer": layer})
+    return Picture(frame, {"height": _step(10, "offset"), "encoding": encoding, "layer": layer}, colors)
 
 
 def together(_: Shown, frame: pd.DataFrame) -> Picture:
@@ -361,10 +362,10 @@ def together(_: Shown, frame: pd.DataFrame) -> Picture:
     return Picture(frame, {"height": _step(34), "encoding": encoding, "layer": layer})
 
 
-def _by_weight(frame: pd.DataFrame, by: str, most: int) -> list[str]:
-    """The most frequent first."""
-    weight = (frame["value"] * frame["rows"]).groupby(frame[by]).sum()
-    return [str(name) for name in weight.sort_values(ascending=False).index[:most]]
+def _by_weight(frame: pd.DataFrame, most: int) -> dict[str, str]:
+    """The most frequent reasons first, with their colours."""
+    weight = (frame["value"] * frame["rows"]).groupby(frame["reason"]).sum()
+    return dict(zip(weight.sort_values(ascending=False).index[:most], REASONS, strict=False))
 
 
 # --- The flow --------------------------------------------------------------------------------------
@@ -373,8 +374,7 @@ def _by_weight(frame: pd.DataFrame, by: str, most: int) -> list[str]:
 def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
     """The way of the requests, as ECharts draws it; a model has a node at each stage it was asked in."""
     ends = {"answered": ENDINGS["primary"], "failed": ENDINGS["failed"], "stopped": ENDINGS["stopped"]}
-    palette = st.get_option(f"theme.{st.context.theme.type or 'light'}.chartCategoricalColors") or REASONS
-    colors = {model: palette[number % len(palette)] for number, model in enumerate(shown.models)} | ends
+    colors = _models(shown) | ends
 
     def tooltip(*way: str, value: float) -> Spec:
         return {"formatter": f"{escape(' → '.join(way))}&emsp;<b>{value:,.0f}</b>"}

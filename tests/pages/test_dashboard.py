@@ -273,6 +273,25 @@ def test_a_click_on_what_is_drawn_leads_to_the_mark_that_is_shown(shown: Shown, 
         assert_names(values, marks[int(values["row"])])
 
 
+@pytest.mark.parametrize(
+    ("card", "field"),
+    [
+        (cards.REQUESTS, "ending"),
+        (cards.CHOICES, "model"),
+        (cards.LATENCY_OVER_TIME, "model"),
+        (cards.FAILURES, "reason"),
+        (cards.FAILURES_OVER_TIME, "reason"),
+        (cards.AVAILABILITY, "figure"),
+        (cards.COST, "model"),
+    ],
+    ids=lambda each: each.name if isinstance(each, cards.Card) else "",
+)
+def test_the_legend_names_what_is_drawn_each_in_another_colour(shown: Shown, card: cards.Card, field: str) -> None:
+    picture = card.draw(shown, card.marks(shown).frame)
+    assert set(picture.legend) == set(picture.frame[field].dropna())
+    assert len(set(picture.legend.values())) == len(picture.legend)
+
+
 def assert_names(values: dict[str, Any], mark: Mark) -> None:
     """A row's columns name the parts of a mark's key."""
     named: dict[str, Any] = dict(zip(FIGURES[mark.figure].by, mark.key, strict=True))
