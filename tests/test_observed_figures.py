@@ -160,7 +160,13 @@ def availability(requests: list[Row], _: list[Row]) -> Any:
 
 def rescues(requests: list[Row], _: list[Row]) -> Any:
     answered = Counter(r["model"] for r in rescued(requests))
-    return {(model,): count / len(in_need(requests)) for model, count in answered.items()}
+    asked = {
+        step[0]
+        for r in in_need(requests)
+        for step in r["path"]
+        if step[2] > 0 and (step[3] in ("answered", "failed") or step[4] == "breaker_open")
+    }
+    return {(model,): answered[model] / len(in_need(requests)) for model in asked}
 
 
 def cost_of_calls(_: list[Row], attempts: list[Row]) -> Any:

@@ -289,8 +289,8 @@ def availability(view: View) -> Mapping[Key, Estimate]:
 @_keyed("share", "model", behind=_requests(kinds.rescuer))
 def rescues(view: View) -> Mapping[Key, Estimate]:
     """Of the plain requests that their primary did not answer, those that a model answered as a fallback."""
-    need = view.requests.count(kinds.is_in_need)
-    return {key: share(count, need) for key, count in view.requests.counted(kinds.rescuer).items()}
+    need, rescued = view.requests.count(kinds.is_in_need), view.requests.counted(kinds.rescuer)
+    return {key: share(rescued[key], need) for key in view.requests.counted(kinds.came_to_as_fallback)}
 
 
 @_keyed("US dollars", "category", "model", behind=_attempts(kinds.paid_call))

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from router.observed.columns import AttemptKind, RequestKind
 from router.observed.estimates import Key
+from router.store.requests import Step
 
 TIMED_OUT = ("connect_timeout", "first_token_timeout", "stream_stalled", "answer_timeout", "deadline")
 
@@ -93,9 +94,17 @@ def rescuer(kind: RequestKind) -> Iterator[Key]:
 def came_to(kind: RequestKind) -> Iterator[Key]:
     """The models that it came to; an open breaker turned it away."""
     if is_plain(kind):
-        for step in kind.path:
-            if step.outcome in ("answered", "failed") or step.reason == "breaker_open":
-                yield (step.model,)
+        yield from ((step.model,) for step in kind.path if _is_reached(step))
+
+
+def came_to_as_fallback(kind: RequestKind) -> Iterator[Key]:
+    """Likewise, those that it came to because its primary did not answer."""
+    if is_in_need(kind):
+        yield from ((step.model,) for step in kind.path if step.place and _is_reached(step))
+
+
+def _is_reached(step: Step) -> bool:
+    return step.outcome in ("answered", "failed") or step.reason == "breaker_open"
 
 
 def stops(kind: RequestKind) -> Iterator[Key]:
