@@ -16,8 +16,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
 from tests.traffic import write_traffic
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 FLAGS += ["--disable-background-networking", "--disable-component-update"]
+SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", "dashboard"), ("dark", "dashboard-dark"))
 MODELS_YAML = """
 default_provider: workstation
 providers:
@@ -38,12 +40,29 @@ chains:
   conversation: [glm-5, embedded:smollm2-135m-instruct]
 """
 
+TRAFFIC_YAML = """# The chains of the generated traffic
+providers:
+  openrouter: {protocol: openai, base_url: "https://openrouter.ai/api/v1"}
+  openai: {protocol: openai, base_url: "https://api.openai.com/v1"}
+  anthropic: {protocol: anthropic, base_url: "https://api.anthropic.com/v1"}
+default_provider: openrouter
+chains:
+  tools:
+    - openrouter/aurora-alpha
+    - moonshotai/kimi-k2.5
+    - openai:gpt-4o-mini
+  code:
+    - anthropic:claude-sonnet
+    - openrouter/aurora-alpha
+    - z-ai/glm-5
+"""
+
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        with tempfile.TemporaryDirectory() as folder, _app(Path(folder)) as url:
+        with tempfile.TemporaryDirectory() as folder, _app(Path(folder), MODELS_YAML) as url:
             page = browser.new_page(viewport={"width": 1100, "height": 1000})
             page.goto(url)
             _chat(page)
@@ -52,19 +71,20 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / ".lab").mkdir(mode=0o700)
             write_traffic(Path(folder) / ".lab" / "lab.sqlite", 60_000, until=time.time() - 60)
-            with _app(Path(folder)) as url:
-                for scheme, name in (("light", "dashboard"), ("dark", "dashboard-dark")):
-                    size = {"width": 1300, "height": 1500}
+            with _app(Path(folder), TRAFFIC_YAML) as url:
+                for scheme, name in SCHEMES:
+                    size: ViewportSize = {"width": 1300, "height": 1500}
                     page = browser.new_context(viewport=size, color_scheme=scheme, timezone_id="UTC").new_page()
                     page.goto(f"{url}/dashboard")
                     _dashboard(page, name)
+                _chains(browser.new_page(viewport={"width": 1300, "height": 1000}), f"{url}/chains")
 
 
 @contextlib.contextmanager
-def _app(folder: Path) -> Iterator[str]:
+def _app(folder: Path, models_yaml: str) -> Iterator[str]:
     """The app on a models.yaml in that folder; yields its address."""
     config = folder / "models.yaml"
-    config.write_text(MODELS_YAML)
+    config.write_text(models_yaml)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -114,9 +134,7 @@ def _dashboard(page: Page, name: str) -> None:
     page.wait_for_timeout(4000)
     page.screenshot(path=IMAGES / f"{name}.png")
     if name == "dashboard":
-        chart = page.locator("[class*='st-key-chart_chosen']").bounding_box()
-        assert chart is not None
-        page.mouse.click(chart["x"] + 0.4 * chart["width"], chart["y"] + 0.203 * chart["height"])
+        page.locator("[class*='st-key-chart_chosen'] path[aria-label*='fallback 1']").first.click()
         row = page.get_by_role("dialog").get_by_test_id("stDataFrame")
         row.wait_for()
         page.get_by_role("dialog").get_by_text("Slowest").click()
@@ -128,6 +146,17 @@ def _dashboard(page: Page, name: str) -> None:
         page.get_by_text("seconds since the request began").or_(page.get_by_text("Trace")).first.wait_for()
         page.wait_for_timeout(2500)
         page.screenshot(path=IMAGES / "trace.png")
+
+
+def _chains(page: Page, url: str) -> None:
+    """The order of two models is changed, and not saved yet."""
+    page.goto(url)
+    page.get_by_role("button", name="arrow_upward").nth(2).click()
+    page.get_by_text("Save").first.wait_for()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(2500)
+    below_the_path: FloatRect = {"x": 0, "y": 170, "width": 1300, "height": 800}
+    page.screenshot(path=IMAGES / "chains.png", clip=below_the_path)
 
 
 def _wait_for(url: str) -> None:
