@@ -20,7 +20,7 @@ from components.lab import lab_or_stop, this_viewer
 from components.lanes import beginning, draw_answers, draw_running
 from components.markdown import label
 from components.matrix import draw_difference, draw_matrix
-from components.planner import draft, plan_form
+from components.planner import draft, forget, plan_form
 from components.summary import draw_charts, draw_summary_table
 from components.votes import draw_leaderboard, draw_vote
 
@@ -171,6 +171,7 @@ def _start(lab: Lab, plan: Plan, *, blind: bool) -> None:
 def _start_new() -> None:
     """Leave this comparison; its link brings it back."""
     st.query_params.clear()
+    forget()
 
 
 def _set_blind(blind: bool) -> None:
@@ -182,8 +183,8 @@ def _set_blind(blind: bool) -> None:
 
 
 def _use_again(comparison: Comparison) -> None:
-    draft(comparison.plan)
     _start_new()
+    draft(comparison.plan)
 
 
 # --- One under way ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ _DRAFT = "compare_draft"
 
 def draft(plan: Plan) -> None:
     """Fill the form with an earlier comparison's plan; to be called before it is drawn."""
-    _forget()
+    forget()
     st.session_state[_DRAFT] = plan
     st.session_state[_LANES] = list(range(len(plan.lanes)))
 
@@ -37,19 +37,22 @@ def plan_form(lab: Lab) -> Plan:
     template, rows = _prompt_fields(lab, last)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         repeats = st.number_input(
-            "Repeats", 1, MAX_REPEATS, last.repeats if last else 1, key="compare_repeats", width=140,
+            "Repeats", 1, MAX_REPEATS, last.repeats if last else 1, key="compare_repeats",
+            persist_state="session", width=140,
             help="How often each lane is asked each prompt; each time is a sample of its own.",
         )  # fmt: skip
         cache = st.toggle(
             "Answers from the cache",
             last.cache if last else True,
             key="compare_cache",
+            persist_state="session",
             help="A hit is shown as one, and enters neither latency nor cost.",
         )
     return Plan(lanes=lanes, prompts=_prompts(template, rows), repeats=int(repeats), cache=cache)
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Empty the form."""
     for key in [key for key in st.session_state if str(key).startswith("compare_")]:
         del st.session_state[key]
 
@@ -102,6 +105,7 @@ def _lane(place: int, number: int, targets: dict[str, Settings], last: Settings 
             names,
             index=names.index(chosen),
             key=f"compare_lane_{number}",
+            persist_state="session",
             accept_new_options=True,
             help="A chain, or a single model; type another model as `provider:model`." if place == 0 else None,
         )
@@ -122,14 +126,27 @@ def _lane(place: int, number: int, targets: dict[str, Settings], last: Settings 
 
 def _parameters(number: int, last: Settings) -> dict[str, Any]:
     system = st.text_area(
-        "System prompt", last.system, key=f"compare_system_{number}", placeholder="None", height=120, width=360
+        "System prompt",
+        last.system,
+        key=f"compare_system_{number}",
+        persist_state="session",
+        placeholder="None",
+        height=120,
+        width=360,
     )
     temperature = st.number_input(
-        "Temperature", 0.0, 2.0, last.temperature, 0.1, key=f"compare_temperature_{number}",
+        "Temperature", 0.0, 2.0, last.temperature, 0.1, key=f"compare_temperature_{number}", persist_state="session",
         placeholder="The model's own",
     )  # fmt: skip
     max_tokens = st.number_input(
-        "Max tokens", 1, None, last.max_tokens, 1, key=f"compare_tokens_{number}", placeholder="The model's own"
+        "Max tokens",
+        1,
+        None,
+        last.max_tokens,
+        1,
+        key=f"compare_tokens_{number}",
+        persist_state="session",
+        placeholder="The model's own",
     )
     return {"system prompt": system, "temperature": temperature, "max tokens": max_tokens}
 
@@ -155,7 +172,12 @@ def _prompt_fields(lab: Lab, last: Plan | None) -> tuple[str | None, list[dict[s
     """The template, where there is one, and a row for each prompt."""
     many = last is not None and len(last.prompts) > 1
     mode = st.segmented_control(
-        "Prompts", [ONE, SEVERAL, TEMPLATE], default=SEVERAL if many else ONE, required=True, key="compare_mode"
+        "Prompts",
+        [ONE, SEVERAL, TEMPLATE],
+        default=SEVERAL if many else ONE,
+        required=True,
+        key="compare_mode",
+        persist_state="session",
     )
     if mode == ONE:
         return None, [_one_prompt(lab, last)]
@@ -165,6 +187,7 @@ def _prompt_fields(lab: Lab, last: Plan | None) -> tuple[str | None, list[dict[s
     template = st.text_area(
         "Template",
         key="compare_template",
+        persist_state="session",
         placeholder="Translate {{word}} into {{language}}.",
         help="Each row of the table below gives one prompt, with its values in place of the {{variables}}.",
     )
@@ -175,13 +198,21 @@ def _prompt_fields(lab: Lab, last: Plan | None) -> tuple[str | None, list[dict[s
 
 def _one_prompt(lab: Lab, last: Plan | None) -> dict[str, Any]:
     first = last.prompts[0] if last else Prompt(text="")
-    text = st.text_area("Prompt", first.text, key="compare_prompt", height=110, placeholder="What all lanes are asked")
+    text = st.text_area(
+        "Prompt",
+        first.text,
+        key="compare_prompt",
+        persist_state="session",
+        height=110,
+        placeholder="What all lanes are asked",
+    )
     categories = list(dict.fromkeys([*lab.config().chains, *([first.category] if first.category else [])]))
     category = st.selectbox(
         "Category",
         categories,
         index=categories.index(first.category) if first.category else None,
         key="compare_category",
+        persist_state="session",
         placeholder="None",
         accept_new_options=True,
         width=240,

@@ -110,6 +110,25 @@ def test_a_removed_lane_is_not_asked(open_compare: OpenCompare) -> None:
     assert lanes(compare(look(app))) == ["conversation chain", "two"]
 
 
+def test_the_form_is_as_it_was_after_a_visit_to_another_page(open_compare: OpenCompare) -> None:
+    app = open_compare()
+    press(app, "Add a lane")
+    app.text_area(key="compare_prompt").set_value("Half a thought")
+    app.number_input(key="compare_temperature_0").set_value(0.7)
+    look(app).switch_page("chat.py")
+    look(app).switch_page("compare.py")
+    look(app)
+    assert [box.label for box in app.selectbox if box.label.startswith("Lane")] == ["Lane 1", "Lane 2", "Lane 3"]
+    assert app.text_area(key="compare_prompt").value == "Half a thought"
+    assert app.number_input(key="compare_temperature_0").value == 0.7
+
+
+def test_a_new_comparison_begins_with_an_empty_form(open_compare: OpenCompare) -> None:
+    app = compare(open_compare(), "Hello?")
+    press(app, "New")
+    assert look(app).text_area(key="compare_prompt").value == ""
+
+
 def test_a_lane_asks_with_its_parameters(open_compare: OpenCompare, upstream: Upstream) -> None:
     app = open_compare()
     app.number_input(key="compare_tokens_1").set_value(9)
