@@ -20,8 +20,7 @@ _DRAFT = "compare_draft"
 
 
 def draft(plan: Plan) -> None:
-    """Fill the form with an earlier comparison's plan; to be called before it is drawn."""
-    forget()
+    """Fill the empty form with an earlier comparison's plan; to be called before it is drawn."""
     st.session_state[_DRAFT] = plan
     st.session_state[_LANES] = list(range(len(plan.lanes)))
 
