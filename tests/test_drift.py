@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -360,17 +362,23 @@ def test_all_calls_at_the_same_moment() -> None:
     assert noticed(calls._replace(started=np.full(600, UNTIL))) == []
 
 
-def test_stored_traffic_with_outages(tmp_path: Path) -> None:
-    """A week in which each provider fails now and then, as it is read from the database."""
-    write_traffic(tmp_path / "lab.sqlite", 20_000, seed=3)
-    database = Database(tmp_path / "lab.sqlite")
+def test_of_stored_traffic_what_became_worse_is_told_alone(tmp_path: Path) -> None:
+    """Providers fail now and then for 30 days; in the end, one model of one category fails four calls in five."""
+    path = tmp_path / "lab.sqlite"
+    write_traffic(path, 20_000, seed=3)
+    of_one = "category = 'code' AND model = 'anthropic:claude-sonnet' AND number = 1"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "UPDATE observations SET outcome = 'failed', reason = 'server_failed' WHERE id % 5 AND id IN"
+            f" (SELECT id FROM observations WHERE {of_one} ORDER BY id DESC LIMIT 100)"
+        )
+    database = Database(path)
     view = View.of(Observed(database, tmp_path / "observed").rows())
     database.close()
-    for drift in drifts(view, UNTIL):
-        assert drift.before.value is not None
-        assert drift.after.value is not None
-        assert drift.after.value > drift.before.value
-        assert sentence(drift, UNTIL, UTC).startswith(f"{drift.model}")
+    [drift] = drifts(view, UNTIL)
+    assert sentence(drift, UNTIL, UTC).startswith("anthropic:claude-sonnet in code: ")
+    assert drift.measure == "failures"
+    assert 60 <= drift.failed <= 100
 
 
 # --- In words --------------------------------------------------------------------------------------
