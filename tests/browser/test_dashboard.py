@@ -89,6 +89,7 @@ def drawer(page: Page) -> Locator:
     ("name", "kind", "title"),
     [
         ("endings", "rect", "3 requests · fallback"),
+        ("availability", "symbol", "3 requests · quick"),
         ("latency_over_time", "symbol", "3 calls · slow"),
         ("failures", "symbol", "3 calls · slow · first token timeout"),
         ("together", "rect", "3 requests · slow · quick"),
