@@ -401,6 +401,29 @@ def test_what_keeps_a_lab_from_pruning_is_said(
     assert count(labs_database(tmp_path), "request_hours") == 0
 
 
+def test_a_lab_that_cannot_give_room_back_says_so_and_tries_again(
+    make_lab: MakeLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = labs_database(tmp_path)
+    write_traffic(path, 100)
+    give_back, tries = Database.give_back, []
+
+    def beside_a_writer(database: Database, pages: int) -> int:
+        tries.append(pages)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            return give_back(database, pages)
+
+    monkeypatch.setattr("router.store.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(Database, "give_back", beside_a_writer)
+    monkeypatch.setattr(retention, "FIRST", 0)
+    monkeypatch.setattr(retention, "EVERY", 0.01)
+    lab = make_lab("{chains: {chat: [a]}, policy: {retention: {ttl: 1h}}}")
+    said = f"The database {path} cannot give room back to the disk: database is locked. It is tried again in an hour."
+    assert eventually(lambda: f"What was observed could not be pruned: {said}" in lab.notices())
+    assert eventually(lambda: len(tries) > 1)
+
+
 def test_a_prune_stops_when_the_lab_closes(database: Database, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 50)
     before = count(path, "requests")

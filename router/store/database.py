@@ -109,7 +109,11 @@ class Database:
         return Room(pages * page, (pages - free) * page, page, gives_back)
 
     def give_back(self, pages: int) -> int:
-        """Give so many free pages back to the disk. Returns how many were, 0 where the file is of the old kind."""
+        """Give so many free pages back to the disk. Returns how many were, 0 where the file is of the old kind.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
         before = self.room()
         with self._cursor() as cursor:
             # A script: it runs to its end, where a statement without columns stops at the first page.
@@ -117,7 +121,11 @@ class Database:
         return (before.file - self.room().file) // before.page
 
     def compact(self) -> None:
-        """Give room back to the disk: what was deleted is then no longer in the file. Holds up all who write."""
+        """Give room back to the disk: what was deleted is then no longer in the file. Holds up all who write.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
         with self._cursor() as cursor:
             cursor.execute(_INCREMENTAL)
             cursor.execute("VACUUM")
@@ -132,6 +140,8 @@ class Database:
             assert isinstance(cursor, sqlite3.Cursor)  # noqa: S101  # for mypy: SQLAlchemy promises less
             with closing(cursor):
                 yield cursor
+        except sqlite3.Error as error:  # which SQLAlchemy does not see here
+            raise StoreError(f"The database {self._path} cannot give room back to the disk: {error}.") from None
         finally:
             connection.close()
 

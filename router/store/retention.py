@@ -101,7 +101,7 @@ class Retention:
             older_than: seconds; None for the policy's `ttl`.
 
         Raises:
-            DatabaseError: the database cannot be written.
+            DatabaseError, StoreError: the database cannot be written.
         """
         with self._pruning:
             policy, size = self._policy(), self._database.room().file
