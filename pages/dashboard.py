@@ -56,7 +56,7 @@ def main(lab: Lab) -> None:
 
 def _shown(everything: View, chosen: Filter) -> Shown:
     """What a filter leaves, with the figures of the last run where nothing has changed."""
-    key = (chosen, len(everything.requests), len(everything.attempts))
+    key = (chosen, everything.requests.rows.state, everything.attempts.rows.state)
     kept = st.session_state.get(_SHOWN)
     if kept is None or kept[0] != key:
         kept = st.session_state[_SHOWN] = (key, {})

@@ -20,7 +20,7 @@ _SHOWN = 3
 def draw_drifts(everything: View) -> None:
     """The newest drifts, whatever is filtered; nothing where there is none."""
     now = time.time()
-    key = (len(everything.attempts), now // 60)
+    key = (everything.attempts.rows.state, now // 60)
     kept = st.session_state.get(_DRIFTS)
     if kept is None or kept[0] != key:
         kept = st.session_state[_DRIFTS] = (key, drifts(everything, now))

@@ -17,7 +17,7 @@ import logging
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar
@@ -95,6 +95,7 @@ class Rows(NamedTuple, Generic[Kind]):
         started: (n,) Unix time, seconds.
         measures: by name, (n,); NaN is unknown. Seconds, US dollars, tokens.
         asked: what was asked of these kinds so far, by the function that answers it.
+        state: another one wherever other rows are stored, be they as many.
     """
 
     kinds: tuple[Kind, ...]
@@ -103,6 +104,7 @@ class Rows(NamedTuple, Generic[Kind]):
     started: NDArray[np.float64]
     measures: Mapping[str, Floats]
     asked: dict[Callable[[Any], Any], Any]
+    state: Hashable = None
 
 
 class _Kinds(dict[str, int]):
@@ -166,7 +168,8 @@ class _Table(Generic[Kind]):
             self._decoded += tuple(msgspec.json.decode(key, type=self._type, strict=False) for key in fresh)
             self._asked = {}
         seen = {name: column[: self.count] for name, column in self._columns.items()}
-        return Rows(self._decoded, seen.pop("kind"), seen.pop("id"), seen.pop("started"), seen, self._asked)
+        state = self.count, self._mark, self._hours
+        return Rows(self._decoded, seen.pop("kind"), seen.pop("id"), seen.pop("started"), seen, self._asked, state)
 
     # --- From the database -------------------------------------------------------------------------
 

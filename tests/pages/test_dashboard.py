@@ -362,6 +362,18 @@ def test_a_time_out_is_told_in_the_table(tmp_path: Path) -> None:
     assert frame["timed_out"].all()
 
 
+def test_what_comes_after_all_was_deleted_is_shown_though_it_is_as_much(
+    database: Path, open_dashboard: OpenDashboard
+) -> None:
+    write(database, 100, ("UPDATE requests SET cost = 1",))
+    app = open_dashboard(range="All")
+    requests = count(database)
+    assert tile(app, "Cost") == f"${requests:.2f}"
+    write(database, 0, tuple(f"DELETE FROM {table}" for table in BOTH))
+    write(database, 100, ("UPDATE requests SET cost = 2, request_id = 'new' || id",))
+    assert tile(look(app), "Cost") == f"${2 * requests:.2f}"
+
+
 # --- Filters ---------------------------------------------------------------------------------------
 
 LINKS: dict[str, tuple[dict[str, Any], str]] = {
