@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -96,9 +96,12 @@ def _draw_times() -> tuple[float, float]:
 
 def when(unix: float) -> datetime:
     """A time as the browser's clock says it."""
-    return datetime.fromtimestamp(unix, zone() or UTC)
+    return datetime.fromtimestamp(unix, zone())
 
 
-def zone() -> ZoneInfo | None:
-    """The browser's time zone; None where it does not say."""
-    return ZoneInfo(st.context.timezone) if st.context.timezone else None
+def zone() -> tzinfo:
+    """The browser's time zone; UTC where it does not say, or names one that is not known here."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # Chrome's `Etc/Unknown`; what is no name; a folder of zones
+        return UTC

@@ -7,13 +7,15 @@ import math
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import altair as alt
 import pytest
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from router.observed import FIGURES, Estimate, Filter, View
@@ -427,6 +429,31 @@ def test_what_a_link_says_and_nobody_knows_does_no_harm(
 ) -> None:
     write(database, 200, until=time.time() - 60)
     assert tile(open_dashboard(**query), "Requests") != "0"
+
+
+ZONES = {"Europe/Berlin": 2, "UTC": 0, None: 0, "Etc/Unknown": 0, "../UTC": 0, "Europe": 0}
+
+
+@pytest.fixture
+def server_in_tokyo() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("server_in_tokyo")
+@pytest.mark.parametrize(("zone", "hours"), ZONES.items(), ids=str)
+def test_an_exact_range_is_of_the_browser_s_clock(
+    database: Path, open_dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch, zone: str | None, hours: int
+) -> None:
+    monkeypatch.setattr(ContextProxy, "timezone", zone)
+    write(database, 2000)
+    since = datetime(2026, 9, 14, 12, tzinfo=UTC).timestamp() - hours * 3600
+    app = open_dashboard(range="Exact", **{"from": "2026-09-14T12:00", "to": "2026-09-16T12:00"})
+    where = f"{PLAIN} AND started >= {since} AND started < {since + 2 * DAY}"
+    assert tile(app, "Requests") == f"{count(database, where):,}"
 
 
 def test_a_range_that_ends_before_it_begins_is_one_sentence(database: Path, open_dashboard: OpenDashboard) -> None:
