@@ -202,12 +202,15 @@ def _draw_history(lab: Lab) -> None:
     versions = lab.editor.history()
     if not versions:
         st.caption("Nothing has been changed from here yet.")
+    try:
+        text = lab.editor.draft().text
+    except ConfigError as error:  # the file is gone, and what is not saved yet is all there is of it
+        st.caption(label(str(error)))
+        return
     for version in versions:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
         with st.expander(f"{when}: {label(version.why)}", icon=":material/history:"):
-            st.code(
-                Draft(before=version.text, text=lab.editor.draft().text).diff() or "The same as now.", language="diff"
-            )
+            st.code(Draft(before=version.text, text=text).diff() or "The same as now.", language="diff")
             st.caption("What changed from this version to the file as it is now.")
             st.button(
                 "Put this version in force again",

@@ -186,7 +186,8 @@ def test_what_was_changed_can_be_compared_with_another_s_change_and_put_over_it(
 
 
 def test_a_file_that_is_gone_is_said_and_made_anew_by_nobody(home: Path, page: AppTest) -> None:
-    click(page, "chain_tools_2_Remove")
+    saved(click(page, "chain_tools_1_Remove"), home)  # with a history
+    click(page, "chain_tools_1_Remove")
     (home / "models.yaml").unlink()
     click(page, "chains_save")
     assert diff(page) == ["-    - three"]
