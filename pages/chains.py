@@ -11,7 +11,7 @@ import streamlit as st
 
 from router.config import Config
 from router.editing import Draft, Version
-from router.errors import ConfigError, FallbackLabError
+from router.errors import ConfigError, FallbackLabError, StoreError
 from router.lab import Lab
 from router.observed.chains import DAYS, chain_lines
 
@@ -155,7 +155,11 @@ def _roll_back(lab: Lab, version: Version) -> None:
 
 def _draw_chains(lab: Lab, config: Config) -> None:
     known = _known(lab, config)
-    lines = chain_lines(lab.observed, config.chains, time.time())
+    try:
+        lines = chain_lines(lab.observed, config.chains, time.time())
+    except StoreError as error:  # chains can be changed without their figures
+        st.error(label(str(error)), icon=":material/error:")
+        lines = chain_lines(None, config.chains, time.time())
     for category, chain in config.chains.items():
         edit_chain(lab, category, chain, lines=lines[category], general=config.policy, known=known, change=_change)
     edit_limits(config.policy, _change)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from router.lab import open_lab
 from router.messages import Request
 from tests.pages.conftest import OpenApp, look, texts
+from tests.traffic import write_traffic
 from tests.upstream import Upstream, chain_yaml, models, status
 
 TEXT = """\
@@ -213,6 +216,23 @@ def test_a_file_that_somebody_broke_can_be_mended_here(home: Path, page: AppTest
     area.set_value(TEXT)
     assert saved(look(page), home) == TEXT
     assert "Traceback" not in " ".join(texts(page))
+
+
+def test_chains_can_be_changed_though_their_figures_cannot_be_read(home: Path, open_app: OpenApp) -> None:
+    database = home / ".lab" / "lab.sqlite"
+    database.parent.mkdir()
+    write_traffic(database, 2000)
+    with closing(sqlite3.connect(database)) as connection:
+        [(root, size)] = connection.execute(
+            "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size WHERE name = 'requests'"
+        )
+    with database.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(bytes(size))
+    app = open_app(TEXT)
+    app.switch_page("chains.py")
+    assert any("The database could not be read. It was set aside" in error.value for error in look(app).error)
+    assert saved(click(app, "chain_tools_2_Remove"), home) == TEXT.replace("    - three\n", "")
 
 
 # --- Models to add ---------------------------------------------------------------------------------
