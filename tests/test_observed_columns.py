@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from router.errors import StoreError
 from router.observed import columns
 from router.observed.columns import AttemptKind, Observed, RequestKind, Rows
 from router.store.database import Database
@@ -135,6 +136,21 @@ def test_what_comes_after_all_was_forgotten_is_read_anew(database: Database, pat
     assert_as_stored(observed, path)
     change(path, "DELETE FROM observations", "DELETE FROM requests")
     assert_as_stored(observed, path)
+
+
+def test_nothing_stays_of_a_database_that_is_damaged_half_way(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "CHUNK", 400)
+    middle = table(path, "observations")[800]["prompt_hash"].encode()
+    with path.open("r+b") as file:
+        file.seek(file.read().index(middle) // 4096 * 4096)
+        file.write(bytes(4096))
+    database = Database(path)
+    observed = opened(database, path)
+    with pytest.raises(StoreError, match="set aside"):
+        observed.rows()
+    write_traffic(path, 300, seed=2)
+    assert_as_stored(observed, path)
+    database.close()
 
 
 def test_many_threads_may_ask(database: Database, path: Path) -> None:

@@ -182,9 +182,9 @@ class _Table(Generic[Kind]):
             top = self._scalar(connection, "max(id)") or 0
             for after in range(self._last_id(), top, CHUNK):
                 self._append(connection, after, min(after + CHUNK, top))
-            read = self.count - before
-            if read:
+                # After each chunk: where the next one is damaged, another database takes this one's place.
                 self._mark = self._row_at(connection, self._last_id())
+            read = self.count - before
             if self._scalar(connection, "count(*)") < self.count - self._summarised():
                 self._drop_deleted(connection)
             return read + self._refresh_summaries(connection)
