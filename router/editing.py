@@ -181,8 +181,13 @@ class Editor:
         mark = codecs.BOM_UTF8 if old.startswith(codecs.BOM_UTF8) else b""
         if old != mark + draft.before.encode():
             raise InvalidEdit(f"{self._path} was changed by somebody else since it was read. Look at it again.")
-        self._keep(Version(id=_new_id(draft.before), until=time.time(), why=why, text=draft.before))
+        self._keep(Version(id=self._new_id(draft.before), until=time.time(), why=why, text=draft.before))
         _replace(target, mark + draft.text.encode())
+
+    def _new_id(self, text: str) -> str:
+        """The last one in order, also where the clock went back."""
+        kept = [int(path.name[:20]) for path in self._folder.glob("*.json") if path.name[:20].isdecimal()]
+        return f"{max(time.time_ns(), 1 + max(kept, default=0)):020d}-{digest(text)[:8]}"
 
     def _keep(self, version: Version) -> None:
         _replace(self._folder / f"{version.id}.json", msgspec.json.encode(version))
@@ -211,10 +216,6 @@ class Editor:
         draft = msgspec.structs.replace(self.draft(), text=version.text)
         self.save(draft, f"went back to the version until {when}")
         return version
-
-
-def _new_id(text: str) -> str:
-    return f"{time.time_ns():020d}-{digest(text)[:8]}"
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -250,6 +250,19 @@ def test_taking_back_can_be_taken_back(editor: Editor, path: Path) -> None:
     assert path.read_text(encoding="utf-8") == TEXT.replace("    - b\n", "")
 
 
+def test_the_last_change_is_taken_back_also_where_the_clock_went_back(
+    editor: Editor, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router.editing, "KEEP", 2)
+    clock = iter(range(9, 0, -1))
+    monkeypatch.setattr("time.time_ns", lambda: next(clock) * 3600 * 10**9)
+    for models in (["a"], ["c"], ["d"]):
+        editor.save(editor.draft().with_models("tools", models), f"{models[0]} is better")
+    assert [version.why for version in editor.history()] == ["d is better", "c is better"]
+    editor.roll_back()
+    assert path.read_text(encoding="utf-8") == editor.draft().with_models("tools", ["c"]).text
+
+
 def test_any_earlier_version_can_be_put_in_force(editor: Editor, path: Path) -> None:
     for models in (["a"], ["c"], ["d"]):
         editor.save(editor.draft().with_models("tools", models), "other")
