@@ -17,11 +17,13 @@ def seconds(value: float | None) -> str:
     """A duration for people: 85 ms, 2.41 s, 3 min 20 s; a dash where there is none."""
     if value is None:
         return "–"
-    if value < 1:
+    # Limits at which the larger unit is reached once it is rounded: 119.7 s are 2 min 0 s, not 1 min 60 s.
+    if value < 0.9995:
         return f"{value * 1000:.0f} ms"
-    if value < 60:
-        return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
-    return f"{value // 60:.0f} min {value % 60:.0f} s"
+    if value < 59.95:
+        return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
 
 
 def dollars(value: float | None) -> str:
