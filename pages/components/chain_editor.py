@@ -155,7 +155,7 @@ def _draw_add(lab: Lab, category: str, chain: Chain, known: list[str], change: C
             st.caption(label(_abilities(lab, model)))
         st.button(
             f"Add as {place(len(names))}",
-            key=f"{key}_now",
+            key=f"adding_{category}",
             type="primary",
             icon=":material/add:",
             disabled=not model,

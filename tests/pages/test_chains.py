@@ -87,7 +87,13 @@ def test_the_last_model_cannot_be_removed(page: AppTest) -> None:
 
 def test_a_model_is_added(page: AppTest) -> None:
     page.selectbox(key="add_code").select("two")
-    assert diff(click(look(page), "add_code_now")) == ["-  code: {models: [one]}", "+  code: {models: [one, two]}"]
+    assert diff(click(look(page), "adding_code")) == ["-  code: {models: [one]}", "+  code: {models: [one, two]}"]
+
+
+def test_chains_whose_names_begin_alike_stand_side_by_side(open_app: OpenApp) -> None:
+    app = open_app(TEXT + "  code_now: [two]\n")
+    app.switch_page("chains.py")
+    assert drawn(look(app))[-2:] == ["one", "two"]
 
 
 def test_a_limit_of_its_own_is_set_and_taken_back(page: AppTest) -> None:
@@ -258,7 +264,7 @@ def test_the_providers_lists_are_read_when_asked_for_and_searched(upstream: Upst
     ]
     app.selectbox(key="add_chat").select("a/listed")
     assert "reads 200,000 tokens · tools · \\$0.50 in and \\$2.00 out per million tokens" in texts(look(app))
-    click(app, "add_chat_now")
+    click(app, "adding_chat")
     assert [name for name in drawn(app) if name.endswith("listed")] == ["a/listed"]
 
 
