@@ -196,7 +196,7 @@ def _draw_text(draft: Draft) -> None:
     key = f"chains_text_{hash(draft.text)}"
 
     def take() -> None:
-        _change(lambda draft: msgspec.structs.replace(draft, text=st.session_state[key]))
+        _change(lambda draft: draft.with_text(st.session_state[key]))
 
     st.text_area("models.yaml", value=draft.text, height=600, key=key, on_change=take, label_visibility="collapsed")
     st.caption("Checked when you leave the field.")

@@ -44,6 +44,11 @@ class Draft(Frozen, frozen=True, kw_only=True):
         lines = difflib.unified_diff(self.before.splitlines(), self.text.splitlines(), lineterm="", n=2)
         return "\n".join(list(lines)[2:])
 
+    def with_text(self, text: str) -> Draft:
+        """Another text altogether, with the file's line ends: a browser's field knows one kind alone."""
+        lines = text.replace("\r\n", "\n")
+        return self._with(lines.replace("\n", "\r\n") if "\r\n" in self.before else lines)
+
     def with_models(self, category: str, models: Sequence[str]) -> Draft:
         """Another order, other models: those that stay keep their lines with their comments.
 

@@ -122,6 +122,15 @@ def test_a_byte_order_mark_and_line_ends_stay(editor: Editor, path: Path, mark: 
     assert path.read_bytes() == mark + TEXT.replace("    - b\n", "    - b\n    - c\n").replace("\n", newline).encode()
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("typed", ["\n", "\r\n"])
+def test_another_text_gets_the_file_s_line_ends(editor: Editor, path: Path, newline: str, typed: str) -> None:
+    path.write_bytes(TEXT.replace("\n", newline).encode())
+    other = f"# mine\n{TEXT}"
+    draft = editor.draft().with_text(other.replace("\n", typed))
+    assert draft.text == other.replace("\n", newline)
+
+
 def test_the_file_s_mode_stays(editor: Editor, path: Path) -> None:
     path.chmod(0o640)
     editor.save(editor.draft().with_models("tools", ["a"]), "fewer")

@@ -116,6 +116,16 @@ def test_a_bad_edit_as_text_is_one_sentence_with_its_line_and_is_not_saved(app: 
     assert saved(app) == WITHOUT_THREE
 
 
+def test_an_edit_as_text_keeps_the_file_s_line_ends(app: App, page: Page) -> None:
+    app.use(TEXT.replace("\n", "\r\n"))
+    visit(page).get_by_role("tab", name="models.yaml").click()
+    page.get_by_role("textbox", name="models.yaml").fill(WITHOUT_THREE)
+    page.keyboard.press("Control+Enter")
+    button(page, "Save").click()
+    expect(button(page, "Save")).to_be_hidden()
+    assert (app.home / "models.yaml").read_bytes() == WITHOUT_THREE.replace("\n", "\r\n").encode()
+
+
 def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:
     app.use(TEXT)
     move_down(visit(page), 0)
