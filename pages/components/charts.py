@@ -210,7 +210,8 @@ def chosen(shown: Shown, frame: pd.DataFrame) -> Picture:
 
 
 def _placed(column: pd.Series) -> pd.Series:
-    return column.replace({"primary": ""}) if column.name == "place" else column
+    """Places by their numbers: fallback 2 stands before fallback 10."""
+    return column.str.extract(r"(\d+)")[0].astype(float).fillna(0) if column.name == "place" else column
 
 
 def cost(shown: Shown, frame: pd.DataFrame) -> Picture:

@@ -294,6 +294,14 @@ def test_the_legend_names_what_is_drawn_each_in_another_colour(shown: Shown, car
     assert len(set(picture.legend.values())) == len(picture.legend)
 
 
+def test_who_answers_stands_in_the_order_of_the_chain(tmp_path: Path) -> None:
+    long = ("UPDATE requests SET category = 'one', place = id % 12 WHERE model IS NOT NULL",)
+    shown = Shown(read(write(tmp_path / "lab.sqlite", 400, long)), Filter())
+    bars = cards.CHOICES.draw(shown, cards.CHOICES.marks(shown).frame).spec["layer"][0]
+    lines = ["one · primary", *(f"one · fallback {number}" for number in range(1, 12))]
+    assert bars["encoding"]["y"]["sort"] == lines
+
+
 def assert_names(values: dict[str, Any], mark: Mark) -> None:
     """A row's columns name the parts of a mark's key."""
     named: dict[str, Any] = dict(zip(FIGURES[mark.figure].by, mark.key, strict=True))
