@@ -89,7 +89,9 @@ class Draft(Frozen, frozen=True, kw_only=True):
         at = ("chains", category, "params")
         if params:
             return self._with(set_value(self._named(category), at, dict(params)))
-        return self._with(remove_value(self.text, at))
+        chain = _value(self.text, at[:-1])
+        has_some = isinstance(chain, Mapping) and "params" in chain
+        return self._with(remove_value(self.text, at)) if has_some else self
 
     def _named(self, category: str) -> str:
         """The text with the chain as a mapping: it may be a list."""

@@ -83,6 +83,11 @@ def test_a_chain_gets_parameters_of_its_own(editor: Editor) -> None:
     assert editor.check(draft.with_params("tools", {})).chains["tools"].params == {}
 
 
+@pytest.mark.parametrize("category", ["tools", "code"])
+def test_a_chain_without_parameters_stays_so_where_none_are_given(editor: Editor, category: str) -> None:
+    assert editor.draft().with_params(category, {}).text == TEXT
+
+
 def test_the_last_limit_that_is_taken_out_leaves_nothing_empty(editor: Editor) -> None:
     draft = editor.draft().with_policy("code", "stall", None)
     assert draft.text == TEXT.replace(", policy: {stall: 5}", "")
