@@ -195,7 +195,11 @@ class Lab:
         return [notice for notice in found if notice]
 
     def forget(self) -> None:
-        """Delete all that is stored: conversations, comparisons, observations, templates, cases, cached answers."""
+        """Delete all that is stored: conversations, comparisons, observations, templates, cases, cached answers.
+
+        Raises:
+            StoreError: the database cannot be written now.
+        """
         self.chat.forget()
         self.comparisons.forget()
         self.cases.clear()

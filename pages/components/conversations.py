@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from router.errors import InvalidRequest
+from router.errors import InvalidRequest, StoreError
 from router.lab import Lab
 from router.store import Entry
 
@@ -143,6 +143,10 @@ def _forget(lab: Lab) -> None:
         " everybody who uses this app. models.yaml and keys stay. This cannot be undone."
     )
     if st.button("Delete everything", type="primary", icon=":material/delete_forever:"):
-        lab.forget()
+        try:
+            lab.forget()
+        except StoreError as error:
+            st.error(label(str(error)), icon=":material/error:")
+            return
         open_conversation(None)
         st.rerun()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import delete
+from sqlalchemy.exc import DatabaseError
 
+from router.errors import StoreError
 from router.store.comparisons import Cell, Comparison, ComparisonLog, Key, Plan, Prompt, Usual, Vote, Winner
 from router.store.conversations import ConversationLog, Entry, Settings, ToolResult, Turn
 from router.store.database import Database
@@ -73,11 +75,18 @@ class Store:
         return found
 
     def forget(self) -> None:
-        """Delete every row, so that nothing of it is left in the file."""
+        """Delete every row, so that nothing of it is left in the file.
+
+        Raises:
+            StoreError: it cannot be written now.
+        """
         self.writer.flush()
-        with self.database.writing() as connection:
-            for table in metadata.sorted_tables:
-                connection.execute(delete(table))
+        try:
+            with self.database.writing() as connection:
+                for table in metadata.sorted_tables:
+                    connection.execute(delete(table))
+        except DatabaseError as error:
+            raise StoreError(f"What is stored could not be deleted: {error.orig}. Try again.") from None
         self.database.compact()
 
     def close(self) -> None:

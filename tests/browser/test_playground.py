@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -207,6 +209,24 @@ def test_all_that_is_stored_is_deleted(app: App, upstream: Upstream, page: Page)
     button(page, "Delete everything").click()
     expect(page.get_by_text("None yet.")).to_be_visible()
     assert app.files_with("A secret never to be kept") == []
+
+
+def test_what_cannot_be_deleted_now_is_said_and_can_be_later(app: App, page: Page) -> None:
+    app.use("chains: {chat: [a]}")
+    visit(page)
+    with closing(sqlite3.connect(app.home / ".lab" / "lab.sqlite")) as database:
+        database.execute("CREATE TRIGGER no BEFORE DELETE ON templates BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        try:
+            database.execute("INSERT INTO templates VALUES ('x', 'x', 'x', 0)")
+            database.commit()
+            button(page, "Delete all").click()
+            button(page, "Delete everything").click()
+            said = "What is stored could not be deleted: no room. Try again."
+            expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(re.compile(said))
+        finally:
+            database.execute("DROP TRIGGER no")
+    button(page, "Delete everything").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
 
 
 # --- Bad input, small screens ----------------------------------------------------------------------
