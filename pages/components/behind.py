@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from router.errors import StoreError
 from router.lab import Lab
 from router.observed import FIGURES, RequestKind
 from router.observed.view import Slice
@@ -37,16 +38,24 @@ def open_mark(lab: Lab, shown: Shown, mark: Mark) -> None:
         st.caption(f"{len(rows) - kept:,} of them are older: only hourly summaries are kept of these.")
     if not kept or lab.store is None:
         return
+    try:
+        _draw_rows(lab.store, rows, mark, ofwhat, kept)
+    except StoreError as error:
+        st.error(label(str(error)), icon=":material/error:")
+
+
+def _draw_rows(store: Store, rows: Slice[Any], mark: Mark, ofwhat: str, kept: int) -> None:
+    """Those that are kept one by one, a page at a time, and the trace of the one that is chosen."""
     with st.container(horizontal=True, vertical_alignment="center"):
         order = st.segmented_control("Order", list(_ORDERS), default="Newest", required=True, key="behind_order",
                                      label_visibility="collapsed")  # fmt: skip
         page = st.pagination(-(-kept // PAGE), key=f"behind_page_{mark}_{order}") if kept > PAGE else 1
     ids = _ordered(rows, _ORDERS[order or "Newest"])[(page - 1) * PAGE : page * PAGE]
     if ofwhat == "requests":
-        found = lab.store.requests.get(ids)
+        found = store.requests.get(ids)
         frame, requests = pd.DataFrame([_request_row(each) for each in found]), [each.request_id for each in found]
     else:
-        seen = lab.store.observations.get(ids)
+        seen = store.observations.get(ids)
         frame, requests = pd.DataFrame([_call_row(each) for each in seen]), [each.request_id for each in seen]
     chosen = st.dataframe(
         frame,
@@ -64,7 +73,7 @@ def open_mark(lab: Lab, shown: Shown, mark: Mark) -> None:
         },
     ).selection.rows
     if chosen and chosen[0] < len(requests):
-        draw_request(lab.store, requests[chosen[0]])
+        draw_request(store, requests[chosen[0]])
     else:
         st.caption("Choose a row to see its trace.")
 

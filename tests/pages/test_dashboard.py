@@ -18,6 +18,7 @@ import pytest
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
+from router.lab import open_lab
 from router.observed import FIGURES, Estimate, Filter, View
 from router.observed.columns import Observed
 from router.store.database import Database
@@ -329,6 +330,25 @@ def test_behind_every_mark_are_as_many_rows_as_it_counts(shown: Shown, card: car
 
 def test_nothing_is_behind_a_mark_whose_bucket_has_left_the_view(shown: Shown) -> None:
     assert len(shown.behind(Mark("endings", -1.0, ("primary",)))) == 0
+
+
+def test_a_row_behind_a_mark_that_turns_out_damaged_is_one_sentence(
+    database: Path, open_dashboard: OpenDashboard
+) -> None:
+    write(database, 4000)
+    app = open_dashboard(range="All")
+    lab = open_lab()
+    assert lab.store is not None
+    row = lab.store.observations.last(20)[0]["request_id"].encode()
+    lab.store.database._engine.dispose()  # which would know its pages
+    whole = database.read_bytes()
+    pages = [whole[start : start + 4096] for start in range(0, len(whole), 4096)]
+    table = b"\x0d"  # what the leaves of tables begin with
+    database.write_bytes(b"".join(bytes(4096) if row in page and page.startswith(table) else page for page in pages))
+    app.session_state[cards.MARK] = Mark("tokens_per_second", None, ())
+    [said] = [error.value for error in look(app).error]
+    assert said.startswith("The database could not be read. It was set aside as")
+    assert app.metric, "the page itself could be drawn"
 
 
 BY_WHOLE = ("availability", "failing_together")
