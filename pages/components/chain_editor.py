@@ -24,19 +24,6 @@ from components.markdown import label
 WIDTH = 340
 """Pixels of a model's name with its buttons: more than a phone has is not taken."""
 
-WIDTH = 340
-"""Pixels of a model's name with its buttons: more than a phone has is not taken."""
-
-LIMITS: Mapping[str, str] = {
-    "first_token": "First token, in seconds",
-    "stall": "Silence between two tokens, in seconds",
-    "answer": "One whole answer, in seconds",
-    "deadline": "The chain until its first token, in seconds",
-    "max_answer": "One streamed answer, in seconds",
-    "connect": "To open a connection, in seconds",
-    "retries": "Retries of the same model",
-}
-
 
 def edit_chain(
     lab: Lab,
