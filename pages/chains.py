@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-import msgspec
 import streamlit as st
 
 from router.config import Config
@@ -119,13 +118,26 @@ def _draw_theirs(lab: Lab) -> None:
             width="stretch",
         )
         st.button(
-            "Compare with theirs",
+            "Take theirs in",
             key="chains_theirs",
-            icon=":material/difference:",
-            help="Shows what your version would change in theirs; it can be saved then",
-            on_click=_change,
-            args=(lambda draft: msgspec.structs.replace(draft, before=lab.editor.draft().text),),
+            icon=":material/merge:",
+            help="Your change is made to their version; it can be saved then",
+            on_click=_take_in,
+            args=(lab,),
         )
+
+
+def _take_in(lab: Lab) -> None:
+    def change(draft: Draft) -> Draft:
+        draft, met = draft.onto(lab.editor.draft().text)
+        if met:
+            st.session_state[_PROBLEM] = (
+                "You both changed the same lines. Your version would replace theirs: read the difference before you"
+                " save."
+            )
+        return draft
+
+    _change(change)
 
 
 def _save(lab: Lab, draft: Draft) -> None:

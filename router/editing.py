@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -43,6 +43,23 @@ class Draft(Frozen, frozen=True, kw_only=True):
         """What changes, as a unified diff without its head."""
         lines = difflib.unified_diff(self.before.splitlines(), self.text.splitlines(), lineterm="", n=2)
         return "\n".join(list(lines)[2:])
+
+    def onto(self, theirs: str) -> tuple[Draft, bool]:
+        """The same change, made to the text that others have saved meanwhile.
+
+        Returns:
+            The draft, and whether both changed the same lines: then it is this one's whole text that is to be saved.
+        """
+        base, ours, others = (text.splitlines(keepends=True) for text in (self.before, self.text, theirs))
+        changes = _changes(base, others)
+        for change in _changes(base, ours):
+            if any(change.meets(other) for other in changes if change != other):
+                return Draft(before=theirs, text=self.text), True
+            if change not in changes:
+                changes.append(change)
+        for change in sorted(changes, reverse=True):
+            base[change.first : change.end] = change.lines
+        return Draft(before=theirs, text="".join(base)), False
 
     def with_text(self, text: str) -> Draft:
         """Another text altogether, with the file's line ends: a browser's field knows one kind alone."""
@@ -102,6 +119,22 @@ class Draft(Frozen, frozen=True, kw_only=True):
 
     def _with(self, text: str) -> Draft:
         return msgspec.structs.replace(self, text=text)
+
+
+class _Lines(NamedTuple):
+    """Lines of a text, from `first` to before `end`, and those that take their place."""
+
+    first: int
+    end: int
+    lines: list[str]
+
+    def meets(self, other: _Lines) -> bool:
+        return self.first == other.first or (self.first < other.end and other.first < self.end)
+
+
+def _changes(before: list[str], after: list[str]) -> list[_Lines]:
+    steps = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [_Lines(first, end, after[start:stop]) for step, first, end, start, stop in steps if step != "equal"]
 
 
 def _value(text: str, at: tuple[str, ...]) -> Any:

@@ -93,6 +93,36 @@ def test_the_last_limit_that_is_taken_out_leaves_nothing_empty(editor: Editor) -
     assert draft.text == TEXT.replace(", policy: {stall: 5}", "")
 
 
+THEIRS = {
+    "before it": ("policy: {retries: 1}", "policy: {retries: 2}"),
+    "behind it": ("stall: 5", "stall: 9"),
+    "the line behind it": ("    - b\n", "    - c\n"),
+    "a new line before it": ("policy:", "# theirs\npolicy:"),
+    "a new line at the end": ("stall: 5}}\n", "stall: 5}}\n# theirs\n"),
+    "the same change": ("    - a  # primary\n", "    - d  # primary\n"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), THEIRS.values(), ids=THEIRS)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_a_change_is_made_to_what_others_saved_meanwhile(old: str, new: str, newline: str) -> None:
+    text, theirs, ours, both = (
+        each.replace("\n", newline)
+        for each in (
+            TEXT,
+            TEXT.replace(old, new),
+            TEXT.replace("- a ", "- d "),
+            TEXT.replace(old, new).replace("- a ", "- d "),
+        )
+    )
+    assert Draft(before=text, text=ours).onto(theirs) == (Draft(before=theirs, text=both), False)
+
+
+def test_where_others_changed_the_same_line_the_whole_text_stands() -> None:
+    ours, theirs = TEXT.replace("- a ", "- d "), TEXT.replace("- a ", "- e ").replace("stall: 5", "stall: 9")
+    assert Draft(before=TEXT, text=ours).onto(theirs) == (Draft(before=theirs, text=ours), True)
+
+
 def test_a_diff_shows_the_lines_concerned(editor: Editor) -> None:
     draft = editor.draft().with_models("tools", ["a"])
     assert [line for line in draft.diff().splitlines() if line[0] in "+-"] == ["-    - b"]

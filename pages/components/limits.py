@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 import streamlit as st
@@ -81,13 +82,14 @@ def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, chang
         if value is not None or getattr(own, name) != getattr(general, name):
             change(lambda draft: draft.with_policy(category, name, value))
 
-    with st.popover("Limits", icon=":material/timer:"):
-        st.caption("Times are in seconds. An empty field takes the limit of all chains.")
-        with _fields():
-            for field in _OWN:
-                value, usual = field.of(own), field.of(general)
-                shown = value if value != usual else None
-                _number(field, f"limit_{category}_{field.at}", shown, take, placeholder=f"{usual:g}, as all chains")
+    with _popover("Limits", ":material/timer:", f"limits_{category}") as is_open:
+        if is_open:
+            st.caption("Times are in seconds. An empty field takes the limit of all chains.")
+            with _fields():
+                for field in _OWN:
+                    value, usual = field.of(own), field.of(general)
+                    shown = value if value != usual else None
+                    _number(field, f"limit_{category}_{field.at}", shown, take, placeholder=f"{usual:g}, as all chains")
 
 
 def edit_limits(policy: Policy, change: Change) -> None:
@@ -100,16 +102,30 @@ def edit_limits(policy: Policy, change: Change) -> None:
     with st.container(border=True):
         st.markdown("##### All chains", anchors=False)
         with st.container(horizontal=True):
-            with st.popover("Limits", icon=":material/timer:"):
-                st.caption("Times are in seconds, for each chain that has no limit of its own.")
-                _numbers(_GENERAL, policy, take)
-                _choice("on_content_filter", "After a content-policy rejection", _ON_FILTER, policy, take)
-            with st.popover("Circuit breaker", icon=":material/electrical_services:"):
-                st.caption("A model that fails too often is passed over; then one call tries it. Times are in seconds.")
-                _numbers(_BREAKER, policy, take)
-            with st.popover("Cache", icon=":material/cached:"):
-                _choice("cache.enabled", "Identical requests from disk", {True: "Yes", False: "No"}, policy, take)
-                _numbers(_CACHE, policy, take)
+            with _popover("Limits", ":material/timer:", "limits") as is_open:
+                if is_open:
+                    st.caption("Times are in seconds, for each chain that has no limit of its own.")
+                    _numbers(_GENERAL, policy, take)
+                    _choice("on_content_filter", "After a content-policy rejection", _ON_FILTER, policy, take)
+            with _popover("Circuit breaker", ":material/electrical_services:", "limits_breaker") as is_open:
+                if is_open:
+                    st.caption("A model that fails too often is passed over; then one call tries it. Times are in"
+                               " seconds.")  # fmt: skip
+                    _numbers(_BREAKER, policy, take)
+            with _popover("Cache", ":material/cached:", "limits_cache") as is_open:
+                if is_open:
+                    _choice("cache.enabled", "Identical requests from disk", {True: "Yes", False: "No"}, policy, take)
+                    _numbers(_CACHE, policy, take)
+
+
+@contextmanager
+def _popover(words: str, icon: str, key: str) -> Iterator[bool]:
+    """Says whether it is open. What stands in it is to be drawn only then: a field that the browser first sees in a
+    later run than the one that gave it its value is empty there, and would be saved so.
+    """
+    popover = st.popover(words, icon=icon, key=key, on_change="rerun")
+    with popover:
+        yield bool(popover.open)
 
 
 def _numbers(fields: Iterable[_Field], policy: Policy, take: Take) -> None:

@@ -93,11 +93,25 @@ def test_of_two_who_save_at_once_one_wins_and_the_other_loses_nothing(app: App, 
     loser = 0 if pages[0].get_by_text(TOLD).count() else 1
     expect(pages[loser].get_by_role("alert")).to_have_count(1)
     assert saved(app) == wanted[1 - loser]
-    button(pages[loser], "Compare with theirs").click()
-    expect(button(pages[loser], "Compare with theirs")).to_be_hidden()
+    button(pages[loser], "Take theirs in").click()
+    expect(button(pages[loser], "Take theirs in")).to_be_hidden()
     button(pages[loser], "Save").click()
     expect(button(pages[loser], "Save")).to_be_hidden()
-    assert saved(app) == wanted[loser]
+    assert saved(app) == SWAPPED.replace("    - three\n", "")
+
+
+def test_the_limits_are_there_when_they_are_opened_after_another_change(app: App, page: Page) -> None:
+    app.use(TEXT.replace("code: [one]", "code: {models: [one], policy: {stall: 7, deadline: 90}}"))
+    move_down(visit(page), 0)
+    expect(button(page, "Save")).to_be_visible()
+    button(page, "Limits").nth(1).click()
+    stall = page.get_by_role("spinbutton", name="Silence between two tokens")
+    expect(stall).to_have_value("7")
+    stall.fill("8")
+    stall.press("Enter")
+    expect(page.get_by_test_id("stBottom")).to_contain_text(
+        "+  code: {models: [one], policy: {stall: 8, deadline: 90}}"
+    )
 
 
 def test_a_bad_edit_as_text_is_one_sentence_with_its_line_and_is_not_saved(app: App, page: Page) -> None:

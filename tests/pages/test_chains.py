@@ -97,11 +97,18 @@ def test_chains_whose_names_begin_alike_stand_side_by_side(open_app: OpenApp) ->
 
 
 def test_a_limit_of_its_own_is_set_and_taken_back(page: AppTest) -> None:
-    field = next(field for field in page.number_input if (field.key or "").startswith("limit_code_stall"))
-    field.set_value(5)
+    opened(page)
+    field(page, "limit_code_stall").set_value(5)
     assert diff(look(page)) == ["-  code: {models: [one]}", "+  code: {models: [one], policy: {stall: 5}}"]
-    next(field for field in page.number_input if (field.key or "").startswith("limit_code_stall")).set_value(None)
+    field(page, "limit_code_stall").set_value(None)
     assert diff(look(page)) == []
+
+
+def opened(app: AppTest) -> AppTest:
+    """With all limits in sight."""
+    for key in ("limits_code", "limits_tools", "limits", "limits_breaker", "limits_cache"):
+        app.session_state[key] = True
+    return look(app)
 
 
 def field(app: AppTest, key: str) -> Any:
@@ -120,6 +127,7 @@ def field(app: AppTest, key: str) -> Any:
     ],
 )
 def test_a_limit_of_all_chains_is_set(page: AppTest, key: str, value: float, lines: list[str]) -> None:
+    opened(page)
     field(page, key).set_value(value)
     assert diff(look(page)) == lines
     assert not page.error
@@ -127,6 +135,7 @@ def test_a_limit_of_all_chains_is_set(page: AppTest, key: str, value: float, lin
 
 
 def test_a_limit_of_all_chains_is_that_of_each_chain_without_its_own(page: AppTest) -> None:
+    opened(page)
     field(page, "limit_tools_stall").set_value(5)
     field(look(page), "general_stall").set_value(7)
     look(page)
@@ -135,11 +144,13 @@ def test_a_limit_of_all_chains_is_that_of_each_chain_without_its_own(page: AppTe
 
 
 def test_a_limit_of_all_chains_cannot_be_emptied(page: AppTest) -> None:
+    opened(page)
     field(page, "general_stall").set_value(None)
     assert (diff(look(page)), field(page, "general_stall").value) == ([], 10)
 
 
 def test_what_comes_after_a_content_policy_rejection_is_chosen(page: AppTest) -> None:
+    opened(page)
     page.button_group(key="general_on_content_filter_stop").set_value("next")
     assert diff(look(page)) == ["+policy: {on_content_filter: next}"]
 
@@ -151,7 +162,7 @@ def test_a_limit_that_cannot_be_changed_in_place_is_said_once_and_stays(open_app
         )
     )
     app.switch_page("chains.py")
-    field(look(app), "limit_code_stall").set_value(6)
+    field(opened(app), "limit_code_stall").set_value(6)
     (error,) = look(app).error
     assert "cannot be changed in place" in error.value
     assert (diff(app), field(app, "limit_code_stall").value) == ([], 5)
@@ -185,13 +196,21 @@ def test_a_change_of_somebody_else_is_not_overwritten(home: Path, page: AppTest)
     assert diff(page) == ["-    - three"]
 
 
-def test_what_was_changed_can_be_compared_with_another_s_change_and_put_over_it(home: Path, page: AppTest) -> None:
+def test_a_change_is_made_to_what_another_saved_meanwhile(home: Path, page: AppTest) -> None:
     click(page, "chain_tools_2_Remove")
-    assert not any(button.key == "chains_theirs" for button in page.button)
     (home / "models.yaml").write_text(TEXT + "# theirs\n", encoding="utf-8")
-    look(page)
-    assert diff(click(page, "chains_theirs")) == ["-    - three", "-# theirs"]
-    assert saved(page, home) == TEXT.replace("    - three\n", "")
+    assert diff(click(look(page), "chains_theirs")) == ["-    - three"]
+    assert saved(page, home) == TEXT.replace("    - three\n", "") + "# theirs\n"
+
+
+def test_where_both_changed_the_same_lines_it_is_said_before_anything_is_saved(home: Path, page: AppTest) -> None:
+    click(page, "chain_tools_2_Remove")
+    (home / "models.yaml").write_text(TEXT.replace("- three", "- four"), encoding="utf-8")
+    click(look(page), "chains_theirs")
+    assert diff(page) == ["-    - four"]
+    assert [error.value for error in page.error] == [
+        "You both changed the same lines. Your version would replace theirs: read the difference before you save."
+    ]
 
 
 def test_a_file_that_is_gone_is_said_and_made_anew_by_nobody(home: Path, page: AppTest) -> None:
