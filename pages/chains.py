@@ -79,7 +79,10 @@ def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
     is_old = draft.text != draft.before and lab.editor.differs(draft)
     with st.bottom:
         with st.container():  # of its own: what comes and goes in it moves no button to another place
-            for sentence in filter(None, (problem, st.session_state.pop(_PROBLEM, None))):
+            # What is wrong with the file itself is said above, on every page.
+            for sentence in filter(
+                None, (problem if draft.text != draft.before else None, st.session_state.pop(_PROBLEM, None))
+            ):
                 st.error(label(sentence), icon=":material/error:")
             if is_old:
                 _draw_theirs(lab)
@@ -182,9 +185,10 @@ def _draw_chains(lab: Lab, config: Config) -> None:
 
 
 def _drawn(lab: Lab) -> tuple[Config, list[str]]:
-    """What the page is drawn from and others may change: models.yaml as it is in force, and the breakers' states."""
+    """What others may change: models.yaml as it is in force, and what is wrong with it; the breakers' states."""
     config = lab.config()
-    return config, [lab.breaker(ref).state for chain in config.chains.values() for ref in chain.models]
+    states = [lab.breaker(ref).state for chain in config.chains.values() for ref in chain.models]
+    return config, [*states, *lab.notices()]
 
 
 @st.fragment(run_every=FOLLOW_EVERY)

@@ -185,5 +185,11 @@ class Breakers:
         breaker.policy = policy
         return breaker
 
+    def view(self, provider: str, model: str, policy: BreakerPolicy, name: str) -> BreakerView:
+        """One as it is now, of which none is made because somebody looks at it."""
+        known = (provider, model) in self._breakers
+        breaker = self.get(provider, model, policy) if known else Breaker(policy, self._clock)
+        return breaker.view(name)
+
     def __iter__(self) -> Iterator[tuple[tuple[str, str], Breaker]]:
         return iter(list(self._breakers.items()))

@@ -126,7 +126,7 @@ class Lab:
                 self._config = load_config(self.path)
                 self._config_problem = None
             except ConfigError as error:
-                self._config_problem = f"{error} Until then the last good version stays in force."
+                self._config_problem = f"{error} Until it is mended, the last good version stays in force."
         return self._config
 
     def problem(self, ref: ModelRef) -> Problem | None:
@@ -166,7 +166,7 @@ class Lab:
 
     def breaker(self, ref: ModelRef) -> BreakerView:
         """The state of a model's breaker."""
-        return self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).view(ref.text)
+        return self._breakers.view(ref.provider, ref.model, self._config.policy.breaker, ref.text)
 
     def reset_breaker(self, ref: ModelRef) -> None:
         """Close a model's breaker by hand."""

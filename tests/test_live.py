@@ -43,3 +43,9 @@ def test_a_cooldown_that_the_provider_asked_for_is_told_apart(make_lab: MakeLab,
         lab.start(ASK, category="chat").result(timeout=30)
     [(_, breaker)] = lab.live().breakers
     assert (breaker.state, 500 < breaker.cooldown <= 600) == ("open", True)
+
+
+def test_a_model_that_somebody_only_looks_at_gets_no_breaker(make_lab: MakeLab, upstream: Upstream) -> None:
+    lab = make_lab(chain_yaml(upstream, "one"))
+    lab.breaker(lab.config().single("a-draft").models[0])
+    assert [ref.model for ref, _ in lab.live().breakers] == ["one"]

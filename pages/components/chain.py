@@ -24,8 +24,8 @@ def draw_chain(lab: Lab, chain: Chain, faults: Faults | None = None) -> None:
                 st.badge("fault", icon=":material/bolt:", color="orange", help="A fault on demand befalls it")
 
 
-def draw_model(lab: Lab, ref: ModelRef, number: int) -> None:
-    """A model with the state of its breaker."""
+def draw_model(lab: Lab, ref: ModelRef, number: int | None = None) -> None:
+    """A model with the state of its breaker, and its place in the chain that it is drawn in."""
     breaker = lab.breaker(ref)
     if problem := lab.problem(ref):
         color, icon, state = "gray", ":material/key_off:", problem.detail
@@ -36,10 +36,11 @@ def draw_model(lab: Lab, ref: ModelRef, number: int) -> None:
     else:
         color, icon = "red", ":material/block:"
         state = f"circuit breaker open for another {seconds(breaker.opens_in)} after {breaker.reason or 'failures'}"
+    state = label(state) if number is None else f"{place(number)}: {label(state)}"
     seen = f" {breaker.failures} of its last {breaker.calls} calls failed." if breaker.calls else ""
     st.badge(
         label(ref.text),
         icon=icon,
         color=color,  # type: ignore[arg-type]  # a union of literals, chosen above
-        help=f"{place(number).capitalize()}: {label(state)}.{seen}",
+        help=f"{state[:1].upper()}{state[1:]}.{seen}",
     )

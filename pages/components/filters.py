@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ import streamlit as st
 
 from router.observed import AttemptKind, Filter, RequestKind, Rows
 
+from components.markdown import label
+
 RANGES = {"1 h": 3600, "24 h": 86_400, "7 d": 7 * 86_400, "30 d": 30 * 86_400, "All": None, "Exact": None}
 SNAP = 10
 """Seconds that `now` is rounded up to, so that a page that is drawn again at once shows the same."""
@@ -21,6 +24,13 @@ SINGLE = "(single models)"
 """What stands in a category's place where a model was asked by its name."""
 
 _OUTCOMES = {"answered": "answered", "failed": "failed", "cancelled": "stopped"}
+_OF_EITHER = "Of the requests in what counts requests, and of the calls in what counts calls"
+
+_EXACT = ("from", "to", "zone")
+"""What the link says of an exact range."""
+
+_NAMED = 4
+"""Filters that are named beside the field; more are counted."""
 
 
 def draw_filters(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> Filter | None:
@@ -37,12 +47,16 @@ def draw_filters(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> Filter | 
         if since >= until:
             st.error("The time range ends before it begins. Choose a later end.", icon=":material/error:")
             return None
-        return Filter(since=since, until=until, **fields)
+        # What is yet to come is no part of the period that is compared with the one before.
+        return Filter(since=since, until=min(until, max(since + SNAP, _now())), **fields)
+    for name in _EXACT:
+        st.query_params.pop(name, None)
     length = RANGES.get(chosen or "All")
-    if length is None:
-        return Filter(**fields)
-    until = math.ceil(time.time() / SNAP) * SNAP
-    return Filter(since=until - length, until=until, **fields)
+    return Filter(since=_now() - length, until=_now(), **fields) if length is not None else Filter(**fields)
+
+
+def _now() -> float:
+    return math.ceil(time.time() / SNAP) * SNAP
 
 
 def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str, Any]:
@@ -54,7 +68,6 @@ def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str,
         "outcomes": ("Outcome", _OUTCOMES),
         "sources": ("Source", {kind.source for kinds in (rows[0].kinds, attempts) for kind in kinds}),
     }
-    active = sum(bool(st.session_state.get(name)) for name in (*options, "faults"))
     # The label stays as it is, so that the popover does: what is chosen stands beside it.
     with st.popover("Filters", icon=":material/filter_alt:", key="dashboard_filters"):
         fields = {
@@ -66,14 +79,23 @@ def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str,
                     key=name,
                     bind="query-params",
                     placeholder="All",
+                    help=_OF_EITHER if name == "outcomes" else None,
                 )
             )
             for name, (words, values) in options.items()
         }
         faults = st.toggle("Injected faults too", key="faults", bind="query-params")
-    if active:
+    said = [SINGLE if each is None else _OUTCOMES.get(each, each) for values in fields.values() for each in values]
+    if said := said + ["injected faults too"] * faults:
+        words = ", ".join(said) if len(said) <= _NAMED else f"{', '.join(said[:_NAMED])} and {len(said) - _NAMED} more"
         st.button(
-            f"Clear {active}", icon=":material/filter_alt_off:", type="tertiary", on_click=_clear, args=(options,)
+            label(words),
+            icon=":material/filter_alt_off:",
+            type="tertiary",
+            key="dashboard_clear",
+            help="Clear all filters",
+            on_click=_clear,
+            args=(options,),
         )
     return {**fields, "injected": faults}
 
@@ -85,13 +107,27 @@ def _clear(names: Iterable[str]) -> None:
 
 
 def _draw_times() -> tuple[float, float]:
-    """The exact range, as Unix time."""
-    here = zone()
+    """The exact range, as Unix time; the link says it whole, with its zone, so that it is the same everywhere."""
+    link = st.query_params
+    here = _zone_named(link.setdefault("zone", str(zone())))
     today = datetime.now(here).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    with st.container(horizontal=True):
-        since = st.datetime_input("From", today, key="from", bind="query-params", width=220)
-        until = st.datetime_input("To", today + timedelta(days=1), key="to", bind="query-params", width=220)
-    return tuple((at or today).replace(tzinfo=here).timestamp() for at in (since, until))  # type: ignore[return-value]
+    times = []
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for words, key, usual in (("From", "from", today), ("To", "to", today + timedelta(days=1))):
+            # Not bound to the link: that leaves out what a field begins with, which is another time for others.
+            st.session_state.setdefault(key, _time(link.get(key)) or usual)
+            chosen = st.datetime_input(words, None, key=key, width=220) or usual
+            link[key] = f"{chosen:%Y-%m-%dT%H:%M}"
+            times.append(chosen.replace(tzinfo=here).timestamp())
+        if str(here) != str(zone()):
+            st.caption(f"Times of {label(str(here))}")
+    return times[0], times[1]
+
+
+def _time(said: str | None) -> datetime | None:
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(said or "").replace(tzinfo=None)
+    return None
 
 
 def when(unix: float) -> datetime:
@@ -101,7 +137,11 @@ def when(unix: float) -> datetime:
 
 def zone() -> tzinfo:
     """The browser's time zone; UTC where it does not say, or names one that is not known here."""
+    return _zone_named(st.context.timezone or "UTC")
+
+
+def _zone_named(name: str) -> tzinfo:
     try:
-        return ZoneInfo(st.context.timezone or "UTC")
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # Chrome's `Etc/Unknown`; what is no name; a folder of zones
         return UTC

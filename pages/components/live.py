@@ -42,8 +42,8 @@ def draw_live(lab: Lab) -> None:
         if len(live.in_flight) > _SHOWN:
             st.caption(f"and {len(live.in_flight) - _SHOWN} more")
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            for number, (ref, _) in enumerate(live.breakers):
-                draw_model(lab, ref, number)
+            for ref, _ in live.breakers:
+                draw_model(lab, ref)
 
 
 def _size(count: int | None) -> str:

@@ -154,6 +154,13 @@ def test_a_link_shows_the_same_filters_to_somebody_else(
     expect(other.get_by_role("radio", name="24 h")).to_be_checked()
 
 
+def test_the_link_of_an_exact_range_says_both_ends_and_their_zone(arrived: Page) -> None:
+    arrived.get_by_role("radio", name="Exact").click()
+    expect(arrived).to_have_url(re.compile(r"(?=.*from=\d{4}-\d\d-\d\dT00%3A00)(?=.*to=\d{4}-)(?=.*zone=)"))
+    arrived.get_by_role("radio", name="All").click()
+    expect(arrived).not_to_have_url(re.compile("zone="))
+
+
 def test_new_requests_show_after_a_second_look(app: App, arrived: Page, category: str) -> None:
     observe(app, category, count=4)
     arrived.locator(".st-key-dashboard_refresh").get_by_role("button").click()

@@ -473,16 +473,44 @@ def server_in_tokyo() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("server_in_tokyo")
-@pytest.mark.parametrize(("zone", "hours"), ZONES.items(), ids=str)
-def test_an_exact_range_is_of_the_browser_s_clock(
-    database: Path, open_dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch, zone: str | None, hours: int
+@pytest.mark.parametrize("linked", [False, True], ids=["typed here", "from a link"])
+@pytest.mark.parametrize("zone", ZONES.items(), ids=lambda zone: str(zone[0]))
+def test_an_exact_range_is_of_the_clock_of_the_browser_in_which_it_was_chosen(
+    database: Path,
+    open_dashboard: OpenDashboard,
+    monkeypatch: pytest.MonkeyPatch,
+    zone: tuple[str | None, int],
+    linked: bool,
 ) -> None:
-    monkeypatch.setattr(ContextProxy, "timezone", zone)
+    name, hours = zone
+    monkeypatch.setattr(ContextProxy, "timezone", "America/Los_Angeles" if linked else name)
     write(database, 2000)
     since = datetime(2026, 9, 14, 12, tzinfo=UTC).timestamp() - hours * 3600
-    app = open_dashboard(range="Exact", **{"from": "2026-09-14T12:00", "to": "2026-09-16T12:00"})
+    link = {"zone": str(name)} if linked else {}
+    app = open_dashboard(range="Exact", **{"from": "2026-09-14T12:00", "to": "2026-09-16T12:00"}, **link)
     where = f"{PLAIN} AND started >= {since} AND started < {since + 2 * DAY}"
     assert tile(app, "Requests") == f"{count(database, where):,}"
+
+
+def test_a_link_s_filters_are_named_at_once(database: Path, open_dashboard: OpenDashboard) -> None:
+    write(database, 2000)
+    app = open_dashboard(range="All", categories=["tools", "code"], outcomes=["stopped"], faults="true")
+    clear = app.button(key="dashboard_clear")
+    assert clear.label == "tools, code, stopped, injected faults too"
+    clear.click()
+    assert tile(look(app), "Requests") == f"{count(database, PLAIN):,}"
+    assert not [button for button in app.button if button.key == "dashboard_clear"]
+
+
+def test_of_a_range_that_is_not_over_its_part_so_far_is_compared_with_as_long_a_part(
+    database: Path, open_dashboard: OpenDashboard
+) -> None:
+    now = time.time()
+    write(database, 400, (f"UPDATE requests SET injected = 0, started = {now} - 7200 + (id % 2) * 6600",))
+    since, until = (f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M}" for at in (now - 1800, now + 86_400))
+    app = open_dashboard(range="Exact", **{"from": since, "to": until}, zone="UTC")
+    assert tile(app, "Requests") == f"{count(database, 'id % 2')}"
+    assert any("Nothing was asked in the period before." in text for text in texts(app))
 
 
 def test_a_range_that_ends_before_it_begins_is_one_sentence(database: Path, open_dashboard: OpenDashboard) -> None:
