@@ -60,9 +60,9 @@ def _draw_rows(store: Store, rows: Slice[Any], mark: Mark, ofwhat: str, kept: in
     chosen = st.dataframe(
         frame,
         hide_index=True,
-        height=min(38 + 35 * len(frame), 320),
+        height=min(38 + 35 * len(frame), 460),
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",
         key=f"behind_{mark}_{order}_{page}",
         placeholder="–",
         alt=f"{ofwhat.capitalize()} {(page - 1) * PAGE + 1} to {(page - 1) * PAGE + len(frame)}",
@@ -71,9 +71,9 @@ def _draw_rows(store: Store, rows: Slice[Any], mark: Mark, ofwhat: str, kept: in
             "latency": st.column_config.NumberColumn(format="%.2f s"),
             "first token": st.column_config.NumberColumn(format="%.2f s"),
         },
-    ).selection.rows
-    if chosen and chosen[0] < len(requests):
-        draw_request(store, requests[chosen[0]])
+    ).selection.cells
+    if chosen and chosen[0][0] < len(requests):
+        draw_request(store, requests[chosen[0][0]])
     else:
         st.caption("Choose a row to see its trace.")
 
@@ -87,7 +87,8 @@ def draw_request(store: Store, request_id: str) -> None:
     first = seen[0]
     asked = f"{first.category}" if first.category else first.attempt.model
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**Trace** · {label(asked)} · {first.source}", width="stretch")
+        at = f"{when(first.attempt.started):%d %b %Y %H:%M:%S}"
+        st.markdown(f"**Trace** · {label(asked)} · from {first.source} · {at} · `{request_id}`", width="stretch")
         with st.popover("JSON", icon=":material/data_object:", type="tertiary"):
             st.code(_as_json(seen), language="json", height=360)
     draw_trace([each.attempt for each in seen])
@@ -126,7 +127,7 @@ def _request_row(request: RequestSummary) -> dict[str, Any]:
     return {
         "time": when(request.started),
         "category": request.category or "–",
-        "outcome": request.outcome + (" (cache)" if request.cached else ""),
+        "outcome": in_words("outcome", request.outcome) + (" (cache)" if request.cached else ""),
         "model": request.model or "–",
         "place": place(request.place) if request.place is not None else "–",
         "failed before": ", ".join(f"{step.model} ({in_words('reason', step.reason)})" for step in failed) or "–",
@@ -141,7 +142,7 @@ def _call_row(seen: Observation) -> dict[str, Any]:
     return {
         "time": when(attempt.started),
         "model": attempt.model,
-        "outcome": attempt.outcome,
+        "outcome": in_words("outcome", attempt.outcome),
         "reason": in_words("reason", attempt.reason) or "–",
         "try": attempt.number,
         "place": place(attempt.place),

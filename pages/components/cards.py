@@ -158,7 +158,7 @@ def _draw_head(shown: Shown, card: Card) -> Marks:
     marks = card.marks(shown)
     meaning = " ".join([*(FIGURES[name].meaning for name in card.figures), card.note]).strip()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.markdown(f"**{card.title}**", help=meaning, width="stretch")
+        st.markdown(f"**{card.title}**", help=meaning, width="content")
         table = st.popover("", icon=":material/table:", type="tertiary", key=f"table_{card.name}", on_change="rerun",
                            help="The table")  # fmt: skip
         if table.open:
@@ -169,14 +169,27 @@ def _draw_head(shown: Shown, card: Card) -> Marks:
 
 def _draw_table(card: Card, marks: Marks) -> None:
     frame = marks.frame.drop(columns=["row"], errors="ignore")
-    if len(frame) and not frame["timed_out"].any():
-        frame = frame.drop(columns=["timed_out"])
-    st.caption("low and high bound the interval of 95 %; rows is what a value rests on.")
-    st.dataframe(frame, hide_index=True, width=560, height=280, placeholder="–", alt=f"{card.title}, as a table")
+    if len(frame):
+        idle = [name for name in ("low", "high") if frame[name].isna().all()]
+        frame = frame.drop(columns=idle if frame["timed_out"].any() else [*idle, "timed_out"])
+    unit = FIGURES[card.figures[0]].unit
+    st.caption(f"value is in {unit}; low and high bound its interval of 95 %; rows is what it rests on."
+               " A click on a row opens what is behind it.")  # fmt: skip
+    key = f"rows_{_fresh_key(card)}"
+
+    def click() -> None:
+        if cells := st.session_state[key].selection.cells:
+            _open(card, marks.marks[cells[0][0]])
+
+    percent = st.column_config.NumberColumn(format="percent") if unit == "share" else None
+    st.dataframe(
+        frame, hide_index=True, width=560, height=280, placeholder="–", alt=f"{card.title}, as a table", key=key,
+        on_select=click, selection_mode="single-cell", column_config=dict.fromkeys(("value", "low", "high"), percent),
+    )  # fmt: skip
     st.download_button(
         "Download as CSV",
         lambda: frame.map(plain).to_csv(index=False),
-        file_name=f"{card.name}.csv",
+        file_name=f"{card.title.lower().replace(',', '').replace('/', ' per ').replace(' ', '-')}.csv",
         mime="text/csv",
         icon=":material/download:",
         key=f"download_{card.name}",

@@ -168,7 +168,7 @@ def _draw_params(category: str, chain: Chain, change: Change) -> None:
             height=120,
             width=320,
         )
-        if st.form_submit_button("Take over"):
+        if st.form_submit_button("Apply"):
             try:
                 params: Mapping[str, Any] = read_params(text, own_controls=False)
             except InvalidRequest as error:

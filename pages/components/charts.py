@@ -53,9 +53,10 @@ class Picture(NamedTuple):
 
 # --- Parts -----------------------------------------------------------------------------------------
 
-_SHARE = {"value": ".1%", "low": ".1%", "high": ".1%", "rows": ",d"}
-_MEASURE = {"value": ".3~r", "low": ".3~r", "high": ".3~r", "rows": ",d"}
-_DOLLARS = {"value": "$.4~r", "rows": ",d", "unknown": ",d"}
+_SHARE = {"value": ("share", ".1%"), "low": ("95 % from", ".1%"), "high": ("to", ".1%"), "rows": ("of", ",d")}
+_SECONDS = {"value": ("seconds", ".3~r"), "low": ("95 % from", ".3~r"), "high": ("to", ".3~r"), "rows": ("of", ",d")}
+_RATE = {**_SECONDS, "value": ("tokens/s", ".3~r")}
+_DOLLARS = {"value": ("US dollars", "$,.4~r"), "rows": ("of", ",d"), "unknown": ("not known of", ",d")}
 _CLICK = [{"name": "mark", "select": {"type": "point", "fields": ["row"], "on": "click", "clear": "dblclick"}}]
 _FADED = {"condition": {"param": "mark", "value": 1, "empty": True}, "value": 0.35}
 
@@ -90,10 +91,18 @@ def _there(colors: Mapping[str, str], column: pd.Series) -> dict[str, str]:
     return {name: color for name, color in colors.items() if name in there}
 
 
-def _tips(*names: str, numbers: Mapping[str, str]) -> list[Spec]:
+def _tips(*names: str, numbers: Mapping[str, tuple[str, str]]) -> list[Spec]:
+    """What a mark says of itself; of each number, its title and its format."""
     when = [{"field": "time", "type": "temporal", "format": "%d %b %H:%M"}] if "time" in names else []
     said: list[Spec] = [{"field": name, "type": "nominal"} for name in names if name != "time"]
-    return when + said + [{"field": name, "type": "quantitative", "format": form} for name, form in numbers.items()]
+    return (
+        when
+        + said
+        + [
+            {"field": name, "type": "quantitative", "title": title, "format": form}
+            for name, (title, form) in numbers.items()
+        ]
+    )
 
 
 def _step(pixels: int, per: str = "position") -> Spec:
@@ -104,9 +113,12 @@ def _step(pixels: int, per: str = "position") -> Spec:
 
 
 def _when(shown: Shown) -> Spec:
-    """The time axis: always the whole span, so that charts stand above each other."""
-    span = [datetime.fromtimestamp(at, UTC).isoformat() for at in shown.span]
-    return {"field": "time", "type": "temporal", "title": None, "axis": {"tickCount": 6}, "scale": {"domain": span}}
+    """The time axis: always the whole span, so that charts stand above each other, from its first bucket on."""
+    first, last = shown.span
+    span = [datetime.fromtimestamp(at, UTC).isoformat() for at in (first // shown.width * shown.width, last)]
+    days = (last - first) / 86_400
+    axis = {"tickCount": 6, "format": "%a %H:%M" if days <= 2 else "%d %b" if days < 300 else "%b %Y"}
+    return {"field": "time", "type": "temporal", "title": None, "axis": axis, "scale": {"domain": span}}
 
 
 def _stacked(shown: Shown, frame: pd.DataFrame, by: str, order: Sequence[str]) -> pd.DataFrame:
@@ -135,7 +147,7 @@ def _columns(shown: Shown, *, color: Spec, y: str, form: str, tips: list[Spec]) 
 def endings(shown: Shown, frame: pd.DataFrame) -> Picture:
     """What became of the requests, over time."""
     colors = _there(ENDINGS, frame["ending"])
-    tips = _tips("time", "ending", numbers={"value": ",d"})
+    tips = _tips("time", "ending", numbers={"value": ("requests", ",d")})
     layer = [_columns(shown, color=_colors("ending", colors), y="requests", form="~s", tips=tips)]
     return Picture(_stacked(shown, frame, "ending", [*colors]), {"height": _TALL, "layer": layer}, colors)
 
@@ -144,29 +156,30 @@ def failures_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """The share of calls that failed, by reason; the line is the interval of all of them together."""
     frame = frame.assign(reason=frame.get("reason"))  # there is none where nothing failed
     split, whole = frame[frame["figure"] == "failures"], frame[frame["figure"] == "failed_share"]
-    colors = _by_weight(split, len(REASONS))
+    colors = _by_weight(shown, split, len(REASONS))
     tips = _tips("time", "reason", numbers=_SHARE)
     columns = _columns(shown, color=_colors("reason", colors), y="of calls", form="~%", tips=tips)
     whiskers = {
         "transform": [{"filter": "datum.figure == 'failed_share'"}],
         "mark": {"type": "rule", "color": _ink(), "opacity": 0.55},
         "encoding": {
-            "x": {**_when(shown), "field": "middle"},
+            "x": {**_when(shown), "field": "beside"},
             "y": _number("low", "of calls", "~%"),
             "y2": {"field": "high"},
             "tooltip": _tips("time", numbers=_SHARE),
         },
     }
     pieces = _stacked(shown, split[split["reason"].isin([*colors])], "reason", [*colors])
-    middle = whole.assign(middle=whole["time"] + pd.Timedelta(seconds=shown.width / 2))
+    # Near the edge: in the middle, a click on a piece would meet the line.
+    beside = whole.assign(beside=whole["time"] + pd.Timedelta(seconds=shown.width * 0.88))
     columns["transform"] = [{"filter": "datum.figure == 'failures'"}]
-    return Picture(pd.concat([pieces, middle]), {"height": _TALL, "layer": [columns, whiskers]}, colors)
+    return Picture(pd.concat([pieces, beside]), {"height": _TALL, "layer": [columns, whiskers]}, colors)
 
 
 def cost_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """What requests cost, over time."""
     tips = _tips("time", numbers=_DOLLARS)
-    layer = [_columns(shown, color={"value": _BAR}, y="US dollars", form="$~s", tips=tips)]
+    layer = [_columns(shown, color={"value": _BAR}, y="US dollars", form="$,~r", tips=tips)]
     return Picture(_stacked(shown, frame.assign(all=""), "all", [""]), {"height": _TALL, "layer": layer})
 
 
@@ -182,7 +195,7 @@ def latency_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
             "params": _CLICK,
             "transform": known,
             "mark": {"type": "circle", "size": 36},
-            "encoding": {**at, "y": y, "opacity": _FADED, "tooltip": _tips("time", "model", numbers=_MEASURE)},
+            "encoding": {**at, "y": y, "opacity": _FADED, "tooltip": _tips("time", "model", numbers=_SECONDS)},
         },
         {
             "transform": late,
@@ -190,7 +203,7 @@ def latency_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
             "encoding": {
                 **at,
                 "y": {"value": 6},
-                "tooltip": _tips("time", "model", "timed_out", numbers={"rows": ",d"}),
+                "tooltip": _tips("time", "model", "timed_out", numbers={"rows": ("of", ",d")}),
             },
         },
     ]
@@ -218,7 +231,7 @@ def cost(shown: Shown, frame: pd.DataFrame) -> Picture:
     """What each category's calls cost, by model, failed ones included."""
     order = frame.groupby("category")["value"].sum().sort_values(ascending=False).index.tolist()
     tips = _tips("category", "model", numbers=_DOLLARS)
-    x = _number("value", "US dollars", "$~s")
+    x = _number("value", "US dollars", "$,~r")
     return _bars(frame, _name("category", order), x, _models(shown), tips, step=34)
 
 
@@ -250,25 +263,30 @@ def latency(shown: Shown, frame: pd.DataFrame) -> Picture:
     # What timed out has no time: it is drawn to the edge, and the tooltip and the table say so.
     edge = wide[names].max().max() * 1.3
     wide = wide.assign(**{f"to_{name}": wide[name].fillna(edge) for name in names[:-1]})
-    tips = [*_tips("model", numbers={**dict.fromkeys(names, ".3~r"), "rows": ",d", "timed_out_from": ".0%"})]
-    x = _number("to_p5", "seconds", "~r", 6, type="log", nice=False)
+    numbers = {**{name: (f"{name}, seconds", ".3~r") for name in names}, "rows": ("of", ",d")}
+    if wide["timed_out_from"].notna().any():
+        numbers["timed_out_from"] = ("timed out from", ".0%")
+
+    def at(field: str) -> Spec:
+        return _number(field, "seconds", "~r", 6, type="log", nice=False)
+
     layer = [
-        {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": {"x": x, "x2": {"field": "to_p95"}}},
+        {"mark": {"type": "rule", "strokeWidth": 1.5}, "encoding": {"x": at("to_p5"), "x2": {"field": "to_p95"}}},
         {
             "params": _CLICK,
             "mark": {"type": "bar", "height": 14, "cornerRadius": 2},
-            "encoding": {"x": _number("to_p25"), "x2": {"field": "to_p75"}, "opacity": _FADED},
+            "encoding": {"x": at("to_p25"), "x2": {"field": "to_p75"}, "opacity": _FADED},
         },
         {
             "mark": {"type": "tick", "thickness": 2, "height": 18},
-            "encoding": {"x": _number("to_p50"), "color": {"value": _ink()}},
+            "encoding": {"x": at("to_p50"), "color": {"value": _ink()}},
         },
-        {"mark": {"type": "circle", "size": 28}, "encoding": {"x": _number("p99")}},
+        {"mark": {"type": "circle", "size": 28}, "encoding": {"x": at("p99")}},
     ]
     encoding = {
         "y": _name("model", wide.sort_values("to_p50")["model"].tolist()),
         "color": _colors("model", _models(shown)),
-        "tooltip": tips,
+        "tooltip": _tips("model", numbers=numbers),
     }
     return Picture(wide, {"height": _step(34), "encoding": encoding, "layer": layer})
 
@@ -291,13 +309,13 @@ def speed(shown: Shown, frame: pd.DataFrame) -> Picture:
         },
     ]
     order = frame.sort_values("value", ascending=False)["model"].tolist()
-    encoding = {"y": _name("model", order), "tooltip": _tips("model", numbers=_MEASURE)}
+    encoding = {"y": _name("model", order), "tooltip": _tips("model", numbers=_RATE)}
     return Picture(frame, {"height": _step(26), "encoding": encoding, "layer": layer})
 
 
-def failures(_: Shown, frame: pd.DataFrame) -> Picture:
+def failures(shown: Shown, frame: pd.DataFrame) -> Picture:
     """How often each model's calls failed, by reason, with intervals."""
-    colors = _by_weight(frame, REASONS_OF_MODEL)
+    colors = _by_weight(shown, frame, REASONS_OF_MODEL)
     frame = frame[frame["reason"].isin([*colors])]
     order = frame.groupby("model")["value"].sum().sort_values(ascending=False).index.tolist()
     y = _name("model", order, grid=True, tickBand="extent")
@@ -352,21 +370,22 @@ def together(_: Shown, frame: pd.DataFrame) -> Picture:
         },
         {
             "mark": {"type": "text", "fontSize": 11},
-            "encoding": {"text": {"field": "value", "type": "quantitative", "format": ".0%"}, "color": ink},
+            "encoding": {"text": {"field": "value", "type": "quantitative", "format": ".1~%"}, "color": ink},
         },
     ]
     encoding = {
         "y": {**_name("model", limit=150), "title": "failed"},
-        "x": {**_name("other", limit=110, labelAngle=-30, labelOverlap=False), "title": "asked next"},
+        "x": {**_name("other", labelAngle=-30, labelOverlap=False), "title": "asked next"},
         "tooltip": _tips("model", "other", numbers=_SHARE),
     }
     return Picture(frame, {"height": _step(34), "encoding": encoding, "layer": layer})
 
 
-def _by_weight(frame: pd.DataFrame, most: int) -> dict[str, str]:
-    """The most frequent reasons first, with their colours."""
+def _by_weight(shown: Shown, frame: pd.DataFrame, most: int) -> dict[str, str]:
+    """The most frequent reasons first, each with its colour on all charts."""
+    colors = dict(zip(shown.reasons, itertools.cycle(REASONS), strict=False))
     weight = (frame["value"] * frame["rows"]).groupby(frame["reason"]).sum()
-    return dict(zip(weight.sort_values(ascending=False).index[:most], REASONS, strict=False))
+    return {reason: colors[reason] for reason in weight.sort_values(ascending=False).index[:most]}
 
 
 # --- The flow --------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def _draw_tile(tile: Tile, now: Estimate, before: Estimate | None) -> None:
         delta_arrow="off" if change == "unchanged" else "auto",
         border=True,
         height="stretch",
-        help=_help(figure.meaning, figure.unit, now),
+        help=_help(_of(figure.meaning, tile.key), figure.unit, now),
     )
 
 
@@ -123,6 +123,11 @@ def _change(unit: str, now: Estimate, before: Estimate | None) -> tuple[str | No
         now.high is not None and before.low is not None and now.high < before.low
     )
     return words, apart
+
+
+def _of(meaning: str, key: Key) -> str:
+    """What a quantile's sentence says of the one that is shown."""
+    return meaning.replace("a share", f"{key[0]:.0%}") if key else meaning
 
 
 def _help(meaning: str, unit: str, now: Estimate) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -16,7 +15,7 @@ from router.observed.estimates import Key
 from router.observed.view import Slice
 from router.words import place
 
-from components.filters import SINGLE
+from components.filters import SINGLE, when
 
 Found = TypeVar("Found")
 
@@ -90,6 +89,11 @@ class Shown:
         return self.once("models", lambda: _by_calls(self._everything))
 
     @property
+    def reasons(self) -> list[str]:
+        """Why calls failed, the most frequent first, in words: the order of their colours."""
+        return self.once("reasons", lambda: _by_failures(self._everything))
+
+    @property
     def span(self) -> tuple[float, float]:
         """Unix times, seconds, between which all lies."""
         return self.once("span", self._span)
@@ -139,6 +143,14 @@ def _by_calls(view: View) -> list[str]:
     return sorted(counts, key=lambda model: (-counts[model], model))
 
 
+def _by_failures(view: View) -> list[str]:
+    counts: Counter[str] = Counter()
+    for kind, count in view.attempts.kinds():
+        if kind.outcome == "failed":
+            counts[in_words("reason", kind.reason)] += count
+    return sorted(counts, key=lambda reason: (-counts[reason], reason))
+
+
 def _marks(name: str, views: Mapping[Any, View]) -> Marks:
     found = [
         (Mark(name, start, key), estimate)
@@ -151,7 +163,7 @@ def _marks(name: str, views: Mapping[Any, View]) -> Marks:
     marks, estimates = zip(*found, strict=True)
     columns: dict[str, Any] = {}
     if marks[0].start is not None:
-        columns["time"] = [datetime.fromtimestamp(mark.start, UTC) for mark in marks]
+        columns["time"] = [when(mark.start) for mark in marks]
     for part, by in enumerate(FIGURES[name].by):
         columns[by] = [in_words(by, mark.key[part]) for mark in marks]
     values = np.array([each[:3] for each in estimates], float)  # (marks, 3)
@@ -175,6 +187,6 @@ def in_words(by: str, value: Any) -> Any:
         return place(value)
     if by == "reason" and value is not None:
         return value.replace("_", " ")
-    if by in ("category", "source", "target", "stop"):
+    if by in ("category", "source", "target", "stop", "outcome"):
         return {None: SINGLE, "cancelled": "stopped"}.get(value, value)
     return value

@@ -202,13 +202,13 @@ def _waited(view: View, measure: str) -> Mapping[Key, Estimate]:
 
 @_keyed("seconds", "quantile", behind=_requests(kinds.timed))
 def latency(view: View) -> Mapping[Key, Estimate]:
-    """The time within which a share of plain requests was answered, waits and failed attempts included."""
+    """The time within which a share of the plain requests were answered, waits and failed attempts included."""
     return _waited(view, "latency")
 
 
 @_keyed("seconds", "quantile", behind=_requests(kinds.timed))
 def first_token(view: View) -> Mapping[Key, Estimate]:
-    """The time within which a share of plain requests had the first token of their answer, likewise."""
+    """The time within which a share of the plain requests had the first token of their answer, likewise."""
     return _waited(view, "ttft")
 
 
@@ -313,13 +313,13 @@ def cost_of_calls(view: View) -> Mapping[Key, Estimate]:
 
 @_keyed("requests", "stage", "source", "target", behind=_requests(kinds.links))
 def flow(view: View) -> Mapping[Key, Estimate]:
-    """Plain requests on their way from the category over the chain's places to their ends: the links of a Sankey."""
+    """Plain requests on their way from the category over the chain's models to their ends."""
     return {key: total(count) for key, count in view.requests.counted(kinds.links).items()}
 
 
 @_keyed("requests", "stage", "stop", behind=_requests(kinds.stops))
 def stops(view: View) -> Mapping[Key, Estimate]:
-    """Plain requests by the category, the models and the ends that they came to: the nodes of a Sankey."""
+    """Plain requests by the category, the models and the ends that they came to."""
     return {key: total(count) for key, count in view.requests.counted(kinds.stops).items()}
 
 
