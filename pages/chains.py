@@ -165,7 +165,7 @@ def _roll_back(lab: Lab, version: Version) -> None:
         st.session_state[_PROBLEM] = str(error)
     else:
         _discard()
-        st.toast("That version is in force again.", icon=":material/check:")
+        st.toast("models.yaml is as it was then.", icon=":material/check:")
 
 
 def _draw_chains(lab: Lab, config: Config) -> None:
@@ -230,15 +230,17 @@ def _draw_history(lab: Lab) -> None:
     for version in versions:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
         with st.expander(f"{when}: {label(version.why)}", icon=":material/history:"):
-            st.code(Draft(before=version.text, text=text).diff() or "The same as now.", language="diff")
-            st.caption("What changed from this version to the file as it is now.")
+            st.code(Draft(before=version.text, text=text).diff() or "Nothing.", language="diff")
+            st.caption("What has changed from just before it until the next entry above, or until now.")
             st.button(
-                "Put this version in force again",
+                "Go back to before this",
                 key=f"back_{version.id}",
                 icon=":material/undo:",
+                help="models.yaml becomes as it was then. What came later is undone too, and stays in this history.",
                 on_click=_roll_back,
                 args=(lab, version),
             )
+        text = version.text
 
 
 main(lab_or_stop())

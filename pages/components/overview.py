@@ -114,7 +114,8 @@ def _change(unit: str, now: Estimate, before: Estimate | None) -> tuple[str | No
     elif before.value == 0:
         return None, False
     elif now.value >= 10 * before.value:
-        words = f"{now.value / before.value:,.0f} times"
+        times = now.value / before.value
+        words = f"{times:.0f} times" if times < 100 else "over 100 times"
     else:
         words = f"{now.value / before.value - 1:+.0%}"
     if words in ("+0%", "-0%", "+0.0 points", "-0.0 points"):

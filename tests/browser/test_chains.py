@@ -148,7 +148,7 @@ def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:
     expect(button(page, "Save")).to_be_hidden()
     page.get_by_role("tab", name="History").click()
     page.get_by_text("one is slow").first.click()
-    button(page, "Put this version in force again").first.click()
+    button(page, "Go back to before this").first.click()
     eventually(lambda: saved(app) == TEXT)
     page.get_by_role("tab", name="Chains").click()
     expect_order(page, "one", "two", "three", "one")

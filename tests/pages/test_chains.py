@@ -234,6 +234,16 @@ def test_an_earlier_version_is_put_in_force_again_with_its_reason_shown(home: Pa
     assert (home / "models.yaml").read_text(encoding="utf-8") == TEXT
 
 
+def test_each_change_in_the_history_shows_what_it_changed(home: Path, page: AppTest) -> None:
+    saved(click(page, "chain_tools_2_Remove"), home)
+    saved(click(page, "chain_tools_1_Remove"), home)
+    shown = [block.value for block in look(page).code if block.language == "diff"]
+    assert [[line for line in each.splitlines() if line[0] in "+-"] for each in shown] == [
+        ["-    - two"],
+        ["-    - three"],
+    ]
+
+
 def test_a_file_that_somebody_broke_can_be_mended_here(home: Path, page: AppTest) -> None:
     (home / "models.yaml").write_text("chains: [", encoding="utf-8")
     look(page)

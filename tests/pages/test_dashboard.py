@@ -240,7 +240,8 @@ def test_much_more_than_before_is_said_in_times(database: Path, open_dashboard: 
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE requests SET started = 1789387100, injected = 0 WHERE id = 1")
     app = open_dashboard(range="Exact", **{"from": "2026-09-14T12:00", "to": "2026-09-21T12:00"})
-    assert field(app.metric, "Requests").delta == f"{count(database) - 1} times"
+    assert count(database) > 101
+    assert field(app.metric, "Requests").delta == "over 100 times"
 
 
 # --- Charts ----------------------------------------------------------------------------------------
