@@ -173,12 +173,13 @@ def _draw_table(card: Card, marks: Marks) -> None:
         idle = [name for name in ("low", "high") if frame[name].isna().all()]
         frame = frame.drop(columns=idle if frame["timed_out"].any() else [*idle, "timed_out"])
     unit = FIGURES[card.figures[0]].unit
-    st.caption(f"value is in {unit}; low and high bound its interval of 95 %; rows is what it rests on."
-               " A click on a row opens what is behind it.")  # fmt: skip
+    st.caption(f"value: {unit}; low and high: its interval of 95 %; rows: how many it rests on. A click on a row opens"
+               " what is behind it.")  # fmt: skip
     key = f"rows_{_fresh_key(card)}"
 
     def click() -> None:
         if cells := st.session_state[key].selection.cells:
+            st.session_state[f"table_{card.name}"] = False
             _open(card, marks.marks[cells[0][0]])
 
     percent = st.column_config.NumberColumn(format="percent") if unit == "share" else None

@@ -123,6 +123,14 @@ def test_the_same_mark_opens_again(arrived: Page) -> None:
         expect(drawer(arrived)).to_be_hidden()
 
 
+def test_a_row_of_a_chart_s_table_opens_what_its_mark_opens(arrived: Page) -> None:
+    arrived.locator(".st-key-table_availability").get_by_role("button").click()
+    table = arrived.get_by_test_id("stPopoverBody").locator(".dvn-scroller")
+    expect(table).to_be_visible()
+    table.click(position={"x": 40, "y": 90})
+    expect(drawer(arrived)).to_contain_text("3 requests · quick")
+
+
 def test_a_chosen_row_shows_its_trace_with_the_reason_of_the_fallback_and_as_json(arrived: Page, category: str) -> None:
     marks(arrived, "endings").first.click()
     drawer(arrived).locator(".dvn-scroller").click(position={"x": 15, "y": 55})
