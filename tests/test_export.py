@@ -227,6 +227,15 @@ def test_a_dry_run_changes_nothing(run: Run, path: Path) -> None:
     assert table(path, "attempts") == before
 
 
+def test_a_dry_run_tells_of_a_database_that_is_too_large(run: Run, path: Path, config: Path) -> None:
+    assert "size_limit" not in run("prune", "--dry-run").stdout
+    known = json.loads(config.read_text())
+    known["policy"]["retention"] = {"size_limit": "100KB"}
+    config.write_text(json.dumps(known))
+    assert "and policy.retention.size_limit is 0.1 MB: while it is larger," in run("prune", "--dry-run").stdout
+    assert table(path, "attempts")
+
+
 @pytest.mark.usefixtures("path")
 def test_where_nothing_is_old_enough_it_says_so(run: Run) -> None:
     assert run("prune", "--older-than", "2d").stdout.startswith("Nothing is older than 20")

@@ -153,10 +153,17 @@ def _draw_add(lab: Lab, category: str, chain: Chain, known: list[str], change: C
 
 def _abilities(lab: Lab, model: str) -> str:
     try:
-        facts = lab.facts(lab.config().single(model).models[0])
+        ref = lab.config().single(model).models[0]
     except ConfigError as error:
         return str(error)
-    return abilities(facts) or "Nothing is known of it: its provider's list was not read, or does not name it."
+    known = abilities(lab.facts(ref))
+    return (
+        f"Asked of {ref.provider}: {known}"
+        if known
+        else (
+            f"Asked of {ref.provider}. Nothing is known of it: the provider's list was not read, or does not name it."
+        )
+    )
 
 
 def _draw_params(category: str, chain: Chain, change: Change) -> None:

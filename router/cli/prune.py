@@ -26,6 +26,12 @@ def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
             raise FallbackLabError(" ".join(lab.notices()))
         if dry_run:
             click.echo(_sentence(lab.retention.preview(older_than), "would be rolled up"))
+            used, most = lab.store.database.room().used, lab.config().policy.retention.size_limit
+            if used > most:
+                click.echo(
+                    f"The database holds {_size(used)}, and policy.retention.size_limit is {_size(most)}: while it is"
+                    " larger, the oldest tenth of what is left follows, again and again."
+                )
             return
         try:
             done = lab.retention.prune(older_than)

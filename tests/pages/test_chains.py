@@ -292,7 +292,8 @@ def test_the_providers_lists_are_read_when_asked_for_and_searched(upstream: Upst
         "keyless: NO\\_SUCH\\_KEY is not set."
     ]
     app.selectbox(key="add_chat").select("a/listed")
-    assert "reads 200,000 tokens · tools · \\$0.50 in and \\$2.00 out per million tokens" in texts(look(app))
+    known = "reads 200,000 tokens · tools · \\$0.50 in and \\$2.00 out per million tokens"
+    assert f"Asked of local: {known}" in texts(look(app))
     click(app, "adding_chat")
     assert [name for name in drawn(app) if name.endswith("listed")] == ["a/listed"]
 
