@@ -173,6 +173,13 @@ class _ChainFile(_Data):
                 raise ValueError(f"`{model}` is no model name")
         return value
 
+    @pydantic.field_validator("params")
+    @classmethod
+    def _of_the_body(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        if taken := sorted(value.keys() & {"messages", "model", "stream"}):
+            raise ValueError(f"`{taken[0]}` is set by each call itself; leave it out here")
+        return value
+
 
 _DEFAULT_PROVIDERS: Mapping[str, Mapping[str, str]] = {
     "openrouter": {

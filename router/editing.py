@@ -76,18 +76,20 @@ class Draft(Frozen, frozen=True, kw_only=True):
         listed = (*chain, "models") if isinstance(_value(self.text, chain), Mapping) else chain
         return self._with(set_items(self.text, listed, models))
 
-    def with_policy(self, category: str, name: str, value: Any) -> Draft:
-        """A chain's own limit; None: the one of all chains again.
+    def with_policy(self, category: str, at: Sequence[str], value: Any) -> Draft:
+        """A chain's own limit, by its path under `policy`; None: the one of all chains again.
 
         Raises:
             InvalidEdit: the text cannot be changed so in place.
         """
+        own = ("chains", category, "policy")
+        path = (*own, *at)
         if value is not None:
-            return self._with(set_value(self._named(category), ("chains", category, "policy", name), value))
-        own = _value(self.text, ("chains", category, "policy"))
+            return self._with(set_value(self._named(category), path, value))
         # The last limit takes its mapping along: an empty one says nothing.
-        at = ("chains", category, "policy") if list(own) == [name] else ("chains", category, "policy", name)
-        return self._with(remove_value(self.text, at))
+        while len(path) > len(own) and list(_value(self.text, path[:-1])) == [path[-1]]:
+            path = path[:-1]
+        return self._with(remove_value(self.text, path))
 
     def with_limit(self, at: Sequence[str], value: Any) -> Draft:
         """A limit of all chains, by its path under `policy`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from tests.upstream import Upstream, answer, status
 
 
 def cells(stdout: str, model: str) -> list[str]:
-    """The cells of a model's row."""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in stdout.splitlines() if "│" in line]
-    (found,) = [row for row in rows if model in row]
-    return found
+    """The cells of a model's row; what stands in a cell's second line follows a blank."""
+    lines = stdout.splitlines()
+    (heading,) = [line for line in lines if line.startswith("model")]
+    ends = [column.end() for column in re.finditer(r"\S+( \S+)?\s*", heading)]
+    rows = [[line[start:end].strip() for start, end in itertools.pairwise([0, *ends])] for line in lines]
+    (at,) = [number for number, row in enumerate(rows) if row[0] == model]
+    more = rows[at + 1] if not rows[at + 1][0] else [""] * len(ends)
+    return [f"{cell} {rest}".strip() for cell, rest in zip(rows[at], more, strict=True)]
 
 
 def test_a_model_that_was_not_asked_has_no_figures(run: Run) -> None:

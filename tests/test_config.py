@@ -114,6 +114,10 @@ def test_an_unknown_name_is_refused_with_its_line_and_the_nearest_one(
         ("chains:\n  a: [x, ' ']\n", "line 2: `chains.a.models`: ` ` is no model name"),
         ("chains:\n  a:\n    - x\n    - x\n", "line 4: `x` stands twice in this chain"),
         ("chains:\n  a:\n    models:\n      - x\n      - openrouter:x\n", "line 5: `openrouter:x` stands twice"),
+        (
+            "chains:\n  a:\n    models: [x]\n    params: {model: y}\n",
+            "line 4: `chains.a.params`: `model` is set by each call itself; leave it out here",
+        ),
         ("chains:\n  5: [x]\n", "line 2: "),
         (
             PROVIDER.format('headers: {X-A: "a\\nb"}'),

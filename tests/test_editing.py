@@ -60,7 +60,7 @@ def test_a_chain_gets_other_models_and_no_other_chain_does(editor: Editor, categ
 
 @pytest.mark.parametrize("category", ["tools", "code"])
 def test_a_chain_gets_a_limit_of_its_own(editor: Editor, category: str) -> None:
-    config = editor.check(editor.draft().with_policy(category, "first_token", 7))
+    config = editor.check(editor.draft().with_policy(category, ["first_token"], 7))
     assert [
         config.chains[name].policy.first_token for name in (category, {"tools": "code", "code": "tools"}[category])
     ] == [
@@ -89,7 +89,7 @@ def test_a_chain_without_parameters_stays_so_where_none_are_given(editor: Editor
 
 
 def test_the_last_limit_that_is_taken_out_leaves_nothing_empty(editor: Editor) -> None:
-    draft = editor.draft().with_policy("code", "stall", None)
+    draft = editor.draft().with_policy("code", ["stall"], None)
     assert draft.text == TEXT.replace(", policy: {stall: 5}", "")
 
 

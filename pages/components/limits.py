@@ -40,14 +40,14 @@ class _Field(NamedTuple):
     suffix: str = ""
 
     def of(self, policy: ChainPolicy) -> float:
-        value = operator.attrgetter(self.at)(policy) / self.unit
+        value = _at(policy, self.at) / self.unit
         return int(value) if self.whole else float(value)
 
     def written(self, value: float) -> float | str:
         return f"{value:g}{self.suffix}" if self.suffix else int(value) if value == int(value) else value
 
 
-_OWN = (
+_CHAIN = (
     _Field("first_token", "First token"),
     _Field("stall", "Silence between two tokens"),
     _Field("answer", "One whole answer"),
@@ -55,9 +55,6 @@ _OWN = (
     _Field("max_answer", "One streamed answer"),
     _Field("connect", "To open a connection"),
     _Field("retries", "Retries of the same model", whole=True, least=0, most=20),
-)
-_GENERAL = (
-    *_OWN,
     _Field("backoff.base", "First wait before a retry, at most"),
     _Field("backoff.cap", "Any wait before a retry, at most"),
 )
@@ -72,24 +69,44 @@ _CACHE = (
     _Field("cache.ttl", "Kept for, in days", least=0.01, unit=86_400, suffix="d"),
     _Field("cache.size_limit", "At most, in GB", least=0.01, unit=1e9, suffix="GB"),
 )
+_RETENTION = (
+    _Field("retention.ttl", "Each call for, in days", least=0.01, unit=86_400, suffix="d"),
+    _Field("retention.size_limit", "All at most, in GB", least=0.01, unit=1e9, suffix="GB"),
+    _Field("retention.summaries", "Summaries for, in days", least=0.01, unit=86_400, suffix="d"),
+)
+_FILTERED = "After a content-policy rejection"
 _ON_FILTER = {"stop": "Stop with the provider's reason", "next": "Go on to the next model"}
 
 
 def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, change: Change) -> None:
     """A chain's own limits; those that it leaves out are the ones of all chains."""
 
-    def take(name: str, value: Any) -> None:
-        if value is not None or getattr(own, name) != getattr(general, name):
-            change(lambda draft: draft.with_policy(category, name, value))
+    def take(at: str, value: Any) -> None:
+        if value is not None or _at(own, at) != _at(general, at):
+            change(lambda draft: draft.with_policy(category, at.split("."), value))
 
     with _popover("Limits", ":material/timer:", f"limits_{category}") as is_open:
         if is_open:
             st.caption("Times are in seconds. An empty field takes the limit of all chains.")
             with _fields():
-                for field in _OWN:
-                    value, usual = field.of(own), field.of(general)
-                    shown = value if value != usual else None
-                    _number(field, f"limit_{category}_{field.at}", shown, take, placeholder=f"{usual:g}, as all chains")
+                for field in _CHAIN:
+                    own_number, usual = field.of(own), field.of(general)
+                    shown, hint = own_number if own_number != usual else None, f"{usual:g}, as all chains"
+                    _number(field, f"limit_{category}_{field.at}", shown, take, placeholder=hint)
+            choice, usual_choice = own.on_content_filter, general.on_content_filter
+            st.selectbox(
+                _FILTERED,
+                list(_ON_FILTER),
+                index=None,
+                format_func=_ON_FILTER.__getitem__,
+                placeholder=f"{_ON_FILTER[usual_choice]}, as all chains",
+                width=WIDTH,
+                **_bound(
+                    f"limit_{category}_on_content_filter",
+                    choice if choice != usual_choice else None,
+                    lambda value: take("on_content_filter", value),
+                ),
+            )
 
 
 def edit_limits(policy: Policy, change: Change) -> None:
@@ -105,8 +122,8 @@ def edit_limits(policy: Policy, change: Change) -> None:
             with _popover("Limits", ":material/timer:", "limits") as is_open:
                 if is_open:
                     st.caption("Times are in seconds, for each chain that has no limit of its own.")
-                    _numbers(_GENERAL, policy, take)
-                    _choice("on_content_filter", "After a content-policy rejection", _ON_FILTER, policy, take)
+                    _numbers(_CHAIN, policy, take)
+                    _choice("on_content_filter", _FILTERED, _ON_FILTER, policy, take)
             with _popover("Circuit breaker", ":material/electrical_services:", "limits_breaker") as is_open:
                 if is_open:
                     st.caption("A model that fails too often is passed over; then one call tries it. Times are in"
@@ -116,6 +133,14 @@ def edit_limits(policy: Policy, change: Change) -> None:
                 if is_open:
                     _choice("cache.enabled", "Identical requests from disk", {True: "Yes", False: "No"}, policy, take)
                     _numbers(_CACHE, policy, take)
+            with _popover("Retention", ":material/auto_delete:", "limits_retention") as is_open:
+                if is_open:
+                    st.caption("What was observed is kept call by call at first, then as hourly summaries.")
+                    _numbers(_RETENTION, policy, take)
+
+
+def _at(policy: ChainPolicy, at: str) -> Any:
+    return operator.attrgetter(at)(policy)
 
 
 @contextmanager
@@ -139,16 +164,6 @@ def _fields() -> DeltaGenerator:
 
 
 def _number(field: _Field, key: str, shown: float | None, take: Take, *, placeholder: str | None = None) -> None:
-    # Named after what it shows: another value, however it came about, is another field.
-    key = f"{key}_{shown}"
-    # Not as `value`: a field that begins with a number cannot be emptied.
-    st.session_state.setdefault(key, shown)
-
-    def taken() -> None:
-        value = st.session_state[key]
-        st.session_state[key] = shown  # where the change cannot be made, and where it is taken back
-        take(field.at, field.written(value) if value is not None else None)
-
     st.number_input(
         field.words,
         min_value=int(field.least) if field.whole else min(field.least, field.least if shown is None else shown),
@@ -157,19 +172,31 @@ def _number(field: _Field, key: str, shown: float | None, take: Take, *, placeho
         step=1 if field.whole else None,
         format=None if field.whole else "%g",
         placeholder=placeholder,
-        key=key,
-        on_change=taken,
+        **_bound(key, shown, lambda value: take(field.at, field.written(value) if value is not None else None)),
     )
 
 
-def _choice(at: str, words: str, options: Mapping[Any, str], policy: Policy, take: Callable[[str, Any], None]) -> None:
-    shown = operator.attrgetter(at)(policy)
-    key = f"general_{at}_{shown}"
+def _choice(at: str, words: str, options: Mapping[Any, str], policy: Policy, take: Take) -> None:
+    st.segmented_control(
+        words,
+        list(options),
+        format_func=options.__getitem__,
+        required=True,
+        **_bound(f"general_{at}", _at(policy, at), lambda value: take(at, value)),
+    )
+
+
+def _bound(key: str, shown: Any, take: Callable[[Any], None]) -> dict[str, Any]:
+    """The key of a field, which is named after what it shows: another value, however it came about, is another field;
+    and what is done with a new one.
+    """
+    key = f"{key}_{shown}"
+    # Not as `value`: a field that begins with a number cannot be emptied.
     st.session_state.setdefault(key, shown)
 
     def taken() -> None:
         value = st.session_state[key]
-        st.session_state[key] = shown
-        take(at, value)
+        st.session_state[key] = shown  # where the change cannot be made, and where it is taken back
+        take(value)
 
-    st.segmented_control(words, list(options), format_func=options.__getitem__, required=True, key=key, on_change=taken)
+    return {"key": key, "on_change": taken}

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +25,14 @@ def show_chains(config_path: Path, rollback: bool) -> None:
         if rollback:
             version = lab.editor.roll_back()
             click.echo(f"Taken back: {version.why}. {lab.path} is as it was before.")
-        table = Table(title=f"Chains, as seen in the last {DAYS} days; times are p50, p95", title_justify="left")
+        table = Table(
+            title=f"Chains, as seen in the last {DAYS} days; times are p50, p95",
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            collapse_padding=True,
+            pad_edge=False,
+        )
         for heading in ("model", "answered", "rescued", "first\ntoken", "answer", "cost of\na call"):
             table.add_column(heading, overflow="fold")
         chains = lab.config().chains
@@ -41,6 +49,6 @@ def show_chains(config_path: Path, rollback: bool) -> None:
 
 def _figures(line: ModelLine) -> list[str]:
     answered, rescued, first_p50, first_p95, p50, p95, cost = line.cells()
-    shares = [f"{cell.value} {cell.of}".strip() for cell in (answered, rescued)]
+    shares = [f"{cell.value}\n{cell.of}".strip() for cell in (answered, rescued)]
     times = ["\n".join(dict.fromkeys((low.value, high.value))) for low, high in ((first_p50, first_p95), (p50, p95))]
     return [*shares, *times, cost.value]

@@ -104,9 +104,25 @@ def test_a_limit_of_its_own_is_set_and_taken_back(page: AppTest) -> None:
     assert diff(look(page)) == []
 
 
+def test_the_waits_of_a_chain_are_set_and_the_last_that_is_taken_back_leaves_nothing_empty(page: AppTest) -> None:
+    opened(page)
+    field(page, "limit_code_backoff.base").set_value(0.2)
+    assert diff(look(page))[1] == "+  code: {models: [one], policy: {backoff: {base: 0.2}}}"
+    field(page, "limit_code_backoff.base").set_value(None)
+    assert diff(look(page)) == []
+
+
+def test_a_chain_has_its_own_way_after_a_content_policy_rejection(page: AppTest) -> None:
+    opened(page)
+    page.selectbox(key="limit_code_on_content_filter_None").select("next")
+    assert diff(look(page))[1] == "+  code: {models: [one], policy: {on_content_filter: next}}"
+    page.selectbox(key="limit_code_on_content_filter_next").set_value(None)
+    assert diff(look(page)) == []
+
+
 def opened(app: AppTest) -> AppTest:
     """With all limits in sight."""
-    for key in ("limits_code", "limits_tools", "limits", "limits_breaker", "limits_cache"):
+    for key in ("limits_code", "limits_tools", "limits", "limits_breaker", "limits_cache", "limits_retention"):
         app.session_state[key] = True
     return look(app)
 
@@ -124,6 +140,7 @@ def field(app: AppTest, key: str) -> Any:
         ("general_breaker.open_for", 30.0, ["+policy: {breaker: {open_for: 30}}"]),
         ("general_cache.ttl", 1.0, ["+policy: {cache: {ttl: 1d}}"]),
         ("general_cache.size_limit", 0.5, ["+policy: {cache: {size_limit: 0.5GB}}"]),
+        ("general_retention.ttl", 30.0, ["+policy: {retention: {ttl: 30d}}"]),
     ],
 )
 def test_a_limit_of_all_chains_is_set(page: AppTest, key: str, value: float, lines: list[str]) -> None:
