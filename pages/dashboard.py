@@ -9,7 +9,7 @@ from router.lab import Lab
 from router.observed import Filter, View
 
 from components import cards
-from components.behind import open_mark
+from components.behind import REQUEST, open_mark, open_request
 from components.drift import draw_drifts
 from components.filters import draw_filters, when
 from components.lab import lab_or_stop
@@ -34,6 +34,8 @@ def main(lab: Lab) -> None:
     if not len(rows[0].id) and not len(rows[1].id):
         _draw_nothing_yet(lab)
         return
+    if lab.store is not None and (request := st.query_params.get(REQUEST)):
+        open_request(lab.store, request)
     chosen = draw_filters(rows)
     if chosen is None:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import numpy as np
@@ -20,6 +21,9 @@ from components.filters import when
 from components.markdown import label
 from components.shown import Mark, Shown, in_words
 from components.trace import draw_trace
+
+REQUEST = "request"
+"""The link's parameter that names a request."""
 
 PAGE = 25
 """Rows of one page of the list."""
@@ -40,6 +44,19 @@ def open_mark(lab: Lab, shown: Shown, mark: Mark) -> None:
         return
     try:
         _draw_rows(lab.store, rows, mark, ofwhat, kept)
+    except StoreError as error:
+        st.error(label(str(error)), icon=":material/error:")
+
+
+def _forget_request() -> None:
+    st.query_params.pop(REQUEST, None)
+
+
+@st.dialog("Request", width="large", position="right", icon=":material/search:", on_dismiss=_forget_request)
+def open_request(store: Store, request_id: str) -> None:
+    """A drawer with the trace of the request that a link names."""
+    try:
+        draw_request(store, request_id)
     except StoreError as error:
         st.error(label(str(error)), icon=":material/error:")
 
@@ -82,13 +99,14 @@ def draw_request(store: Store, request_id: str) -> None:
     """A request's attempts on one time line, with the reason of every fallback."""
     seen = store.observations.of_request(request_id)
     if not seen:
-        st.caption("Nothing is stored of its attempts.")
+        st.caption(f"Nothing is stored of the request {label(request_id)}, or only within an hourly summary.")
         return
     first = seen[0]
     asked = f"{first.category}" if first.category else first.attempt.model
     with st.container(horizontal=True, vertical_alignment="center"):
+        link = f"[:material/link: {first.request_id[:8]}](?{urlencode({REQUEST: first.request_id})})"
         at = f"{when(first.attempt.started):%d %b %Y %H:%M:%S}"
-        st.markdown(f"**Trace** · {label(asked)} · from {first.source} · {at} · `{request_id}`", width="stretch")
+        st.markdown(f"**Trace** · {label(asked)} · from {first.source} · {at} · {link}", width="stretch")
         with st.popover("JSON", icon=":material/data_object:", type="tertiary"):
             st.code(_as_json(seen), language="json", height=360)
     draw_trace([each.attempt for each in seen])

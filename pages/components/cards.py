@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from html import escape
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
@@ -13,6 +12,7 @@ from router.observed import FIGURES
 from router.spreadsheet import plain
 
 from components import charts
+from components.legend import draw_legend
 from components.shown import Mark, Marks, Shown, joined
 
 NOTHING = "Nothing of this kind in what is shown."
@@ -209,7 +209,7 @@ def _draw_chart(
             _open(card, marks[int(rows[0])])
 
     picture, said = shown.once((kept, st.context.theme.type), lambda: (card.draw(shown, frame), _said(card, frame)))
-    _draw_legend(picture.legend)
+    draw_legend(picture.legend)
     st.vega_lite_chart(
         picture.frame,
         picture.spec,
@@ -219,13 +219,6 @@ def _draw_chart(
         alt=said,
         height=height,
     )
-
-
-def _draw_legend(colors: Mapping[str, str]) -> None:
-    if colors:
-        square = "display:inline-block; width:.65em; height:.65em; border-radius:2px; margin-right:.4em; background:"
-        names = (f'<span><i style="{square}{color}"></i>{escape(name)}</span>' for name, color in colors.items())
-        st.html(f'<div style="display:flex; flex-wrap:wrap; gap:0 1em; font-size:.8rem">{"".join(names)}</div>')
 
 
 def _said(card: Card, frame: pd.DataFrame) -> str:

@@ -61,13 +61,17 @@ def _now() -> float:
 
 def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str, Any]:
     attempts = rows[1].kinds
-    options: dict[str, tuple[str, Iterable[Any]]] = {
-        "categories": ("Category", {kind.category for kinds in (rows[0].kinds, attempts) for kind in kinds}),
+    either = [kind for kinds in (rows[0].kinds, attempts) for kind in kinds]
+    stored: dict[str, tuple[str, set[Any]]] = {
+        "categories": ("Category", {kind.category for kind in either}),
         "models": ("Model", {kind.model for kind in attempts}),
         "providers": ("Provider", {kind.provider for kind in attempts}),
-        "outcomes": ("Outcome", _OUTCOMES),
-        "sources": ("Source", {kind.source for kinds in (rows[0].kinds, attempts) for kind in kinds}),
+        "sources": ("Source", {kind.source for kind in either}),
     }
+    for name, (_, values) in stored.items():
+        # What a link names and nothing is stored of: without it, the link would show everything.
+        values.update(set(st.query_params.get_all(name)) - {_said(value) for value in values} - {""})
+    options = stored | {"outcomes": ("Outcome", set(_OUTCOMES))}
     # The label stays as it is, so that the popover does: what is chosen stands beside it.
     with st.popover("Filters", icon=":material/filter_alt:", key="dashboard_filters"):
         fields = {
@@ -75,7 +79,7 @@ def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str,
                 st.multiselect(
                     words,
                     sorted(values, key=lambda value: (value is None, value)),
-                    format_func=lambda value: SINGLE if value is None else _OUTCOMES.get(value, value),
+                    format_func=_said,
                     key=name,
                     bind="query-params",
                     placeholder="All",
@@ -85,7 +89,7 @@ def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str,
             for name, (words, values) in options.items()
         }
         faults = st.toggle("Injected faults too", key="faults", bind="query-params")
-    said = [SINGLE if each is None else _OUTCOMES.get(each, each) for values in fields.values() for each in values]
+    said = [_said(value) for values in fields.values() for value in values]
     if said := said + ["injected faults too"] * faults:
         words = ", ".join(said) if len(said) <= _NAMED else f"{', '.join(said[:_NAMED])} and {len(said) - _NAMED} more"
         st.button(
@@ -98,6 +102,10 @@ def _draw_fields(rows: tuple[Rows[RequestKind], Rows[AttemptKind]]) -> dict[str,
             args=(options,),
         )
     return {**fields, "injected": faults}
+
+
+def _said(value: str | None) -> str:
+    return SINGLE if value is None else _OUTCOMES.get(value, value)
 
 
 def _clear(names: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
@@ -11,6 +11,7 @@ import streamlit as st
 from router.messages import Attempt
 from router.words import attempt_sentence, cost, seconds, tokens_per_second
 
+from components.legend import draw_legend
 from components.markdown import label
 
 _ICONS = {
@@ -59,7 +60,9 @@ def draw_trace(attempts: Sequence[Attempt]) -> None:
         st.markdown(f"{_ICONS[attempt.outcome]} **{label(attempt.model)}** {label(attempt_sentence(attempt))}")
     rows = [row for index, attempt in enumerate(attempts) for row in _phases(index, attempt)]
     if rows:
-        st.altair_chart(_time_line(pd.DataFrame(rows)), alt="Time line of the attempts")
+        colors = {phase: color for phase, color in _PHASES.items() if any(row["phase"] == phase for row in rows)}
+        draw_legend(colors)
+        st.altair_chart(_time_line(pd.DataFrame(rows), colors), alt="Time line of the attempts")
 
 
 def _phases(index: int, attempt: Attempt) -> list[dict[str, object]]:
@@ -81,22 +84,20 @@ def _phases(index: int, attempt: Attempt) -> list[dict[str, object]]:
     ]
 
 
-def _time_line(rows: pd.DataFrame) -> alt.Chart:
+def _time_line(rows: pd.DataFrame, colors: Mapping[str, str]) -> alt.Chart:
     names = list(dict.fromkeys(rows["attempt"]))
-    phases = [phase for phase in _PHASES if phase in set(rows["phase"])]
     chart: alt.Chart = (
         alt.Chart(rows, height=alt.Step(26))
         .mark_bar(height=14, cornerRadius=2)
         .encode(
-            x=alt.X("from:Q", title="seconds since the request began", axis=alt.Axis(grid=True, tickCount=6)),
+            x=alt.X("from:Q", title="seconds", axis=alt.Axis(grid=True, tickCount=6)),
             x2="to:Q",
             y=alt.Y("attempt:N", title=None, sort=names, axis=alt.Axis(labelLimit=160)),
             color=alt.Color(
                 "phase:N",
-                sort=phases,
-                title=None,
-                scale=alt.Scale(domain=phases, range=[_PHASES[phase] for phase in phases]),
-                legend=alt.Legend(orient="top", columns=3, symbolType="square", offset=4),
+                sort=list(colors),
+                scale=alt.Scale(domain=list(colors), range=list(colors.values())),
+                legend=None,
             ),
             tooltip=["attempt", "phase", alt.Tooltip("seconds:Q", format=".3f")],
         )

@@ -142,6 +142,15 @@ def test_a_chosen_row_shows_its_trace_with_the_reason_of_the_fallback_and_as_jso
     expect(arrived.get_by_test_id("stCode")).to_contain_text('"reason": "first_token_timeout"')
 
 
+def test_the_link_of_a_request_opens_its_trace_until_that_is_closed(arrived: Page) -> None:
+    marks(arrived, "endings").first.click()
+    drawer(arrived).locator(".dvn-scroller").click(position={"x": 15, "y": 55})
+    arrived.goto(f"/dashboard{drawer(arrived).get_by_role('link').get_attribute('href')}")
+    expect(drawer(arrived)).to_contain_text("slow failed: first token timeout")
+    button(arrived, "Close").click()
+    expect(arrived).not_to_have_url(re.compile("request="))
+
+
 # --- Links -----------------------------------------------------------------------------------------
 
 
