@@ -171,7 +171,8 @@ def _roll_back(lab: Lab, version: Version) -> None:
 def _draw_chains(lab: Lab, config: Config) -> None:
     known = _known(lab, config)
     try:
-        lines = chain_lines(lab.observed, config.chains, time.time())
+        with st.spinner("Reading what was observed …", show_time=True):
+            lines = chain_lines(lab.observed, config.chains, time.time())
     except StoreError as error:  # chains can be changed without their figures
         st.error(label(str(error)), icon=":material/error:")
         lines = chain_lines(None, config.chains, time.time())

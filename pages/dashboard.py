@@ -27,7 +27,8 @@ def main(lab: Lab) -> None:
         st.info("Nothing is stored, so there is nothing to show.", icon=":material/database_off:")
         return
     try:
-        rows = lab.observed.rows()
+        with st.spinner("Reading what was observed …", show_time=True):  # long where there is much and no snapshot yet
+            rows = lab.observed.rows()
     except StoreError as error:
         st.error(label(str(error)), icon=":material/error:")
         return

@@ -27,12 +27,12 @@ def seconds(value: float | None) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Money for people: $0.0012, $1.50; `unknown` is not 0."""
+    """Money for people: $0.0012, $1,234.50; `unknown` is not 0."""
     if value is None:
         return "unknown"
     if value == 0:
         return "$0"
-    return f"${value:.2f}" if value >= 0.1 else f"${value:.2g}" if value >= 0.0001 else "< $0.0001"
+    return f"${value:,.2f}" if value >= 0.1 else f"${value:.2g}" if value >= 0.0001 else "< $0.0001"
 
 
 def cost(attempt: Attempt) -> str:
