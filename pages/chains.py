@@ -18,6 +18,7 @@ from components.chain_editor import edit_chain
 from components.lab import lab_or_stop
 from components.limits import edit_limits
 from components.markdown import label
+from components.text_editor import edit_text
 
 FOLLOW_EVERY = 2.0
 """Seconds between two looks at what others have changed."""
@@ -39,7 +40,7 @@ def main(lab: Lab) -> None:
     _follow(lab, *_drawn(lab))
     config, problem = _check(lab, draft)
     _draw_changes(lab, draft, problem)
-    chains, text, history = st.tabs(["Chains", "models.yaml", "History"])
+    chains, text, history = st.tabs(["Chains", "models.yaml", "History"], key="chains_tabs")
     with chains:
         if config is None:
             st.caption("Mend the file first, under models.yaml.")
@@ -108,7 +109,7 @@ def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
                 disabled=problem is not None or is_old,
                 key="chains_save",
                 on_click=_save,
-                args=(lab, draft),
+                args=(lab,),
             )
             st.button("Discard", icon=":material/undo:", type="tertiary", key="chains_discard", on_click=_discard)
 
@@ -143,19 +144,21 @@ def _take_in(lab: Lab) -> None:
     _change(change)
 
 
-def _save(lab: Lab, draft: Draft) -> None:
+def _save(lab: Lab) -> None:
+    draft: Draft = st.session_state[_DRAFT]  # with what was typed since it was drawn
     try:
         lab.editor.save(draft, st.session_state["chains_why"].strip() or "no reason given")
     except FallbackLabError as error:
         if not lab.editor.differs(draft):  # which is said as long as it is so
             st.session_state[_PROBLEM] = str(error)
     else:
-        _discard()
+        st.session_state[_DRAFT] = Draft(before=draft.text, text=draft.text)
         st.toast("Saved, and in force.", icon=":material/check:")
 
 
 def _discard() -> None:
-    st.session_state.pop(_DRAFT, None)
+    draft: Draft = st.session_state[_DRAFT]
+    st.session_state[_DRAFT] = Draft(before=draft.before, text=draft.before)
 
 
 def _roll_back(lab: Lab, version: Version) -> None:
@@ -210,13 +213,8 @@ def _known(lab: Lab, config: Config) -> list[str]:
 
 
 def _draw_text(draft: Draft) -> None:
-    key = f"chains_text_{hash(draft.text)}"
-
-    def take() -> None:
-        _change(lambda draft: draft.with_text(st.session_state[key]))
-
-    st.text_area("models.yaml", value=draft.text, height=600, key=key, on_change=take, label_visibility="collapsed")
-    st.caption("Checked when you leave the field.")
+    edit_text("models.yaml", draft.text, key="chains_text", change=lambda text: _change(lambda d: d.with_text(text)))
+    st.caption("Checked as you type.")
 
 
 def _draw_history(lab: Lab) -> None:

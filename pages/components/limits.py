@@ -119,21 +119,21 @@ def edit_limits(policy: Policy, change: Change) -> None:
     with st.container(border=True):
         st.markdown("##### All chains", anchors=False)
         with st.container(horizontal=True):
-            with _popover("Limits", ":material/timer:", "limits") as is_open:
+            with _popover("Limits", ":material/timer:", "general_limits") as is_open:
                 if is_open:
                     st.caption("Times are in seconds, for each chain that has no limit of its own.")
                     _numbers(_CHAIN, policy, take)
                     _choice("on_content_filter", _FILTERED, _ON_FILTER, policy, take)
-            with _popover("Circuit breaker", ":material/electrical_services:", "limits_breaker") as is_open:
+            with _popover("Circuit breaker", ":material/electrical_services:", "general_breaker") as is_open:
                 if is_open:
                     st.caption("A model that fails too often is passed over; then one call tries it. Times are in"
                                " seconds.")  # fmt: skip
                     _numbers(_BREAKER, policy, take)
-            with _popover("Cache", ":material/cached:", "limits_cache") as is_open:
+            with _popover("Cache", ":material/cached:", "general_cache") as is_open:
                 if is_open:
                     _choice("cache.enabled", "Identical requests from disk", {True: "Yes", False: "No"}, policy, take)
                     _numbers(_CACHE, policy, take)
-            with _popover("Retention", ":material/auto_delete:", "limits_retention") as is_open:
+            with _popover("Retention", ":material/auto_delete:", "general_retention") as is_open:
                 if is_open:
                     st.caption("What was observed is kept call by call at first, then as hourly summaries.")
                     _numbers(_RETENTION, policy, take)

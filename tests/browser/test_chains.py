@@ -114,30 +114,98 @@ def test_the_limits_are_there_when_they_are_opened_after_another_change(app: App
     )
 
 
-def test_a_bad_edit_as_text_is_one_sentence_with_its_line_and_is_not_saved(app: App, page: Page) -> None:
-    app.use(TEXT)
+# --- The whole file as text ------------------------------------------------------------------------
+
+
+def opened_text(page: Page) -> Locator:
+    """The field with the file."""
     visit(page).get_by_role("tab", name="models.yaml").click()
-    page.get_by_role("textbox", name="models.yaml").fill(TEXT.replace("- three", "- two"))
-    page.keyboard.press("Control+Enter")
+    return page.get_by_role("textbox", name="models.yaml")
+
+
+def save(page: Page) -> None:
+    button(page, "Save").click()
+    expect(button(page, "Save")).to_be_hidden()
+
+
+def test_a_bad_edit_as_text_is_told_as_it_is_typed_with_its_line_and_is_not_saved(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.fill(TEXT.replace("- three", "- two"))
     expect(page.get_by_role("alert")).to_have_text(re.compile("line 9: `two` stands twice in this chain. Keep one.$"))
     expect(page.get_by_role("alert")).to_have_count(1)
     expect(button(page, "Save")).to_be_disabled()
-    page.get_by_role("textbox", name="models.yaml").fill(WITHOUT_THREE)
-    page.keyboard.press("Control+Enter")
+    text.fill(WITHOUT_THREE)
     expect(page.get_by_role("alert")).to_have_count(0)
-    button(page, "Save").click()
-    expect(button(page, "Save")).to_be_hidden()
+    save(page)
     assert saved(app) == WITHOUT_THREE
 
 
 def test_an_edit_as_text_keeps_the_file_s_line_ends(app: App, page: Page) -> None:
     app.use(TEXT.replace("\n", "\r\n"))
-    visit(page).get_by_role("tab", name="models.yaml").click()
-    page.get_by_role("textbox", name="models.yaml").fill(WITHOUT_THREE)
-    page.keyboard.press("Control+Enter")
-    button(page, "Save").click()
-    expect(button(page, "Save")).to_be_hidden()
+    opened_text(page).fill(WITHOUT_THREE)
+    save(page)
     assert (app.home / "models.yaml").read_bytes() == WITHOUT_THREE.replace("\n", "\r\n").encode()
+
+
+def test_what_is_typed_just_before_save_is_not_lost(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.fill(SWAPPED)
+    expect(button(page, "Save")).to_be_visible()
+    text.fill(WITHOUT_THREE)
+    button(page, "Save").click()
+    eventually(lambda: saved(app) != TEXT)
+    page.get_by_role("tab", name="Chains").click()
+    expect_order(page, "one", "two", "one")
+
+
+def test_nothing_that_is_typed_is_lost_while_the_page_is_drawn_anew(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.press("Control+Home")
+    text.press_sequentially("# slowly\n", delay=500)  # each key is sent, and drawn while the next one comes
+    expect(page.get_by_test_id("stBottom")).to_contain_text("# slowly")
+    expect(text).to_have_value(f"# slowly\n{TEXT}")
+
+
+def test_what_is_discarded_leaves_the_text_too(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.fill(SWAPPED)
+    button(page, "Discard").click()
+    expect(text).to_have_value(TEXT)
+
+
+def test_a_change_made_by_click_is_seen_in_the_text(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    page.get_by_role("tab", name="Chains").click()
+    move_down(page, 0)
+    expect_order(page, "two", "one", "three", "one")
+    page.get_by_role("tab", name="models.yaml").click()
+    expect(text).to_have_value(SWAPPED)
+
+
+def test_a_file_that_somebody_broke_can_be_mended_here(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    (app.home / "models.yaml").write_text("chains: [", encoding="utf-8")
+    expect(text).to_have_value("chains: [")
+    text.fill(TEXT)
+    save(page)
+    assert saved(app) == TEXT
+
+
+def test_a_provider_that_is_not_in_force_yet_can_be_written_and_used(app: App, page: Page) -> None:
+    app.use(TEXT)
+    more = '  q: {protocol: openai, base_url: "http://127.0.0.1:9/v1"}\noffline'
+    opened_text(page).fill(TEXT.replace("offline", more).replace("- three", "- q:three"))
+    page.get_by_role("tab", name="Chains").click()
+    expect_order(page, "one", "two", "q:three", "one")
+
+
+# --- The way back, the keyboard, breakers ----------------------------------------------------------
 
 
 def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:

@@ -70,10 +70,10 @@ def test_three_lanes_on_the_embedded_model_answer(app: App, page: Page) -> None:
     app.use((ROOT / "models.yaml").read_text(encoding="utf-8"))
     visit(page, "conversation chain", "embedded:smollm2-135m-instruct", "code chain")
     limit_tokens(page, lanes=3, tokens=30)
-    compare(page, "What is one and one?")
+    compare(page, "Why is the sky blue?")
     expect_end(page)
     for lane in range(3):
-        expect(text_of(page, lane)).to_have_text(re.compile(r"\w{2,}"))
+        expect(text_of(page, lane)).to_have_text(re.compile(r"\w"))
     expect(page.get_by_text("Trace", exact=True)).to_have_count(3)
 
 

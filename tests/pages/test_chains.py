@@ -122,7 +122,14 @@ def test_a_chain_has_its_own_way_after_a_content_policy_rejection(page: AppTest)
 
 def opened(app: AppTest) -> AppTest:
     """With all limits in sight."""
-    for key in ("limits_code", "limits_tools", "limits", "limits_breaker", "limits_cache", "limits_retention"):
+    for key in (
+        "limits_code",
+        "limits_tools",
+        "general_limits",
+        "general_breaker",
+        "general_cache",
+        "general_retention",
+    ):
         app.session_state[key] = True
     return look(app)
 
@@ -183,14 +190,6 @@ def test_a_limit_that_cannot_be_changed_in_place_is_said_once_and_stays(open_app
     (error,) = look(app).error
     assert "cannot be changed in place" in error.value
     assert (diff(app), field(app, "limit_code_stall").value) == ([], 5)
-
-
-def test_the_whole_file_is_changed_as_text_and_checked(page: AppTest) -> None:
-    area = next(area for area in page.text_area if (area.key or "").startswith("chains_text_"))
-    area.set_value(TEXT.replace("- three", "- two"))
-    (error,) = look(page).error
-    assert "line 9: `two` stands twice in this chain" in error.value.replace("\\", "")
-    assert next(button for button in page.button if button.key == "chains_save").disabled
 
 
 def test_nothing_is_in_force_before_it_is_saved(home: Path, page: AppTest) -> None:
@@ -261,15 +260,6 @@ def test_each_change_in_the_history_shows_what_it_changed(home: Path, page: AppT
     ]
 
 
-def test_a_file_that_somebody_broke_can_be_mended_here(home: Path, page: AppTest) -> None:
-    (home / "models.yaml").write_text("chains: [", encoding="utf-8")
-    look(page)
-    area = next(area for area in page.text_area if (area.key or "").startswith("chains_text_"))
-    area.set_value(TEXT)
-    assert saved(look(page), home) == TEXT
-    assert "Traceback" not in " ".join(texts(page))
-
-
 def test_chains_can_be_changed_though_their_figures_cannot_be_read(home: Path, open_app: OpenApp) -> None:
     database = home / ".lab" / "lab.sqlite"
     database.parent.mkdir()
@@ -327,14 +317,6 @@ def test_a_list_that_cannot_be_read_is_said_and_tried_again_when_asked_for(
     upstream.script_models(models({"id": "late"}))
     assert click(app, "lists_chat").selectbox(key="add_chat").options == ["late"]
     assert not [caption.value for caption in app.caption if caption.value.startswith("local: ")]
-
-
-def test_a_provider_that_is_not_in_force_yet_can_be_written_and_used(page: AppTest) -> None:
-    area = next(area for area in page.text_area if (area.key or "").startswith("chains_text_"))
-    more = '  q: {protocol: openai, base_url: "http://127.0.0.1:9/v1"}\noffline'
-    area.set_value(TEXT.replace("offline", more).replace("- three", "- q:three"))
-    look(page)
-    assert (list(page.error), drawn(page)[2]) == ([], "q:three")
 
 
 # --- Breakers --------------------------------------------------------------------------------------
