@@ -96,6 +96,13 @@ def test_chains_whose_names_begin_alike_stand_side_by_side(open_app: OpenApp) ->
     assert drawn(look(app))[-2:] == ["one", "two"]
 
 
+def test_a_category_may_be_called_as_the_page_calls_its_own(open_app: OpenApp) -> None:
+    names = ("limits", "breaker", "cache", "retention", "chains", "text")
+    app = open_app(TEXT.replace("  code: [one]\n", "") + "".join(f"  {name}: [one]\n" for name in names))
+    app.switch_page("chains.py")
+    assert drawn(look(app))[-len(names) :] == ["one"] * len(names)
+
+
 def test_a_limit_of_its_own_is_set_and_taken_back(page: AppTest) -> None:
     opened(page)
     field(page, "limit_code_stall").set_value(5)
