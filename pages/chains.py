@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import streamlit as st
@@ -18,7 +19,7 @@ from components.chain_editor import edit_chain
 from components.lab import lab_or_stop
 from components.limits import edit_limits
 from components.markdown import label
-from components.text_editor import edit_text
+from components.text_editor import edit_text, take_typed
 
 FOLLOW_EVERY = 2.0
 """Seconds between two looks at what others have changed."""
@@ -26,7 +27,7 @@ FOLLOW_EVERY = 2.0
 DIFF_LINES, DIFF_HEIGHT = 9, 200
 """Lines of a difference that are drawn as they come; pixels of what is longer."""
 
-_DRAFT, _PROBLEM = "chains_draft", "chains_problem"
+_DRAFT, _PROBLEM, _TEXT = "chains_draft", "chains_problem", "chains_text"
 
 
 def main(lab: Lab) -> None:
@@ -68,11 +69,24 @@ def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:
         return None, str(error)
 
 
-def _change(change: Callable[[Draft], Draft]) -> None:
+def _typed() -> Draft:
+    """The draft, with what was typed just now."""
+    if typed := take_typed(_TEXT):
+        text, base = typed
+        st.session_state[_DRAFT] = Draft(before=base, text=base).with_text(text)
+    draft: Draft = st.session_state[_DRAFT]
+    return draft
+
+
+def _change(lab: Lab, change: Callable[[Draft], Draft]) -> None:
+    """Make a change by click, unless nothing could be drawn after it."""
     try:
-        st.session_state[_DRAFT] = change(st.session_state[_DRAFT])
+        draft = change(_typed())
+        lab.editor.check(draft)
     except FallbackLabError as error:
         st.session_state[_PROBLEM] = str(error)
+    else:
+        st.session_state[_DRAFT] = draft
 
 
 def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
@@ -81,9 +95,8 @@ def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
     with st.bottom:
         with st.container():  # of its own: what comes and goes in it moves no button to another place
             # What is wrong with the file itself is said above, on every page.
-            for sentence in filter(
-                None, (problem if draft.text != draft.before else None, st.session_state.pop(_PROBLEM, None))
-            ):
+            told = (problem if draft.text != draft.before else None, st.session_state.pop(_PROBLEM, None))
+            for sentence in dict.fromkeys(filter(None, told)):
                 st.error(label(sentence), icon=":material/error:")
             if is_old:
                 _draw_theirs(lab)
@@ -117,7 +130,7 @@ def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
 def _draw_theirs(lab: Lab) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.warning(
-            "models.yaml was changed by somebody else since you read it. Nothing of yours is lost: it stands below.",
+            "models.yaml has changed since you read it. Nothing of yours is lost: it stands below.",
             icon=":material/group:",
             width="stretch",
         )
@@ -132,20 +145,19 @@ def _draw_theirs(lab: Lab) -> None:
 
 
 def _take_in(lab: Lab) -> None:
-    def change(draft: Draft) -> Draft:
-        draft, met = draft.onto(lab.editor.draft().text)
-        if met:
-            st.session_state[_PROBLEM] = (
-                "You both changed the same lines. Your version would replace theirs: read the difference before you"
-                " save."
-            )
-        return draft
-
-    _change(change)
+    try:
+        st.session_state[_DRAFT], met = _typed().onto(lab.editor.draft().text)
+    except ConfigError as error:  # the file is gone
+        st.session_state[_PROBLEM] = str(error)
+        return
+    if met:
+        st.session_state[_PROBLEM] = (
+            "You both changed the same lines. Your version would replace theirs: read the difference before you save."
+        )
 
 
 def _save(lab: Lab) -> None:
-    draft: Draft = st.session_state[_DRAFT]  # with what was typed since it was drawn
+    draft = _typed()
     try:
         lab.editor.save(draft, st.session_state["chains_why"].strip() or "no reason given")
     except FallbackLabError as error:
@@ -157,7 +169,7 @@ def _save(lab: Lab) -> None:
 
 
 def _discard() -> None:
-    draft: Draft = st.session_state[_DRAFT]
+    draft = _typed()
     st.session_state[_DRAFT] = Draft(before=draft.before, text=draft.before)
 
 
@@ -167,7 +179,6 @@ def _roll_back(lab: Lab, version: Version) -> None:
     except FallbackLabError as error:
         st.session_state[_PROBLEM] = str(error)
     else:
-        _discard()
         st.toast("models.yaml is as it was then.", icon=":material/check:")
 
 
@@ -179,12 +190,14 @@ def _draw_chains(lab: Lab, config: Config) -> None:
     except StoreError as error:  # chains can be changed without their figures
         st.error(label(str(error)), icon=":material/error:")
         lines = chain_lines(None, config.chains, time.time())
-    for category, chain in config.chains.items():
-        edit_chain(lab, category, chain, lines=lines[category], general=config.policy, known=known, change=_change)
-    edit_limits(config.policy, _change)
+    change = partial(_change, lab)
+    for category in config.chains:
+        edit_chain(lab, config, category, lines=lines[category], known=known, change=change)
+    edit_limits(config.policy, change)
     st.caption(
         f"Beside each model: what was observed of it in its category in the last {DAYS} days; under each value its"
-        " interval of 95 %, and how many requests it rests on."
+        " interval of 95 %, and how many requests it rests on. Rescued is the share of the requests that their primary"
+        " failed which this model answered."
     )
 
 
@@ -213,7 +226,7 @@ def _known(lab: Lab, config: Config) -> list[str]:
 
 
 def _draw_text(draft: Draft) -> None:
-    edit_text("models.yaml", draft.text, key="chains_text", change=lambda text: _change(lambda d: d.with_text(text)))
+    edit_text("models.yaml", draft.text, base=draft.before, key=_TEXT, on_typed=_typed)
     st.caption("Checked as you type.")
 
 

@@ -15,7 +15,7 @@ from router.config_errors import close_to, explain, line_of, nearest, sentence
 from router.config_values import Bytes, Dollars, Header, HeaderName, HttpUrl, Seconds, Variables
 from router.errors import ConfigError
 from router.facts import ModelFacts
-from router.messages import digest
+from router.messages import SET_BY_CALL, digest
 from router.pricing import Price
 from router.yaml_source import Lines, parse_yaml, read_text
 
@@ -176,7 +176,7 @@ class _ChainFile(_Data):
     @pydantic.field_validator("params")
     @classmethod
     def _of_the_body(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        if taken := sorted(value.keys() & {"messages", "model", "stream"}):
+        if taken := sorted(value.keys() & SET_BY_CALL):
             raise ValueError(f"`{taken[0]}` is set by each call itself; leave it out here")
         return value
 

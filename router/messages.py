@@ -101,6 +101,9 @@ class Request(Frozen, frozen=True, kw_only=True):
         return data
 
 
+SET_BY_CALL = frozenset({"messages", "model", "stream"})
+"""Fields of a body that no parameter can set."""
+
 _NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
 
 

@@ -18,7 +18,7 @@ from referencing import Registry
 from simpleeval import InvalidExpression, SimpleEval
 
 from router.errors import InvalidRequest
-from router.messages import Frozen, ToolCall
+from router.messages import SET_BY_CALL, Frozen, ToolCall
 
 Reply = Literal["by hand", "mock", "built-in"]
 
@@ -109,12 +109,12 @@ def read_params(text: str, *, own_controls: bool = True) -> Mapping[str, Any]:
     given = _json(text, "The fields") if text.strip() else {}
     if not isinstance(given, dict):
         raise InvalidRequest('The fields must be a JSON object, such as {"top_p": 0.9}.')
-    if own_controls and (taken := sorted(given.keys() & _OWN_CONTROLS)):
+    if taken := sorted(given.keys() & (_OWN_CONTROLS if own_controls else SET_BY_CALL)):
         raise InvalidRequest(f"`{taken[0]}` has a place of its own; leave it out here.")
     return given
 
 
-_OWN_CONTROLS = {"messages", "model", "stream", "tools", "response_format", "temperature", "max_tokens"}
+_OWN_CONTROLS = SET_BY_CALL | {"tools", "response_format", "temperature", "max_tokens"}
 
 
 def check_schema(schema: Any, what: str) -> None:

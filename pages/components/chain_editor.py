@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import streamlit as st
 
-from router.config import Chain, ChainPolicy, ModelRef
+from router.config import Chain, Config, ModelRef
 from router.errors import ConfigError, InvalidRequest
 from router.lab import Lab
 from router.observed.chains import DAYS, ModelLine
@@ -27,21 +27,21 @@ WIDTH = 340
 
 def edit_chain(
     lab: Lab,
+    config: Config,
     category: str,
-    chain: Chain,
     *,
     lines: Mapping[str, ModelLine],
-    general: ChainPolicy,
     known: list[str],
     change: Change,
 ) -> None:
     """The chain in a box of its own.
 
     Args:
+        config: what the chain is of; it need not be in force.
         lines: what was observed of its models.
-        general: the limits of all chains.
         known: models that can be added.
     """
+    chain = config.chains[category]
     with st.container(border=True):
         st.markdown(f"##### {label(category)}", anchors=False)
         for number, ref in enumerate(chain.models):
@@ -49,8 +49,8 @@ def edit_chain(
                 _draw_model(lab, category, chain, number, change)
                 _draw_figures(lines.get(ref.text))
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            _draw_add(lab, category, chain, known, change)
-            edit_own_limits(category, chain.policy, general, change)
+            _draw_add(lab, config, category, known, change)
+            edit_own_limits(category, chain.policy, config.policy, change)
             _draw_params(category, chain, change)
 
 
@@ -120,8 +120,8 @@ def _moved(names: list[str], number: int, step: int) -> list[str]:
     return moved
 
 
-def _draw_add(lab: Lab, category: str, chain: Chain, known: list[str], change: Change) -> None:
-    names, key = [ref.text for ref in chain.models], f"add_{category}"
+def _draw_add(lab: Lab, config: Config, category: str, known: list[str], change: Change) -> None:
+    names, key = [ref.text for ref in config.chains[category].models], f"add_{category}"
 
     def add() -> None:
         change(lambda draft: draft.with_models(category, [*names, model]))
@@ -139,7 +139,7 @@ def _draw_add(lab: Lab, category: str, chain: Chain, known: list[str], change: C
         )
         model = (chosen or "").strip()
         if model:
-            st.caption(label(_abilities(lab, model)))
+            st.caption(label(_abilities(lab, config, model)))
         st.button(
             f"Add as {place(len(names))}",
             key=f"adding_{category}",
@@ -151,18 +151,14 @@ def _draw_add(lab: Lab, category: str, chain: Chain, known: list[str], change: C
         read_lists(lab, category)
 
 
-def _abilities(lab: Lab, model: str) -> str:
+def _abilities(lab: Lab, config: Config, model: str) -> str:
     try:
-        ref = lab.config().single(model).models[0]
+        ref = config.single(model).models[0]
     except ConfigError as error:
         return str(error)
-    known = abilities(lab.facts(ref))
-    return (
-        f"Asked of {ref.provider}: {known}"
-        if known
-        else (
-            f"Asked of {ref.provider}. Nothing is known of it: the provider's list was not read, or does not name it."
-        )
+    known = abilities(lab.facts(ref)) if ref.provider in lab.config().providers else ""
+    return f"Asked of {ref.provider}" + (
+        f": {known}" if known else ". Nothing is known of it: the provider's list was not read, or does not name it."
     )
 
 

@@ -44,7 +44,7 @@ class _Field(NamedTuple):
         return int(value) if self.whole else float(value)
 
     def written(self, value: float) -> float | str:
-        return f"{value:g}{self.suffix}" if self.suffix else int(value) if value == int(value) else value
+        return f"{value:.12g}{self.suffix}" if self.suffix else int(value) if value == int(value) else value
 
 
 _CHAIN = (
@@ -82,8 +82,10 @@ def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, chang
     """A chain's own limits; those that it leaves out are the ones of all chains."""
 
     def take(at: str, value: Any) -> None:
-        if value is not None or _at(own, at) != _at(general, at):
-            change(lambda draft: draft.with_policy(category, at.split("."), value))
+        usual = _at(general, at)
+        limit = value if value != usual else None
+        if limit is not None or _at(own, at) != usual:
+            change(lambda draft: draft.with_policy(category, at.split("."), limit))
 
     with _popover("Limits", ":material/timer:", f"limits_{category}") as is_open:
         if is_open:

@@ -14,7 +14,7 @@ _HTML = """
 
 _CSS = """
 .editor {
-  display: grid; grid-template-columns: auto 1fr; max-height: 600px; overflow: auto; scroll-padding: 1rem 4rem;
+  display: grid; grid-template-columns: auto 1fr; max-height: 600px; overflow: auto;
   background: var(--st-secondary-background-color); border-radius: var(--st-base-radius);
   border: 1px solid var(--st-border-color);
 }
@@ -23,37 +23,49 @@ _CSS = """
   margin: 0; border: 0; padding: .75rem; background: inherit; color: var(--st-text-color);
   font: var(--st-code-font-size) / 1.5 var(--st-code-font);
 }
-pre { position: sticky; left: 0; text-align: right; user-select: none; color: var(--st-gray-text-color); }
-textarea { box-sizing: border-box; width: 100%; resize: none; overflow: hidden; outline: none; white-space: pre; }
+pre { text-align: right; user-select: none; color: var(--st-gray-text-color); }
+textarea {
+  box-sizing: border-box; min-width: 100%; field-sizing: content; white-space: pre;
+  resize: none; overflow: auto hidden; outline: none;
+}
 """
 
 _JS = """
 const PAUSE = 400  // milliseconds without a key until what was typed is sent
-const kept = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const field = parentElement.querySelector("textarea")
-  const state = kept.get(field) ?? { number: data.seen }
-  kept.set(field, state)
+  const state = (field.kept ??= { number: data.seen, seen: data.seen, text: field.value })
   field.ariaLabel = data.label
 
   const draw = () => {
-    const lines = field.value.split("\\n")
-    field.rows = lines.length
-    field.style.minWidth = `calc(${Math.max(...lines.map((line) => line.length))}ch + 3rem)`
-    parentElement.querySelector("pre").textContent = lines.map((_, index) => index + 1).join("\\n")
+    const numbers = field.value.split("\\n").map((_, line) => line + 1)
+    field.rows = numbers.length
+    parentElement.querySelector("pre").textContent = numbers.join("\\n")
   }
   const send = () => {
     clearTimeout(state.timer)
     if (field.value === state.text) return
     state.text = field.value
     state.number += 1
-    setTriggerValue("typed", { text: state.text, number: state.number })
+    setTriggerValue("typed", { text: state.text, base: state.base, number: state.number })
   }
-  // Until the last that was sent has been seen, what comes is older than what stands here.
-  if (data.seen >= state.number && data.text !== state.text) {
-    clearTimeout(state.timer)
-    field.value = state.text = data.text
+  const put = (text) => {
+    const moved = (at) => (text.startsWith(field.value.slice(0, at)) ? at : at + text.length - field.value.length)
+    const [start, end] = [moved(field.selectionStart), moved(field.selectionEnd)]
+    field.value = state.text = text
+    field.setSelectionRange(start, end)
+  }
+  if (data.seen < state.seen) {  // another session, which is told again what was not saved
+    state.number = data.seen
+    state.text = state.base.replace(/\\r\\n?/g, "\\n")
+    state.timer = setTimeout(send, PAUSE)
+  }
+  state.seen = data.seen
+  // Until the last that was sent has been seen, what comes is older than what stands here; what was typed since stays.
+  if (data.seen >= state.number && field.value === state.text) {
+    state.base = data.base
+    if (data.text !== state.text) put(data.text)
   }
   draw()
   field.oninput = () => {
@@ -69,17 +81,33 @@ export default function ({ data, parentElement, setTriggerValue }) {
 _draw = st.components.v2.component("text_editor", html=_HTML, css=_CSS, js=_JS)
 
 
-def edit_text(name: str, text: str, *, key: str, change: Callable[[str], None]) -> None:
-    """The text in a field; what is typed is taken, with plain line feeds, whenever one stops for a moment."""
-    seen = f"{key}_seen"
+def edit_text(name: str, text: str, *, base: str, key: str, on_typed: Callable[[], object]) -> None:
+    """The text in a field; what is typed is sent, with plain line feeds, whenever one stops for a moment.
 
-    def take() -> None:
-        typed = st.session_state[key].typed
-        st.session_state[seen] = typed["number"]
-        change(typed["text"])
+    Args:
+        base: what the text was made of; it comes back with what was typed, though another may be there by then.
+        on_typed: is to ask `take_typed`.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+
+    def told() -> None:
+        on_typed()
 
     _draw(
         key=key,
-        data={"label": name, "text": text.replace("\r\n", "\n"), "seen": st.session_state.get(seen, 0)},
-        on_typed_change=take,
+        data={"label": name, "text": lines, "base": base, "seen": st.session_state.get(_seen(key), 0)},
+        on_typed_change=told,
     )
+
+
+def take_typed(key: str) -> tuple[str, str] | None:
+    """What was typed and the base of it, once. Callbacks of a click ask, too: they come before what was typed last."""
+    typed = (st.session_state.get(key) or {}).get("typed")  # nothing, where it comes from a page that has been left
+    if not typed or typed["number"] <= st.session_state.get(_seen(key), 0):
+        return None
+    st.session_state[_seen(key)] = typed["number"]
+    return typed["text"], typed["base"]
+
+
+def _seen(key: str) -> str:
+    return f"{key}_seen"

@@ -95,7 +95,6 @@ def _time_line(rows: pd.DataFrame, colors: Mapping[str, str]) -> alt.Chart:
             y=alt.Y("attempt:N", title=None, sort=names, axis=alt.Axis(labelLimit=160)),
             color=alt.Color(
                 "phase:N",
-                sort=list(colors),
                 scale=alt.Scale(domain=list(colors), range=list(colors.values())),
                 legend=None,
             ),

@@ -17,7 +17,7 @@ from router.store import Pruned
 
 @click.command()
 @click.option("--older-than", callback=times.age, help="Roll up what is older, such as 30d (default: retention.ttl).")
-@click.option("--dry-run", is_flag=True, help="Only count what would be rolled up.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be rolled up.")
 @click.pass_obj
 def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
     """Roll up old requests and attempts into hourly summaries, as models.yaml says under policy.retention."""
@@ -29,8 +29,9 @@ def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
             used, most = lab.store.database.room().used, lab.config().policy.retention.size_limit
             if used > most:
                 click.echo(
-                    f"The database holds {_size(used)}, and policy.retention.size_limit is {_size(most)}: while it is"
-                    " larger, the oldest tenth of what is left follows, again and again."
+                    f"The database holds {_size(used)}, and policy.retention.size_limit is {_size(most)}: the"
+                    " oldest rows follow, a tenth at a time, until it fits, unless conversations and comparisons alone"
+                    " fill it."
                 )
             return
         try:

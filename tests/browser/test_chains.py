@@ -28,7 +28,7 @@ chains:
 """
 SWAPPED = TEXT.replace("    - one   # the first\n    - two\n", "    - two\n    - one   # the first\n")
 WITHOUT_THREE = TEXT.replace("    - three\n", "")
-TOLD = "was changed by somebody else since you read it"
+TOLD = "has changed since you read it"
 
 
 def visit(page: Page) -> Page:
@@ -148,16 +148,41 @@ def test_an_edit_as_text_keeps_the_file_s_line_ends(app: App, page: Page) -> Non
     assert (app.home / "models.yaml").read_bytes() == WITHOUT_THREE.replace("\n", "\r\n").encode()
 
 
-def test_what_is_typed_just_before_save_is_not_lost(app: App, page: Page) -> None:
+def test_what_is_typed_just_before_save_is_saved_too(app: App, page: Page) -> None:
     app.use(TEXT)
     text = opened_text(page)
     text.fill(SWAPPED)
     expect(button(page, "Save")).to_be_visible()
     text.fill(WITHOUT_THREE)
-    button(page, "Save").click()
-    eventually(lambda: saved(app) != TEXT)
-    page.get_by_role("tab", name="Chains").click()
-    expect_order(page, "one", "two", "one")
+    save(page)
+    assert saved(app) == WITHOUT_THREE
+
+
+def test_what_is_typed_just_before_discard_is_discarded_too(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.fill(SWAPPED)
+    expect(button(page, "Discard")).to_be_visible()
+    text.fill(WITHOUT_THREE)
+    button(page, "Discard").click()
+    expect(button(page, "Discard")).to_be_hidden()
+    expect(text).to_have_value(TEXT)
+
+
+def test_what_is_typed_just_before_another_page_is_opened_is_kept(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.fill(SWAPPED)
+    page.get_by_role("link", name="Dashboard").click(delay=100)
+    expect(text).to_be_hidden()
+    visit_by_link(page)
+    expect_order(page, "two", "one", "three", "one")
+
+
+def visit_by_link(page: Page) -> None:
+    """Within the same session."""
+    page.get_by_role("link", name="Chains").click()
+    expect(button(page, "Add a model").first).to_be_visible()
 
 
 def test_nothing_that_is_typed_is_lost_while_the_page_is_drawn_anew(app: App, page: Page) -> None:
@@ -170,6 +195,20 @@ def test_nothing_that_is_typed_is_lost_while_the_page_is_drawn_anew(app: App, pa
     text.press("Enter")
     expect(page.get_by_test_id("stBottom")).to_contain_text("# quickly, key by key, and each of them sent")
     expect(text).to_have_value(f"# quickly, key by key, and each of them sent\n{TEXT}")
+
+
+def test_what_is_typed_while_others_save_stays_and_does_not_take_theirs_away(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.press("Control+Home")
+    (app.home / "models.yaml").write_text(f"{TEXT}# theirs\n", encoding="utf-8")
+    mine = "# mine, typed for longer than it takes until theirs are seen"
+    text.press_sequentially(f"{mine}\n", delay=60)
+    expect(page.get_by_text(TOLD)).to_be_visible()
+    button(page, "Take theirs in").click()
+    expect(text).to_have_value(f"{mine}\n{TEXT}# theirs\n")
+    save(page)
+    assert saved(app) == f"{mine}\n{TEXT}# theirs\n"
 
 
 def test_what_is_discarded_leaves_the_text_too(app: App, page: Page) -> None:
@@ -188,6 +227,17 @@ def test_a_change_made_by_click_is_seen_in_the_text(app: App, page: Page) -> Non
     expect_order(page, "two", "one", "three", "one")
     page.get_by_role("tab", name="models.yaml").click()
     expect(text).to_have_value(SWAPPED)
+
+
+def test_the_caret_stays_in_its_line_when_others_change_another_one(app: App, page: Page) -> None:
+    app.use(TEXT)
+    text = opened_text(page)
+    text.press("Control+Home")
+    text.press("End")
+    (app.home / "models.yaml").write_text(f"{TEXT}# theirs\n", encoding="utf-8")
+    expect(text).to_have_value(f"{TEXT}# theirs\n")
+    text.press_sequentially("  # mine")
+    expect(text).to_have_value(f"{TEXT}# theirs\n".replace("\n", "  # mine\n", 1))
 
 
 def test_a_file_that_somebody_broke_can_be_mended_here(app: App, page: Page) -> None:
@@ -225,6 +275,22 @@ def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:
     expect_order(page, "one", "two", "three", "one")
 
 
+def test_an_earlier_version_that_is_put_in_force_takes_no_unsaved_change_away(app: App, page: Page) -> None:
+    app.use(TEXT)
+    move_down(visit(page), 0)
+    save(page)
+    page.get_by_role("button", name="close").nth(2).click()
+    expect_order(page, "two", "one", "one")
+    page.get_by_role("tab", name="History").click()
+    page.get_by_text("no reason given").first.click()
+    button(page, "Go back to before this").first.click()
+    eventually(lambda: saved(app) == TEXT)
+    expect(page.get_by_text(TOLD)).to_be_visible()
+    button(page, "Take theirs in").click()
+    page.get_by_role("tab", name="Chains").click()
+    expect_order(page, "one", "two", "one")
+
+
 def test_another_order_is_saved_by_keyboard_alone(app: App, page: Page) -> None:
     app.use(TEXT)
     visit(page)
@@ -255,6 +321,16 @@ def test_a_model_that_no_list_has_is_typed_and_added(app: App, page: Page) -> No
     button(page, "Add as fallback 3").click()
     expect_order(page, "one", "two", "three", "p:new", "one")
     assert diff(page) == ["+    - p:new"]
+
+
+def test_a_model_that_cannot_be_meant_is_refused_and_the_chains_stay(app: App, page: Page) -> None:
+    app.use(TEXT)
+    button(visit(page), "Add a model").first.click()
+    page.get_by_role("combobox", name="Model").fill("p:")
+    page.keyboard.press("Enter")
+    button(page, "Add as fallback 3").click()
+    expect(page.get_by_role("alert")).to_contain_text("`p:` names a provider and no model.")
+    expect_order(page, "one", "two", "three", "one")
 
 
 def test_a_breaker_that_opens_is_shown_and_reset_by_one_click(

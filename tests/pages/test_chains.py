@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from router.lab import open_lab
 from router.messages import Request
-from tests.pages.conftest import OpenApp, look, texts
+from tests.pages.conftest import OpenApp, look, press, texts
 from tests.traffic import write_traffic
 from tests.upstream import Upstream, chain_yaml, models, status
 
@@ -96,6 +96,13 @@ def test_chains_whose_names_begin_alike_stand_side_by_side(open_app: OpenApp) ->
     assert drawn(look(app))[-2:] == ["one", "two"]
 
 
+def test_a_parameter_that_each_call_sets_is_refused_where_it_is_typed(page: AppTest) -> None:
+    page.text_area[0].set_value('{"model": "x"}')
+    (error,) = press(page, "Apply").error
+    assert error.value.startswith(r"\`model\` has a place of its own")
+    assert (drawn(page), diff(page)) == (["one", "two", "three", "one"], [])
+
+
 def test_a_category_may_be_called_as_the_page_calls_its_own(open_app: OpenApp) -> None:
     names = ("limits", "breaker", "cache", "retention", "chains", "text")
     app = open_app(TEXT.replace("  code: [one]\n", "") + "".join(f"  {name}: [one]\n" for name in names))
@@ -155,6 +162,7 @@ def field(app: AppTest, key: str) -> Any:
         ("general_cache.ttl", 1.0, ["+policy: {cache: {ttl: 1d}}"]),
         ("general_cache.size_limit", 0.5, ["+policy: {cache: {size_limit: 0.5GB}}"]),
         ("general_retention.ttl", 30.0, ["+policy: {retention: {ttl: 30d}}"]),
+        ("general_retention.summaries", 1e6, ["+policy: {retention: {summaries: 1000000d}}"]),
     ],
 )
 def test_a_limit_of_all_chains_is_set(page: AppTest, key: str, value: float, lines: list[str]) -> None:
@@ -215,7 +223,7 @@ def test_a_change_of_somebody_else_is_not_overwritten(home: Path, page: AppTest)
     click(page, "chain_tools_2_Remove")
     (home / "models.yaml").write_text(TEXT + "# mine\n", encoding="utf-8")
     assert saved(page, home) == TEXT + "# mine\n"
-    assert any("was changed by somebody else" in warning.value for warning in page.warning)
+    assert any("has changed since you read it" in warning.value for warning in page.warning)
     assert diff(page) == ["-    - three"]
 
 
