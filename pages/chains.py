@@ -242,8 +242,7 @@ def _draw_history(lab: Lab) -> None:
     for version in versions:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
         with st.expander(f"{when}: {label(version.why)}", icon=":material/history:"):
-            st.code(Draft(before=version.text, text=text).diff() or "Nothing.", language="diff")
-            st.caption("What has changed from just before it until the next entry above, or until now.")
+            # The button comes first: what is above it must not grow under a hand that is about to click.
             st.button(
                 "Go back to before this",
                 key=f"back_{version.id}",
@@ -252,6 +251,8 @@ def _draw_history(lab: Lab) -> None:
                 on_click=_roll_back,
                 args=(lab, version),
             )
+            st.caption("What has changed from just before it until the next entry above, or until now:")
+            st.code(Draft(before=version.text, text=text).diff() or "Nothing.", language="diff")
         text = version.text
 
 
