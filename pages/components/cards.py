@@ -12,7 +12,9 @@ from router.observed import FIGURES
 from router.spreadsheet import plain
 
 from components import charts
+from components.colors import REASONS
 from components.legend import draw_legend
+from components.sankey import sankey
 from components.shown import Mark, Marks, Shown, joined
 
 NOTHING = "Nothing of this kind in what is shown."
@@ -74,7 +76,7 @@ FAILURES_OVER_TIME = Card(
     ("failures", "failed_share"),
     charts.failures_over_time,
     over_time=True,
-    note=f"The {len(charts.REASONS)} most frequent; all are in the table. The thin line is the interval of 95 %"
+    note=f"The {len(REASONS)} most frequent; all are in the table. The thin line is the interval of 95 %"
     " (Wilson) of all failures together.",
 )
 AVAILABILITY = Card(
@@ -98,7 +100,7 @@ LATENCY_OVER_TIME = Card(
     over_time=True,
     note="A triangle at the top: so many timed out that there is no such time.",
 )
-FLOW = Card("flow", "From category to outcome", ("flow", "stops"), charts.sankey)
+FLOW = Card("flow", "From category to outcome", ("flow", "stops"), sankey)
 COST = Card("cost", "Cost by category", ("cost_of_calls",), charts.cost)
 COST_OVER_TIME = Card("spent", "Cost over time", ("cost",), charts.cost_over_time, over_time=True)
 

@@ -8,27 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
-import streamlit as st
 
+from components.colors import ENDINGS, REASONS, ink, model_colors
 from components.shown import Shown
 
-# Okabe and Ito (2008), a little lighter where they must be seen on dark: told apart without full colour vision.
-ENDINGS: Mapping[str, str] = {
-    "primary": "#14988b",
-    "fallback": "#56b4e9",
-    "failed": "#d55e00",
-    "stopped": "#e69f00",
-    "cache": "#9aa7a5",
-    "shared": "#b9c2c0",
-    "stand-in": "#cc79a7",
-    "no key": "#7d6b8a",
-}
-REASONS = ("#d55e00", "#e69f00", "#56b4e9", "#cc79a7", "#14988b", "#0072b2", "#8b9795", "#f0e442")
 REASONS_OF_MODEL = 5
 """So many reasons are drawn for each model."""
 
@@ -61,10 +48,6 @@ _CLICK = [{"name": "mark", "select": {"type": "point", "fields": ["row"], "on": 
 _FADED = {"condition": {"param": "mark", "value": 1, "empty": True}, "value": 0.35}
 
 
-def _ink() -> str:
-    return "#e6eeec" if st.context.theme.type == "dark" else "#17211f"
-
-
 def _number(field: str, title: str | None = None, form: str = "", ticks: int = 5, **scale: Any) -> Spec:
     axis = {"format": form, "tickCount": ticks}
     return {"field": field, "type": "quantitative", "title": title, "axis": axis, "scale": scale}
@@ -77,12 +60,6 @@ def _name(field: str, order: Sequence[str] | None = None, limit: int = 170, **ax
 def _colors(field: str, colors: Mapping[str, str]) -> Spec:
     scale = {"domain": list(colors), "range": list(colors.values())}
     return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": None}
-
-
-def _models(shown: Shown) -> dict[str, str]:
-    """A model has its colour on all charts, whatever is filtered."""
-    palette = st.get_option(f"theme.{st.context.theme.type or 'light'}.chartCategoricalColors") or REASONS
-    return dict(zip(shown.models, itertools.cycle(palette), strict=False))
 
 
 def _there(colors: Mapping[str, str], column: pd.Series) -> dict[str, str]:
@@ -161,7 +138,7 @@ def failures_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     columns = _columns(shown, color=_colors("reason", colors), y="of calls", form="~%", tips=tips)
     whiskers = {
         "transform": [{"filter": "datum.figure == 'failed_share'"}],
-        "mark": {"type": "rule", "color": _ink(), "opacity": 0.55},
+        "mark": {"type": "rule", "color": ink(), "opacity": 0.55},
         "encoding": {
             "x": {**_when(shown), "field": "beside"},
             "y": _number("low", "of calls", "~%"),
@@ -187,7 +164,7 @@ def latency_over_time(shown: Shown, frame: pd.DataFrame) -> Picture:
     """Each model's calls, over time; a triangle where they timed out."""
     known, late = [{"filter": "isValid(datum.value)"}], [{"filter": "datum.timed_out"}]
     y = _number("value", "seconds", "~r", type="log", nice=False)
-    colors = _models(shown)
+    colors = model_colors(shown)
     at = {"x": _when(shown), "color": _colors("model", colors)}
     layer = [
         {"transform": known, "mark": {"type": "line", "strokeWidth": 1.5, "opacity": 0.7}, "encoding": {**at, "y": y}},
@@ -219,7 +196,7 @@ def chosen(shown: Shown, frame: pd.DataFrame) -> Picture:
     lines = frame.drop_duplicates("line").sort_values(["category", "place"], key=_placed)["line"].tolist()
     tips = _tips("category", "place", "model", numbers=_SHARE)
     x = _number("value", "of the category's answers", "~%")
-    return _bars(frame, _name("line", lines), x, _models(shown), tips, step=26)
+    return _bars(frame, _name("line", lines), x, model_colors(shown), tips, step=26)
 
 
 def _placed(column: pd.Series) -> pd.Series:
@@ -232,7 +209,7 @@ def cost(shown: Shown, frame: pd.DataFrame) -> Picture:
     order = frame.groupby("category")["value"].sum().sort_values(ascending=False).index.tolist()
     tips = _tips("category", "model", numbers=_DOLLARS)
     x = _number("value", "US dollars", "$,~r")
-    return _bars(frame, _name("category", order), x, _models(shown), tips, step=34)
+    return _bars(frame, _name("category", order), x, model_colors(shown), tips, step=34)
 
 
 def _bars(frame: pd.DataFrame, y: Spec, x: Spec, models: Mapping[str, str], tips: list[Spec], *, step: int) -> Picture:
@@ -279,13 +256,13 @@ def latency(shown: Shown, frame: pd.DataFrame) -> Picture:
         },
         {
             "mark": {"type": "tick", "thickness": 2, "height": 18},
-            "encoding": {"x": at("to_p50"), "color": {"value": _ink()}},
+            "encoding": {"x": at("to_p50"), "color": {"value": ink()}},
         },
         {"mark": {"type": "circle", "size": 28}, "encoding": {"x": at("p99")}},
     ]
     encoding = {
         "y": _name("model", wide.sort_values("to_p50")["model"].tolist()),
-        "color": _colors("model", _models(shown)),
+        "color": _colors("model", model_colors(shown)),
         "tooltip": _tips("model", numbers=numbers),
     }
     return Picture(wide, {"height": _step(34), "encoding": encoding, "layer": layer})
@@ -299,12 +276,12 @@ def speed(shown: Shown, frame: pd.DataFrame) -> Picture:
             "mark": {"type": "bar", "height": 14, "cornerRadius": 2},
             "encoding": {
                 "x": _number("value", "tokens/s", "~s", domainMin=0),
-                "color": _colors("model", _models(shown)),
+                "color": _colors("model", model_colors(shown)),
                 "opacity": _FADED,
             },
         },
         {
-            "mark": {"type": "rule", "color": _ink()},
+            "mark": {"type": "rule", "color": ink()},
             "encoding": {"x": _number("low", "tokens/s", "~s"), "x2": {"field": "high"}},
         },
     ]
@@ -386,57 +363,3 @@ def _by_weight(shown: Shown, frame: pd.DataFrame, most: int) -> dict[str, str]:
     colors = dict(zip(shown.reasons, itertools.cycle(REASONS), strict=False))
     weight = (frame["value"] * frame["rows"]).groupby(frame["reason"]).sum()
     return {reason: colors[reason] for reason in weight.sort_values(ascending=False).index[:most]}
-
-
-# --- The flow --------------------------------------------------------------------------------------
-
-
-def sankey(shown: Shown, frame: pd.DataFrame) -> Spec:
-    """The way of the requests, as ECharts draws it; a model has a node at each stage it was asked in."""
-    ends = {"answered": ENDINGS["primary"], "failed": ENDINGS["failed"], "stopped": ENDINGS["stopped"]}
-    colors = _models(shown) | ends
-
-    def tooltip(*way: str, value: float) -> Spec:
-        return {"formatter": f"{escape(' → '.join(way))}&emsp;<b>{value:,.0f}</b>"}
-
-    stops, flow = (frame[frame["figure"] == name] for name in ("stops", "flow"))
-    nodes = [
-        {
-            "name": f"{stage} {stop}",
-            "label": {"formatter": stop},
-            "itemStyle": {"color": colors.get(stop, "#9aa7a5")},
-            "tooltip": tooltip(stop, value=value),
-        }
-        for stage, stop, value in stops[["stage", "stop", "value"]].itertuples(index=False)
-    ]
-    links = [
-        {
-            "source": f"{stage} {source}",
-            "target": f"-1 {target}" if target in ends else f"{stage + 1} {target}",
-            "value": value,
-            "tooltip": tooltip(source, target, value=value),
-        }
-        for stage, source, target, value in flow[["stage", "source", "target", "value"]].itertuples(index=False)
-    ]
-    # The bands run behind the labels.
-    outline = {"textBorderColor": "#101615" if st.context.theme.type == "dark" else "#ffffff", "textBorderWidth": 2}
-    series = {
-        "type": "sankey",
-        "data": nodes,
-        "links": links,
-        "selectedMode": "single",
-        "nodeAlign": "justify",
-        "nodeGap": 10,
-        "nodeWidth": 12,
-        "left": 4,
-        "right": 90,
-        "top": 8,
-        "bottom": 8,
-        "label": {"fontSize": 11, "width": 130, "overflow": "truncate", "color": _ink(), **outline},
-        "lineStyle": {"color": "gradient", "opacity": 0.35},
-        "emphasis": {"focus": "adjacency"},
-    }
-    narrow = {"query": {"maxWidth": 500}, "option": {"series": [{"label": {"width": 55}, "right": 60}]}}
-    # Without animation: a band that still moves cannot be clicked.
-    base = {"tooltip": {"trigger": "item"}, "animation": False, "series": [series]}
-    return {"baseOption": base, "media": [narrow]}

@@ -83,7 +83,7 @@ def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, chang
 
     def take(at: str, value: Any) -> None:
         usual = _at(general, at)
-        limit = value if value != usual else None
+        limit = _unless(usual, value)
         if limit is not None or _at(own, at) != usual:
             change(lambda draft: draft.with_policy(category, at.split("."), limit))
 
@@ -92,20 +92,19 @@ def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, chang
             st.caption("Times are in seconds. An empty field takes the limit of all chains.")
             with _fields():
                 for field in _CHAIN:
-                    own_number, usual = field.of(own), field.of(general)
-                    shown, hint = own_number if own_number != usual else None, f"{usual:g}, as all chains"
+                    usual = field.of(general)
+                    shown, hint = _unless(usual, field.of(own)), f"{usual:g}, as all chains"
                     _number(field, f"limit_{category}_{field.at}", shown, take, placeholder=hint)
-            choice, usual_choice = own.on_content_filter, general.on_content_filter
             st.selectbox(
                 _FILTERED,
                 list(_ON_FILTER),
                 index=None,
                 format_func=_ON_FILTER.__getitem__,
-                placeholder=f"{_ON_FILTER[usual_choice]}, as all chains",
+                placeholder=f"{_ON_FILTER[general.on_content_filter]}, as all chains",
                 width=WIDTH,
                 **_bound(
                     f"limit_{category}_on_content_filter",
-                    choice if choice != usual_choice else None,
+                    _unless(general.on_content_filter, own.on_content_filter),
                     lambda value: take("on_content_filter", value),
                 ),
             )
@@ -143,6 +142,10 @@ def edit_limits(policy: Policy, change: Change) -> None:
 
 def _at(policy: ChainPolicy, at: str) -> Any:
     return operator.attrgetter(at)(policy)
+
+
+def _unless(usual: Any, value: Any) -> Any:
+    return value if value != usual else None
 
 
 @contextmanager

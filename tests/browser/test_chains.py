@@ -148,25 +148,27 @@ def test_an_edit_as_text_keeps_the_file_s_line_ends(app: App, page: Page) -> Non
     assert (app.home / "models.yaml").read_bytes() == WITHOUT_THREE.replace("\n", "\r\n").encode()
 
 
-def test_what_is_typed_just_before_save_is_saved_too(app: App, page: Page) -> None:
+@pytest.fixture
+def typed_just_now(app: App, page: Page) -> Locator:
+    """The field, with a change that was drawn, and another that nobody knows of yet."""
     app.use(TEXT)
     text = opened_text(page)
     text.fill(SWAPPED)
     expect(button(page, "Save")).to_be_visible()
     text.fill(WITHOUT_THREE)
+    return text
+
+
+@pytest.mark.usefixtures("typed_just_now")
+def test_what_is_typed_just_before_save_is_saved_too(app: App, page: Page) -> None:
     save(page)
     assert saved(app) == WITHOUT_THREE
 
 
-def test_what_is_typed_just_before_discard_is_discarded_too(app: App, page: Page) -> None:
-    app.use(TEXT)
-    text = opened_text(page)
-    text.fill(SWAPPED)
-    expect(button(page, "Discard")).to_be_visible()
-    text.fill(WITHOUT_THREE)
+def test_what_is_typed_just_before_discard_is_discarded_too(page: Page, typed_just_now: Locator) -> None:
     button(page, "Discard").click()
     expect(button(page, "Discard")).to_be_hidden()
-    expect(text).to_have_value(TEXT)
+    expect(typed_just_now).to_have_value(TEXT)
 
 
 def test_what_is_typed_just_before_another_page_is_opened_is_kept(app: App, page: Page) -> None:
