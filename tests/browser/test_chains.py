@@ -305,6 +305,7 @@ def test_another_order_is_saved_by_keyboard_alone(app: App, page: Page) -> None:
 
 
 def tab_to(page: Page, name: str) -> None:
+    expect(page.get_by_role("button", name=name).first).to_be_visible()  # with its icon, which comes later than words
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate(
