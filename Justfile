@@ -7,17 +7,22 @@ default:
 run:
     uv run streamlit run app.py
 
-# all tests; those in a browser are skipped where there is no Chromium
+# all tests; browser tests are skipped without Chromium
 test *args:
     uv run pytest {{ args }}
 
-# what CI checks besides the tests
+# before each commit: what CI checks, and the tests that start no process
+quick: check
+    uv run pytest -q -m "not browser and not process"
+
+# what CI checks besides the tests: style, types, and which folder imports which
 check:
     uv run ruff check
     uv run ruff format --check
     uv run mypy
+    PYTHONPATH=pages uv run lint-imports
 
-# mend what can be mended by a machine
+# fix what a machine can fix
 format:
     uv run ruff check --fix
     uv run ruff format
@@ -29,8 +34,10 @@ bench:
     uv run python -m tests.benchmarks.parsing
     uv run python -m tests.benchmarks.observed
     uv run python -m tests.benchmarks.dashboard
+    uv run python -m tests.benchmarks.dashboard_browser
+    uv run python -m tests.benchmarks.tabs
     uv run --group bench python -m tests.benchmarks.litellm_router
 
-# the pictures in docs/images, from the running app
+# the screenshots in docs/images, from the running app
 screenshots:
     uv run python -m tests.screenshots

@@ -3,59 +3,36 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+from streamlit.runtime import get_instance
 
 from router.lab import close_lab
+from router.server.doors import Doors, check_address, knows_there_is_no_login
+from router.server.headers import SecurityHeaders
+from router.server.uploads import Files, Uploads
 
-# What a model writes is hostile input: an image or a style sheet that it names would carry the conversation away in its
-# address. The browser loads nothing that does not come from here. `unsafe-inline` and `unsafe-eval` are Streamlit's own
-# needs (inline styles, Vega's expressions); no HTML from a model is ever rendered.
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
-        "frame-src 'self'",
-        "object-src 'none'",
-        "base-uri 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'self'",
-    )
-)
-_HEADERS = (
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-content-type-options", b"nosniff"),
-)
+PAGES = Path(__file__).parent / "pages"
+# Streamlit adds this folder for each run of a page and takes it away afterwards: an import in another thread that reads
+# the path meanwhile misses an entry and finds no module.
+sys.path.append(str(PAGES))
 
-
-class SecurityHeaders:
-    """Adds the security headers to every HTTP response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+beyond_loopback = knows_there_is_no_login(sys.argv[1:], os.environ)
+if not beyond_loopback:
+    check_address(st.get_option("server.address"))
+uploads = Uploads()
 
 
 def _import_early() -> None:
@@ -68,14 +45,30 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     """The Lab is opened by the first page that needs it, and closed here."""
     # The pages' libraries take seconds to load: meanwhile, not while somebody looks at an empty page.
     threading.Thread(target=_import_early, daemon=True).start()
+    uploads.watch(cast("Files", get_instance().uploaded_file_mgr))
     yield
     await anyio.to_thread.run_sync(close_lab)
+
+
+async def to_chat(request: Request) -> RedirectResponse:
+    """The chat is the first page, so Streamlit knows it by no name of its own; links keep their parameters."""
+    return RedirectResponse(f"./?{request.url.query}" if request.url.query else "./")
 
 
 # The script lies inside pages/: beside app.py, Streamlit would also find the folder by itself, and a deep link would
 # run a page without its frame.
 app = st.App(
-    Path(__file__).parent / "pages" / "main.py",
+    PAGES / "main.py",
     lifespan=lifespan,
-    middleware=[Middleware(SecurityHeaders)],
+    routes=[Route("/chat", to_chat)],
+    middleware=[
+        Middleware(SecurityHeaders),
+        Middleware(
+            Doors,
+            hosts=st.get_option("server.allowedHosts"),
+            origins=st.get_option("server.corsAllowedOrigins"),
+            beyond_loopback=beyond_loopback,
+        ),
+        Middleware(uploads.before),
+    ],
 )

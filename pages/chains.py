@@ -1,60 +1,69 @@
-"""Chains: each category's models in order, changed by hand; nothing is in force before it is saved."""
+"""Chains: edit each category's models and their order; nothing takes effect until it is saved."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import streamlit as st
 
-from router.config import Config
-from router.editing import Draft, Version
-from router.errors import ConfigError, FallbackLabError, StoreError
+from router.config.draft import Draft
+from router.config.schema import Config
+from router.core.errors import ConfigError, FallbackLabError, StoreError
 from router.lab import Lab
-from router.observed.chains import DAYS, chain_lines
+from router.metrics.chains import DAYS, chain_lines
 
-from components.chain_editor import edit_chain
-from components.lab import lab_or_stop
-from components.limits import edit_limits
-from components.markdown import label
-from components.text_editor import edit_text, take_typed
+from components.chains.editor import WIDTH, edit_chain
+from components.chains.figures import style_figures
+from components.chains.history import draw_history
+from components.chains.limits import Change, edit_limits
+from components.chains.moves import follow_moves
+from components.chains.review import BAR, draw_review, reason
+from components.chains.text_editor import edit_text, take_typed
+from components.shared.lab import lab_or_stop
+from components.shared.markdown import label
 
 FOLLOW_EVERY = 2.0
-"""Seconds between two looks at what others have changed."""
-
-DIFF_LINES, DIFF_HEIGHT = 9, 200
-"""Lines of a difference that are drawn as they come; pixels of what is longer."""
+"""Seconds between checks for changes made by others."""
 
 _DRAFT, _PROBLEM, _TEXT = "chains_draft", "chains_problem", "chains_text"
 
 
 def main(lab: Lab) -> None:
     """The page, from top to bottom."""
-    st.caption(f"What is saved here goes into `{lab.path}` and is in force at once, for everybody.")
+    style_figures()
+    if lab.editor.read_only:
+        st.caption(f"{label(str(lab.path))} is read-only here because FALLBACK_LAB_READONLY is set. Unset it to edit.")
+    else:
+        st.caption(f"Changes are saved to {label(str(lab.path))} and take effect immediately for everyone.")
+    _draw_refused_keys(lab)
+    _follow(lab, *_drawn(lab))
     try:
         draft = _draft(lab)
-    except ConfigError as error:  # the file is gone
+    except ConfigError as error:  # the file is unreadable or missing
         st.error(label(str(error)), icon=":material/error:")
+        _draw_last_good(lab)
+        draw_history(lab, _restore)
         return
-    _follow(lab, *_drawn(lab))
     config, problem = _check(lab, draft)
-    _draw_changes(lab, draft, problem)
+    _draw_changes(lab, draft, config, problem)
     chains, text, history = st.tabs(["Chains", "models.yaml", "History"], key="chains_tabs")
     with chains:
-        if config is None:
-            st.caption("Mend the file first, under models.yaml.")
+        if config is not None:
+            _draw_chains(lab, config, None if lab.editor.read_only else partial(_change, lab))
+        elif draft.text == draft.before:
+            _draw_last_good(lab)
         else:
-            _draw_chains(lab, config)
+            st.caption("Fix the file first, in the models.yaml tab.")
     with text:
-        _draw_text(draft)
+        _draw_text(lab, draft)
     with history:
-        _draw_history(lab)
+        draw_history(lab, _restore)
 
 
 def _draft(lab: Lab) -> Draft:
-    """What this session has changed; the file itself where it has changed nothing."""
+    """The session's draft; the current file if nothing has been changed."""
     draft: Draft | None = st.session_state.get(_DRAFT)
     if draft is None or draft.text == draft.before:
         draft = st.session_state[_DRAFT] = lab.editor.draft()
@@ -62,7 +71,7 @@ def _draft(lab: Lab) -> Draft:
 
 
 def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:
-    """What the draft means, or why it means nothing."""
+    """The draft's configuration, or what is wrong with it."""
     try:
         return lab.editor.check(draft), None
     except FallbackLabError as error:
@@ -70,7 +79,7 @@ def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:
 
 
 def _typed() -> Draft:
-    """The draft, with what was typed just now."""
+    """The draft, including the latest typing."""
     if typed := take_typed(_TEXT):
         text, base = typed
         st.session_state[_DRAFT] = Draft(before=base, text=base).with_text(text)
@@ -79,7 +88,7 @@ def _typed() -> Draft:
 
 
 def _change(lab: Lab, change: Callable[[Draft], Draft]) -> None:
-    """Make a change by click, unless nothing could be drawn after it."""
+    """Apply a change, unless the result would be invalid."""
     try:
         draft = change(_typed())
         lab.editor.check(draft)
@@ -89,32 +98,25 @@ def _change(lab: Lab, change: Callable[[Draft], Draft]) -> None:
         st.session_state[_DRAFT] = draft
 
 
-def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
-    """What is not saved yet, at the window's lower edge: there it is always in sight, and moves nothing."""
-    is_old = draft.text != draft.before and lab.editor.differs(draft)
+def _draw_changes(lab: Lab, draft: Draft, config: Config | None, problem: str | None) -> None:
+    """Unsaved changes, pinned to the bottom of the window in one line: always visible, and nothing else moves."""
+    is_changed = draft.text != draft.before
+    is_old = is_changed and lab.editor.differs(draft)
+    # A problem with the file itself is shown at the top of every page.
+    told = list(filter(None, (problem if is_changed else None, st.session_state.pop(_PROBLEM, None))))
+    if not is_changed and not told:
+        return
     with st.bottom:
-        with st.container():  # of its own: what comes and goes in it moves no button to another place
-            # What is wrong with the file itself is said above, on every page.
-            told = (problem if draft.text != draft.before else None, st.session_state.pop(_PROBLEM, None))
-            for sentence in dict.fromkeys(filter(None, told)):
+        with st.container():  # its own container: messages that come and go here do not move the buttons
+            for sentence in dict.fromkeys(told):
                 st.error(label(sentence), icon=":material/error:")
             if is_old:
                 _draw_theirs(lab)
-        if draft.text == draft.before:
+        if not is_changed:
             return
-        diff = draft.diff()
-        height: int | Literal["content"] = DIFF_HEIGHT if diff.count("\n") >= DIFF_LINES else "content"
-        st.markdown("**Not saved yet**")
-        st.code(diff, language="diff", wrap_lines=True, height=height)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.text_input(
-                "Why",
-                key="chains_why",
-                placeholder="Why, for the history: glm-5 is slow in the evening",
-                label_visibility="collapsed",
-                width="stretch",
-            )
-            # What these do is done before anything is drawn: a run of the page that is cut short loses no click.
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False, key=BAR):
+            draw_review(lab, draft, config)
+            # Callbacks run before anything is drawn, so an interrupted run loses no click.
             st.button(
                 "Save",
                 type="primary",
@@ -130,15 +132,15 @@ def _draw_changes(lab: Lab, draft: Draft, problem: str | None) -> None:
 def _draw_theirs(lab: Lab) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.warning(
-            "models.yaml has changed since you read it. Nothing of yours is lost: it stands below.",
+            "models.yaml has changed since you opened it. Your changes are kept below.",
             icon=":material/group:",
             width="stretch",
         )
         st.button(
-            "Take theirs in",
+            "Merge their changes",
             key="chains_theirs",
             icon=":material/merge:",
-            help="Your change is made to their version; it can be saved then",
+            help="Applies your changes to the current file; you can then save them",
             on_click=_take_in,
             args=(lab,),
         )
@@ -152,20 +154,20 @@ def _take_in(lab: Lab) -> None:
         return
     if met:
         st.session_state[_PROBLEM] = (
-            "You both changed the same lines. Your version would replace theirs: read the difference before you save."
+            "You and someone else changed the same lines. Saving replaces theirs with yours: check the diff first."
         )
 
 
 def _save(lab: Lab) -> None:
     draft = _typed()
     try:
-        lab.editor.save(draft, st.session_state["chains_why"].strip() or "no reason given")
+        lab.editor.save(draft, reason())
     except FallbackLabError as error:
-        if not lab.editor.differs(draft):  # which is said as long as it is so
+        if not lab.editor.differs(draft):  # that warning is shown anyway
             st.session_state[_PROBLEM] = str(error)
     else:
         st.session_state[_DRAFT] = Draft(before=draft.text, text=draft.text)
-        st.toast("Saved, and in force.", icon=":material/check:")
+        st.toast("Saved. Changes are live.", icon=":material/check:")
 
 
 def _discard() -> None:
@@ -173,87 +175,107 @@ def _discard() -> None:
     st.session_state[_DRAFT] = Draft(before=draft.before, text=draft.before)
 
 
-def _roll_back(lab: Lab, version: Version) -> None:
+def _restore(restore: Callable[[], object], done: str) -> None:
     try:
-        lab.editor.roll_back(version)
+        restore()
     except FallbackLabError as error:
         st.session_state[_PROBLEM] = str(error)
     else:
-        st.toast("models.yaml is as it was then.", icon=":material/check:")
+        st.toast(done, icon=":material/check:")
 
 
-def _draw_chains(lab: Lab, config: Config) -> None:
-    known = _known(lab, config)
+def _draw_refused_keys(lab: Lab) -> None:
+    """Keys that are not sent until their host is allowed, each with a field to allow it."""
+    for name, origin, sentence in lab.destinations.refused():
+        field = f"host_of_{name}_{origin}"
+        st.warning(label(sentence), icon=":material/lock:")
+        if lab.editor.read_only:
+            continue
+        with (
+            st.form(f"allow_{name}_{origin}", border=False),
+            st.container(horizontal=True, vertical_alignment="bottom"),
+        ):
+            st.text_input(
+                f"Type the host name to allow sending {label(name)} to {label(origin)}",
+                key=field,
+                autocomplete="off",
+                width=WIDTH,
+            )
+            st.form_submit_button("Allow", icon=":material/lock_open:", on_click=_allow, args=(lab, name, field))
+
+
+def _allow(lab: Lab, name: str, field: str) -> None:
     try:
-        with st.spinner("Reading what was observed …", show_time=True):
+        origin = lab.destinations.allow(name, st.session_state[field])
+    except FallbackLabError as error:
+        st.session_state[_PROBLEM] = str(error)
+    else:
+        st.toast(f"Allowed: {label(name)} is now sent to {label(origin)}.", icon=":material/lock_open:")
+
+
+def _draw_last_good(lab: Lab) -> None:
+    """The chains in force while the file is broken, and the way back to them."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("These are the last good chains. They stay in force until models.yaml is fixed.", width="stretch")
+        st.button(
+            "Restore last good",
+            key="chains_last_good",
+            icon=":material/settings_backup_restore:",
+            disabled=lab.editor.read_only,
+            help="Writes them to models.yaml again. The broken text stays in the history.",
+            on_click=_restore,
+            args=(lab.restore_last_good, "Restored the last good version of models.yaml."),
+        )
+    _draw_chains(lab, lab.config(), None)
+
+
+def _draw_chains(lab: Lab, config: Config, change: Change | None) -> None:
+    """All chains with their figures.
+
+    Args:
+        change: None where they cannot be edited.
+    """
+    known = lab.named_models(config)
+    try:
+        with st.spinner("Loading statistics …", show_time=True):
             lines = chain_lines(lab.observed, config.chains, time.time())
-    except StoreError as error:  # chains can be changed without their figures
+    except StoreError as error:  # chains can be edited without their figures
         st.error(label(str(error)), icon=":material/error:")
-        lines = chain_lines(None, config.chains, time.time())
-    change = partial(_change, lab)
+        lines = {category: {} for category in config.chains}
     for category in config.chains:
         edit_chain(lab, config, category, lines=lines[category], known=known, change=change)
-    edit_limits(config.policy, change)
+    if change is not None:
+        edit_limits(config.policy, change)
+        follow_moves()
     st.caption(
-        f"Beside each model: what was observed of it in its category in the last {DAYS} days; under each value its"
-        " interval of 95 %, and how many requests it rests on. Rescued is the share of the requests that their primary"
-        " failed which this model answered."
+        f"Figures: each model's calls in its category over the last {DAYS} days. Below each value: its 95 % confidence"
+        " interval and the number of requests it is based on. Rescued: of the requests whose primary failed, the share"
+        " that this model answered."
     )
 
 
 def _drawn(lab: Lab) -> tuple[Config, list[str]]:
-    """What others may change: models.yaml as it is in force, and what is wrong with it; the breakers' states."""
+    """What can change elsewhere: the active models.yaml, its problems, and the breakers' states."""
     config = lab.config()
-    states = [lab.breaker(ref).state for chain in config.chains.values() for ref in chain.models]
-    return config, [*states, *lab.notices()]
+    breakers = [lab.breaker(ref) for ref in config.chain_models]
+    states = [f"{breaker.state} {breaker.refusal}" for breaker in breakers]
+    return config, [*states, *lab.notices(), *(refused.sentence for refused in lab.destinations.refused())]
 
 
 @st.fragment(run_every=FOLLOW_EVERY)
 def _follow(lab: Lab, config: Config, states: list[str]) -> None:
-    """Draw the page anew once that has changed."""
+    """Redraw the page when any of that changes."""
     now = _drawn(lab)
     if now[0] is not config or now[1] != states:
         st.rerun()
 
 
-def _known(lab: Lab, config: Config) -> list[str]:
-    """The models that can be added: those of the file, then those that its providers list."""
-    found = [ref.text for chain in config.chains.values() for ref in chain.models]
-    for name in lab.config().providers:  # the lists of those in force are known
-        prefix = "" if name == config.default_provider else f"{name}:"
-        found += [f"{prefix}{model}" for model in sorted(lab.models(name) or ())]
-    return list(dict.fromkeys(found))
-
-
-def _draw_text(draft: Draft) -> None:
-    edit_text("models.yaml", draft.text, base=draft.before, key=_TEXT, on_typed=_typed)
-    st.caption("Checked as you type.")
-
-
-def _draw_history(lab: Lab) -> None:
-    versions = lab.editor.history()
-    if not versions:
-        st.caption("Nothing has been changed from here yet.")
-    try:
-        text = lab.editor.draft().text
-    except ConfigError as error:  # the file is gone, and what is not saved yet is all there is of it
-        st.caption(label(str(error)))
+def _draw_text(lab: Lab, draft: Draft) -> None:
+    if lab.editor.read_only:
+        st.code(draft.text, language="yaml", line_numbers=True)
         return
-    for version in versions:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
-        with st.expander(f"{when}: {label(version.why)}", icon=":material/history:"):
-            # The button comes first: what is above it must not grow under a hand that is about to click.
-            st.button(
-                "Go back to before this",
-                key=f"back_{version.id}",
-                icon=":material/undo:",
-                help="models.yaml becomes as it was then. What came later is undone too, and stays in this history.",
-                on_click=_roll_back,
-                args=(lab, version),
-            )
-            st.caption("What has changed from just before it until the next entry above, or until now:")
-            st.code(Draft(before=version.text, text=text).diff() or "Nothing.", language="diff")
-        text = version.text
+    edit_text("models.yaml", draft.text, base=draft.before, key=_TEXT, on_typed=_typed)
+    st.caption("Validated as you type.")
 
 
 main(lab_or_stop())

@@ -1,78 +1,76 @@
-"""The dashboard: what was observed, as figures and charts; every mark opens the requests behind it."""
+"""The dashboard: statistics as figures and charts; every mark opens the requests behind it."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from router.errors import StoreError
 from router.lab import Lab
-from router.observed import Filter, View
+from router.metrics import Filter, View
 
-from components import cards
-from components.behind import REQUEST, open_mark, open_request
-from components.drift import draw_drifts
-from components.filters import draw_filters, when
-from components.lab import lab_or_stop
-from components.live import draw_live
-from components.markdown import label
-from components.overview import draw_overview
-from components.shown import Shown
+from components.dashboard import cards
+from components.dashboard.changes import open_change
+from components.dashboard.drilldown import open_mark, open_request
+from components.dashboard.feedback import draw_feedback
+from components.dashboard.filters import REQUEST, draw_filters
+from components.dashboard.live import draw_live
+from components.dashboard.overview import draw_overview
+from components.dashboard.verdict import draw_verdict
+from components.dashboard.view_model import Mark, ViewModel
+from components.shared.lab import lab_or_stop
+from components.shared.zone import when
 
 _SHOWN = "dashboard_shown"
 
 
 def main(lab: Lab) -> None:
     """The page, from top to bottom."""
-    if lab.observed is None:
-        st.info("Nothing is stored, so there is nothing to show.", icon=":material/database_off:")
-        return
-    try:
-        with st.spinner("Reading what was observed …", show_time=True):  # long where there is much and no snapshot yet
-            rows = lab.observed.rows()
-    except StoreError as error:
-        st.error(label(str(error)), icon=":material/error:")
-        return
+    with st.spinner("Loading statistics …", show_time=True):  # slow with much data and no snapshot
+        rows = lab.observed.rows()
     if not len(rows[0].id) and not len(rows[1].id):
         _draw_nothing_yet(lab)
         return
-    if lab.store is not None and (request := st.query_params.get(REQUEST)):
+    if request := st.query_params.get(REQUEST):
         open_request(lab.store, request)
-    chosen = draw_filters(rows)
+    chosen, refresh = draw_filters(lab.store, rows)
     if chosen is None:
         return
-    draw_live(lab)
     everything = View.of(rows)
-    draw_drifts(everything)
-    shown = _shown(everything, chosen)
+    draw_verdict(lab, everything)
+    draw_live(lab, refresh)
+    shown = _shown(lab, everything, chosen)
     if not shown.anything:
         newest = when(max(float(each.started.max()) for each in rows if len(each.id)))
         st.info(
-            f"Nothing was asked within these filters. The newest request is of {newest:%d %b %Y %H:%M}.",
+            f"No requests match these filters. The newest request is from {newest:%d %b %Y %H:%M}.",
             icon=":material/filter_alt:",
         )
         return
     draw_overview(shown)
     _draw_charts(shown)
-    if mark := cards.mark_clicked():
-        open_mark(lab, shown, mark)
+    draw_feedback(lab.store.feedback, shown)
+    clicked = cards.mark_clicked()
+    if isinstance(clicked, Mark):
+        open_mark(lab.store, shown, clicked)
+    elif clicked is not None:
+        open_change(clicked)
 
 
-def _shown(everything: View, chosen: Filter) -> Shown:
-    """What a filter leaves, with the figures of the last run where nothing has changed."""
+def _shown(lab: Lab, everything: View, chosen: Filter) -> ViewModel:
+    """The filtered view, reusing the last run's figures if nothing has changed."""
     key = (chosen, everything.requests.rows.state, everything.attempts.rows.state)
     kept = st.session_state.get(_SHOWN)
     if kept is None or kept[0] != key:
         kept = st.session_state[_SHOWN] = (key, {})
-    return Shown(everything, chosen, kept[1])
+    return ViewModel(everything, chosen, kept[1], lab.editor.changes())
 
 
 def _draw_nothing_yet(lab: Lab) -> None:
-    st.info("Nothing has been asked yet. What you ask is charted here.", icon=":material/monitoring:")
-    st.page_link("chat.py", label="Ask something on the Chat page", icon=":material/chat:")
-    draw_live(lab)
+    st.info("No requests yet. Statistics appear here after your first prompt.", icon=":material/monitoring:")
+    st.page_link("chat.py", label="Send a prompt on the Chat page", icon=":material/chat:")
+    draw_live(lab, None)
 
 
-def _draw_charts(shown: Shown) -> None:
+def _draw_charts(shown: ViewModel) -> None:
     cards.draw_card(shown, cards.REQUESTS)
     with st.grid(2, min_column_width=420):
         cards.draw_card(shown, cards.CHOICES)

@@ -1,20 +1,42 @@
-"""The frame of every page: title, navigation, and what all people should know now."""
+"""The frame of every page: title, navigation, and notices."""
+
+from typing import Literal
 
 import streamlit as st
 
-from components.lab import lab_or_stop
+from router.core.errors import StoreError
 
-chat = st.Page("chat.py", title="Chat", icon="💬", default=True)
-compare = st.Page("compare.py", title="Compare", icon="⚖️")
-dashboard = st.Page("dashboard.py", title="Dashboard", icon="📈")
-chains = st.Page("chains.py", title="Chains", icon="🔗")
-page = st.navigation([chat, compare, dashboard, chains], position="top")
-# Lines of text that can be read, and room for lanes and tables.
-st.set_page_config(page_title="Fallback Lab", page_icon="🔀", layout="centered" if page == chat else "wide")
-st.markdown("### :material/alt_route: Fallback Lab", anchors=False)
+from components.shared.following import no_dialog
+from components.shared.icons import hide_labels
+from components.shared.lab import lab_or_stop
+from components.shared.markdown import label
+from components.shared.popovers import lead_into_popovers
+from components.shared.style import PAGES, draw_style
+
+chat = st.Page("chat.py", title="Chat", icon=":material/forum:", default=True)
+compare = st.Page("compare.py", title="Compare", icon=":material/compare_arrows:")
+dashboard = st.Page("dashboard.py", title="Dashboard", icon=":material/monitoring:")
+chains = st.Page("chains.py", title="Chains", icon=":material/account_tree:")
+pages = [chat, compare, dashboard, chains]
+page = st.navigation(pages, position="top")
+# Narrow enough for text, wide enough for lanes and tables.
+layout: Literal["centered", "wide"] = "centered" if page == chat else "wide"
+st.set_page_config(page_title=f"{page.title} · Fallback Lab", page_icon=":material/alt_route:", layout=layout)
+hide_labels()
+draw_style()
+with st.container(key="title"):
+    st.markdown("# :material/alt_route: Fallback Lab", anchors=False)
+with st.container(horizontal=True, wrap=False, gap="xsmall", horizontal_alignment="distribute", key=PAGES):
+    for other in pages:
+        st.page_link(other, icon="")
+no_dialog()
+lead_into_popovers()
 for notice in lab_or_stop().notices():
-    st.warning(notice, icon=":material/warning:")
-# A page's link says what it shows; who comes back by the navigation has none.
+    st.warning(label(notice), icon=":material/warning:")
+# A page's URL holds its state, which the navigation's links do not have.
 st.session_state["arrived"] = st.session_state.get("page") != page.title
 st.session_state["page"] = page.title
-page.run()
+try:
+    page.run()
+except StoreError as error:  # any page reads the store in many places
+    st.error(label(str(error)), icon=":material/error:")

@@ -1,57 +1,44 @@
-"""The Lab: everything that is opened once a process, with an event loop of its own."""
+"""The Lab: everything that is opened once per process, with its own event loop."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
-import gc
-import os
 import threading
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import httpx
-import msgspec
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from router.breaker import Breakers, BreakerView
-from router.cache import ResponseCache
-from router.call import Access
-from router.cases import CaseFile
-from router.catalogue import Catalogue
-from router.chain import Engine, Options, run_chain
-from router.chat import Chat
+from router.chat.cases import CaseFile
+from router.chat.service import Chat
 from router.compare import AskedFirst, Comparisons
-from router.config import Chain, Config, ModelRef, ProviderConfig, load_config
-from router.editing import Editor
-from router.errors import ConfigError, ProviderError, StoreError
-from router.events import Event
-from router.facts import ModelFacts
-from router.faults import Faults
-from router.flight import Flights
-from router.handle import Handle
-from router.keys import Keys, scrubbed
-from router.live import Live, UnderWay
-from router.messages import Completion, Request
-from router.observed import Observed
-from router.providers import Call, Problem, Provider, Sent
-from router.providers.anthropic import AnthropicProvider
-from router.providers.embedded import FACTS, MODEL, EmbeddedProvider
+from router.config.destinations import Destinations
+from router.config.editing import open_editor
+from router.config.file import ConfigFile, default_config_path
+from router.config.keys import Keys
+from router.config.schema import Chain, Config, Link, ModelRef
+from router.core.capabilities import ModelInfo
+from router.core.conversations import Settings
+from router.core.files import claim
+from router.core.requests import Request
+from router.engine.breaker import BreakerView
+from router.engine.cache import ResponseCache
+from router.engine.chain import Options
+from router.engine.faults import Faults
+from router.engine.handle import Handle
+from router.engine.live import InProgress, Live
+from router.engine.runtime import Runtime
+from router.providers import Sent, Unusable
+from router.providers.catalog import Catalog
+from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
-from router.providers.openai import OpenAIProvider
-from router.store import Observation, RequestSummary, Retention, Settings, Store
+from router.store import Retention, Store
 
-COLLECT_AFTER = 10_000
-"""Containers made before the collector looks at the youngest."""
-
-
-class _ProviderEntry(NamedTuple):
-    settings: ProviderConfig
-    provider: Provider
-    places: asyncio.Semaphore
-    extra: bytes
+if TYPE_CHECKING:
+    from router.metrics import Observed
 
 
 class Lab:
@@ -64,30 +51,50 @@ class Lab:
         environ: the environment that keys are read from.
 
     Raises:
-        ConfigError: models.yaml cannot be used.
+        ConfigError: models.yaml or the environment cannot be used, or `.lab/` belongs to another user.
     """
 
     def __init__(self, config_path: Path, *, environ: Mapping[str, str] | None = None) -> None:
         self.path = config_path.absolute()
-        self._stamp = _stamp(self.path)
-        self._config = load_config(self.path)
-        self._config_problem: str | None = None
+        transport = new_transport()  # first: where it cannot be made, nothing is left open
+        self._file = ConfigFile(self.path)
         self.keys = Keys(self.path.parent, environ)
         self.folder = self.path.parent / ".lab"
-        self._notice: str | None = None
-        self.store = self._open_store()
-        self.observed = Observed(self.store.database, self.folder / "observed") if self.store is not None else None
-        self.retention = self._open_retention()
-        self._cache = ResponseCache(self.folder / "cache", self._config.policy.cache)
-        self.editor = Editor(self.path, self.folder / "history")
+        self._notices = claim(self.folder)
+        self.store = Store(self.folder / "lab.sqlite")
+        self._observing = threading.Lock()
+        self._observed: Observed | None = None
+        self.retention = Retention(self.store.database, lambda: self.config().policy.retention)
+        self.retention.start()
+        self._cache = ResponseCache(self.folder / "cache", self._file.in_force.policy.cache)
+        self.editor = open_editor(self.path, environ)
+        self.destinations = Destinations(self._file, self.keys, read_only=self.editor.read_only)
         self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
-        self._catalogue = Catalogue(self.folder / "catalogue", {MODEL: FACTS})
+        self._catalog = Catalog(self.folder / "catalog", {MODEL: INFO})
         self._exit = contextlib.ExitStack()
+        # It ends after the loop, whose requests tell their ends through it.
+        self._updates = self._exit.enter_context(ThreadPoolExecutor(1, "updates"))
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
-        self._portal.call(self._open)
-        self.chat = Chat(self.start, self.store.conversations if self.store is not None else None)
-        comparisons = self.store.comparisons if self.store is not None else None
-        self.comparisons = Comparisons(self.start, self._asked_first, comparisons)
+        self._runtime = self._portal.call(
+            functools.partial(Runtime, observe=self.store.observations.add, conclude=self.store.requests.add),
+            self._file,
+            self.keys,
+            self._cache,
+            self._catalog,
+            transport,
+        )
+        self.chat = Chat(self.start, self.store.conversations, self.store.feedback.save)
+        self.comparisons = Comparisons(self.start, self._asked_first, self.store.comparisons)
+
+    @property
+    def observed(self) -> Observed:
+        """What was observed, as columns; opened on first use, since most commands never need it."""
+        from router.metrics import Observed  # noqa: PLC0415  # numpy takes a sixth of a command's time
+
+        with self._observing:
+            if self._observed is None:
+                self._observed = Observed(self.store.database, self.folder / "observed")
+            return self._observed
 
     # --- What pages and the command line use -------------------------------------------------------
 
@@ -103,7 +110,7 @@ class Lab:
         """Send a request through a category's chain, or to a single model; returns at once.
 
         Args:
-            faults: what befalls the models' calls; see `Faults`.
+            faults: injected into the models' calls; see `Faults`.
 
         Raises:
             ConfigError: there is no such chain.
@@ -112,86 +119,102 @@ class Lab:
         chain = config.single(model) if model is not None else config.chain(category or "")
         # Who names a model wants that model: nothing stands in for it.
         offline = config.offline if model is None else None
-        handle = Handle(self._loop, self.keys.scrub_sent)
-        run = self._run(config, chain, request, options, offline=offline, faults=faults, events=handle.log)
-        self._loop.call_soon_threadsafe(self._launch, UnderWay(model or category or "", handle), run)
+        runtime = self._runtime
+        handle = Handle(runtime.loop, self._updates, self.keys.scrub_sent)
+        run = runtime.run(config, chain, request, options, offline=offline, faults=faults, events=handle.log)
+        runtime.loop.call_soon_threadsafe(runtime.launch, InProgress(model or category or "", handle), run)
         return handle
 
     def config(self) -> Config:
-        """models.yaml as it is now; a bad edit leaves the last good one in force, and is among the notices."""
-        stamp = _stamp(self.path)
-        if stamp != self._stamp:
-            self._stamp = stamp
-            try:
-                self._config = load_config(self.path)
-                self._config_problem = None
-            except ConfigError as error:
-                self._config_problem = f"{error} Until it is mended, the last good version stays in force."
-        return self._config
+        """models.yaml as it is now; after a bad edit, the last valid one, and a notice."""
+        return self._file.current()
 
-    def problem(self, ref: ModelRef) -> Problem | None:
-        """Why a model cannot be called at all, such as a missing key; None where it can."""
-        return self._provider(self._config, ref.provider).provider.problem()
-
-    def context(self, reference: str) -> int | None:
-        """Tokens that a model can read; None where it is not known."""
-        return self.facts(self._config.single(reference).models[0]).context
-
-    def sent(self, request: Request, reference: str) -> Sent:
-        """What goes on the wire where a request is asked of a model; the key stands as its variable's name.
+    def restore_last_good(self) -> None:
+        """Write the active models.yaml over a broken one, whose text stays in the history.
 
         Raises:
-            ConfigError: there is no such model.
+            InvalidEdit: it cannot be written.
         """
-        ref = self._config.single(reference).models[0]
-        at = self._provider(self._config, ref.provider)
-        key = f"${at.settings.api_key[0]}" if at.settings.api_key else None
-        return at.provider.sent(Call(ref.model, request, stream=True, connect=self._config.policy.connect), key)
+        self.editor.restore(self._file.last_good, "restored the last good version")
 
-    def facts(self, ref: ModelRef) -> ModelFacts:
+    def problem(self, provider: str) -> Unusable | None:
+        """Why a provider cannot be called at all, such as a missing key; None if it can."""
+        return self._runtime.pool.get(self.config(), provider).provider.problem()
+
+    def callable_links(self, chain: Chain) -> tuple[Link, ...]:
+        """The links that a request can reach now: the chain's own, or else the offline model in their place."""
+        links = tuple(link for link in chain.links if self.problem(link.ref.provider) is None)
+        offline = self.config().offline if chain.name is not None else None
+        if links or offline is None or self.problem(offline.provider) is not None:
+            return links
+        return (Link(ref=offline),)
+
+    def context(self, reference: str) -> int | None:
+        """Tokens that a model can read; None if unknown."""
+        return self.model_info(self.config().single(reference).models[0]).context
+
+    def sent(self, request: Request, reference: str, *, category: str | None = None) -> Sent:
+        """What would be sent to a model for this request, with keys as the names of their variables.
+
+        Args:
+            category: whose chain the model is asked for.
+
+        Raises:
+            ConfigError: there is no such model, or its key may not go there.
+        """
+        config = self.config()
+        single = config.single(reference)
+        chain = config.chains.get(category or "", single)
+        link = next((link for link in chain.links if link.ref.text == reference), single.links[0])
+        return self._runtime.sent(config, link.ref, chain.request_for(link, request))
+
+    def model_info(self, ref: ModelRef) -> ModelInfo:
         """What is known of a model."""
-        return self._catalogue.known(self._config, ref).facts
+        return self._catalog.known(self.config(), ref).info
 
-    def models(self, provider: str) -> Mapping[str, ModelFacts] | None:
-        """The models that a provider lists, by name; None where its list was never read."""
-        return self._catalogue.models(self._config, provider)
+    def named_models(self, config: Config) -> list[str]:
+        """References to models: those in this models.yaml, then those that the providers in force list."""
+        found = [ref.text for ref in config.known_models]
+        for provider in self.config().providers:
+            prefix = "" if provider == config.default_provider else f"{provider}:"
+            found += [f"{prefix}{model}" for model in sorted(self.models(provider) or ())]
+        return list(dict.fromkeys(found))
 
-    def read_lists(self, providers: Iterable[str], *, anyway: bool = False) -> dict[str, str]:
-        """Read the providers' lists of models where that is due, or anyway, and wait for it.
+    def models(self, provider: str) -> Mapping[str, ModelInfo] | None:
+        """The models that a provider lists, by name; None if its list was never read."""
+        return self._catalog.models(self.config(), provider)
+
+    def read_lists(self, providers: Iterable[str], *, force: bool = False) -> dict[str, str]:
+        """Load the providers' model lists if that is due, or if forced, and wait for them.
 
         Returns:
             By provider, why its list could not be read, in a sentence.
         """
-        return self._portal.call(self._read_lists, self._config, sorted(set(providers)), anyway)
+        return self._portal.call(self._runtime.read_lists, self.config(), sorted(set(providers)), force)
 
     def breaker(self, ref: ModelRef) -> BreakerView:
         """The state of a model's breaker."""
-        return self._breakers.view(ref.provider, ref.model, self._config.policy.breaker, ref.text)
+        return self._runtime.breaker(self.config(), ref)
 
     def reset_breaker(self, ref: ModelRef) -> None:
         """Close a model's breaker by hand."""
-        self._loop.call_soon_threadsafe(self._breakers.get(ref.provider, ref.model, self._config.policy.breaker).reset)
+        self._runtime.loop.call_soon_threadsafe(
+            self._runtime.breakers.get(ref.provider, ref.model, self.config().policy.breaker).reset
+        )
 
     def live(self) -> Live:
-        """What goes on in this process now."""
-        config = self.config()
-        refs = {(ref.provider, ref.model): ref for chain in config.chains.values() for ref in chain.models}
-        for (provider, model), _ in self._breakers:
-            if (provider, model) not in refs and provider in config.providers:
-                refs[provider, model] = ModelRef(provider=provider, model=model, text=f"{provider}:{model}")
+        """What happens in this process now."""
         return Live(
-            in_flight=tuple(self._tasks.copy().values()),
-            breakers=tuple((ref, self.breaker(ref)) for ref in refs.values()),
+            in_flight=tuple(self._runtime.in_progress.copy().values()),
+            breakers=self._runtime.breakers_of(self.config()),
             cache_bytes=self._cache.size(),
-            waiting=self.store.writer.state().waiting if self.store is not None else 0,
+            waiting=self.store.writer.state().waiting,
         )
 
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
-        self.config()
-        store = self.store.notices() if self.store is not None else []
-        pruning = self.retention.notice if self.retention is not None else None
-        found = [self._config_problem, self._notice, self._cache.notice, pruning, *store, *self._config.warnings]
+        ours = (self._cache.notice, self.retention.notice)
+        found = [*self._file.notices(), *self._notices, *ours, *self.store.notices()]
         return [notice for notice in found if notice]
 
     def forget(self) -> None:
@@ -204,185 +227,27 @@ class Lab:
         self.comparisons.forget()
         self.cases.clear()
         self._cache.clear()
-        if self.store is not None:
-            self.store.forget()
-        if self.observed is not None:
-            self.observed.forget()
+        self.store.forget()
+        self.observed.forget()
         self.chat.forget()  # what a tab has read again meanwhile
 
     def close(self) -> None:
-        """Stop what is under way, write what waits, end the embedded model."""
+        """Stop everything in progress, write pending rows, stop the embedded model."""
         self.comparisons.close()
-        self._portal.call(self._shut)
+        self._portal.call(self._runtime.close)
         self._exit.close()
         self._cache.close()
-        if self.retention is not None:
-            self.retention.close()
-        if self.observed is not None:
-            self.observed.close()
-        if self.store is not None:
-            self.store.close()
-
-    # --- On the loop -------------------------------------------------------------------------------
-
-    async def _open(self) -> None:
-        # Answers make many short-lived containers; at Python's own 700 the collector takes up to a third of the
-        # throughput with 64 at once (docs/benchmarks.md).
-        gc.set_threshold(max(COLLECT_AFTER, gc.get_threshold()[0]), *gc.get_threshold()[1:])
-        self._loop = asyncio.get_running_loop()
-        self._transport: httpx.AsyncBaseTransport = new_transport()
-        self._breakers = Breakers(self._loop.time)
-        self._flights = Flights()
-        self._tasks: dict[asyncio.Task[Completion], UnderWay] = {}
-        self._learning: set[asyncio.Task[Any]] = set()
-        self._embedded = EmbeddedProvider(self.keys, self._transport)
-        self._providers: dict[str, _ProviderEntry] = {}
-
-    async def _shut(self) -> None:
-        under_way: list[asyncio.Task[Any]] = [*self._tasks, *self._learning]
-        for task in under_way:
-            task.cancel()
-        if under_way:
-            await asyncio.wait(under_way, timeout=5)
-        await self._embedded.close()
-        await self._transport.aclose()
-
-    def _launch(self, under_way: UnderWay, run: Coroutine[Any, Any, Completion]) -> None:
-        task = under_way.handle.launch(run)
-        self._tasks[task] = under_way
-        task.add_done_callback(self._tasks.pop)
-
-    async def _run(
-        self,
-        config: Config,
-        chain: Chain,
-        request: Request,
-        options: Options,
-        *,
-        offline: ModelRef | None,
-        faults: Faults | None,
-        events: list[Event],
-    ) -> Completion:
-        self._cache.policy = config.policy.cache
-        engine = Engine(
-            access=functools.partial(self._access, config),
-            cache=self._cache if config.policy.cache.enabled else None,
-            flights=self._flights,
-            observe=self._observe,
-            conclude=self._conclude,
-            clock=self._loop.time,
-        )
-        self._learn(config, chain)
-        return await run_chain(engine, chain, request, options, offline=offline, faults=faults, events=events)
-
-    def _access(self, config: Config, ref: ModelRef) -> Access:
-        at = self._provider(config, ref.provider)
-        breaker = self._breakers.get(ref.provider, ref.model, config.policy.breaker)
-        known = self._catalogue.known(config, ref)
-        return Access(
-            ref,
-            at.provider,
-            breaker,
-            at.places,
-            at.extra,
-            facts=known.facts,
-            bill=known.bill,
-            insured=at.settings.is_openrouter,
-            scrub=self.keys.scrub_sent,
-        )
-
-    def _learn(self, config: Config, chain: Chain) -> None:
-        """See to it that what is known of a chain's models is at hand for the next request; holds up none."""
-        for name in {ref.provider for ref in chain.models}:
-            at = self._provider(config, name)
-            if at.settings.is_openrouter:
-                if self._catalogue.is_due(config, name) and not at.provider.problem():
-                    self._in_background(self._read_lists(config, [name]))
-            elif at.settings.api_key and not self._catalogue.has_prices and not at.provider.problem():
-                self._in_background(self._catalogue.load_prices())
-
-    async def _read_lists(self, config: Config, providers: Sequence[str], anyway: bool = False) -> dict[str, str]:
-        async def fetch(provider: Provider) -> dict[str, ModelFacts]:
-            models = dict(await provider.models(config.policy.connect))
-            return scrubbed(models, dict[str, ModelFacts], self.keys.scrub_sent)
-
-        async def read(name: str) -> str | None:
-            provider = self._provider(config, name).provider
-            try:
-                await self._catalogue.read(config, name, functools.partial(fetch, provider), anyway=anyway)
-            except ProviderError as error:
-                return str(error)
-            return None
-
-        problems = await asyncio.gather(*(read(name) for name in providers))
-        return {name: problem for name, problem in zip(providers, problems, strict=True) if problem}
-
-    def _in_background(self, work: Coroutine[Any, Any, object]) -> None:
-        task = self._loop.create_task(work)
-        self._learning.add(task)
-        task.add_done_callback(self._learning.discard)
-
-    def _provider(self, config: Config, name: str) -> _ProviderEntry:
-        # A provider is as good as its configuration: one that changed is made anew, and calls under way keep theirs.
-        settings = config.providers[name]
-        entry = self._providers.get(name)
-        if entry is None or entry.settings != settings:
-            places = asyncio.Semaphore(settings.max_concurrency)
-            extra = msgspec.json.encode(settings.body, order="sorted")
-            entry = self._providers[name] = _ProviderEntry(settings, self._new_provider(settings), places, extra)
-        return entry
-
-    def _new_provider(self, config: ProviderConfig) -> Provider:
-        if config.protocol == "embedded":
-            return self._embedded
-        speaks = AnthropicProvider if config.protocol == "anthropic" else OpenAIProvider
-        return speaks(config, self.keys, self._transport)
+        self.retention.close()
+        if self._observed is not None:
+            self._observed.close()
+        self.store.close()
 
     def _asked_first(self, lane: Settings) -> AskedFirst:
         config = self.config()
         chain = config.single(lane.model) if lane.model is not None else config.chain(lane.category or "")
-        usable = [ref for ref in chain.models if self.problem(ref) is None]
-        stand_in = config.offline if lane.model is None and config.offline is not None else chain.models[0]
-        ref = usable[0] if usable else stand_in
-        return AskedFirst(ref.text, self._catalogue.known(config, ref).bill)
-
-    def _observe(self, observation: Observation) -> None:
-        if self.store is not None:
-            self.store.observations.add(observation)
-
-    def _conclude(self, summary: RequestSummary) -> None:
-        if self.store is not None:
-            self.store.requests.add(summary)
-
-    def _open_store(self) -> Store | None:
-        try:
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            return Store(self.folder / "lab.sqlite")
-        except OSError as error:
-            self._notice = f"Nothing is stored: {self.folder} cannot be made ({error.strerror})."
-        except StoreError as error:
-            self._notice = f"Nothing is stored: {error}"
-        return None
-
-    def _open_retention(self) -> Retention | None:
-        if self.store is None:
-            return None
-        retention = Retention(self.store.database, lambda: self.config().policy.retention)
-        retention.start()
-        return retention
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
-
-
-def default_config_path() -> Path:
-    """The file that FALLBACK_LAB_CONFIG names, or models.yaml in the current folder."""
-    return Path(os.environ.get("FALLBACK_LAB_CONFIG", "models.yaml"))
+        link = next(iter(self.callable_links(chain)), chain.links[0])
+        cost_of = self._catalog.known(config, link.ref).cost_of
+        return AskedFirst(link.ref.provider, link.ref.model, cost_of, functools.partial(chain.request_for, link))
 
 
 _opening = threading.Lock()
@@ -390,7 +255,7 @@ _lab: Lab | None = None
 
 
 def open_lab() -> Lab:
-    """The Lab of this process, opened when first asked for.
+    """The Lab of this process, opened on first use.
 
     Raises:
         ConfigError: models.yaml cannot be used; the next call tries again.
@@ -403,7 +268,7 @@ def open_lab() -> Lab:
 
 
 def close_lab() -> None:
-    """Close the Lab of this process, where it was opened."""
+    """Close the Lab of this process if it was opened."""
     global _lab  # one Lab a process is the point
     with _opening:
         lab, _lab = _lab, None

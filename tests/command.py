@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from click.testing import Result
 
@@ -20,8 +22,17 @@ def with_key(config: Path, upstream: Upstream) -> None:
     config.write_text(text, encoding="utf-8")
 
 
-def row(result: Result, *starts: str) -> list[str]:
-    """The cells of a table's one row that has such cells."""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
-    (found,) = [cells for cells in rows if set(starts) <= set(cells)]
+def logged(run: Run, *args: str) -> list[dict[str, Any]]:
+    """What `log --json` prints."""
+    return [json.loads(line) for line in run("log", "--json", *args).stdout.splitlines()]
+
+
+def rows(result: Result) -> list[list[str]]:
+    """The cells of all tables' rows, headings included."""
+    return [line.split("\t") for line in result.stdout.splitlines() if "\t" in line]
+
+
+def row(result: Result, *cells: str) -> list[str]:
+    """The one row that has these cells."""
+    (found,) = [row for row in rows(result) if set(cells) <= set(row)]
     return found

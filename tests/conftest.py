@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import ipaddress
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,19 +14,38 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, settings
 
 from router.cli import main
 from router.lab import Lab
+from router.providers.environment import trusted_certificates
 from tests.command import Run
 from tests.upstream import Upstream, chain_yaml, running_upstream
 
 MakeLab = Callable[..., Lab]
+
+# A busy machine is slow, which says nothing about what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
 def no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "FALLBACK_LAB_CONFIG"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("FALLBACK_LAB_READONLY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FALLBACK_LAB_KEYS", "LOCAL_KEY,OTHER_KEY,CANARY_KEY")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> None:
+    """A shell starts background jobs with SIGINT ignored, and every process that a test starts inherits that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +66,16 @@ def nothing_beyond_loopback() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(socket.socket, "connect", guarded_connect)
         patched.setattr(socket, "getaddrinfo", guarded_look_up)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_are_read_once() -> Iterator[None]:
+    """The system's certificates take longer to read than a Lab to open, and stay what they are."""
+    read = functools.cache(lambda *variables: trusted_certificates())
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("router.providers.http.trusted_certificates", lambda: read(*map(os.environ.get, names)))
         yield
 
 

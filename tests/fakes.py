@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from typing import Any, TypeAlias
 
-from router.breaker import Breakers
-from router.cache import ResponseCache
-from router.call import Access
-from router.chain import Engine, Options, run_chain
-from router.config import BreakerPolicy, Chain, ChainPolicy, ModelRef
-from router.errors import AllModelsFailed, ProviderError
-from router.events import Event, Finished, ProviderEvent, TextDelta
-from router.facts import ModelFacts
-from router.faults import Faults
-from router.flight import Flights
-from router.messages import Completion, Request
-from router.providers import Call, Problem
-from router.store import Observation, RequestSummary
+from router.config.policy import BreakerPolicy, ChainPolicy
+from router.config.schema import Chain, Link, ModelRef
+from router.core.attempts import Completion
+from router.core.capabilities import ModelInfo
+from router.core.errors import AllModelsFailed, ProviderError
+from router.core.events import (
+    Event,
+    Finished,
+    ProviderEvent,
+    TextDelta,
+)
+from router.core.records import Observation, RequestSummary
+from router.core.requests import Request
+from router.engine.breaker import Breakers
+from router.engine.cache import ResponseCache
+from router.engine.call import ModelRoute
+from router.engine.chain import Engine, Options, run_chain
+from router.engine.faults import Faults
+from router.engine.shared_call import SharedCalls
+from router.providers import Call, Sent, Unusable
+from router.providers.slots import Slots
 from tests.virtual_time import run_virtual
 
 Step: TypeAlias = ProviderEvent | ProviderError | float
@@ -33,31 +42,52 @@ def good(text: str = "Hi", *, after: float = 0.0) -> list[Step]:
     return [after, TextDelta(text), Finished("stop")]
 
 
-class FakeProvider:
+class AtOnce(Executor):
+    """Runs what it is given at once."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(work(*args, **options))
+        return done
+
+
+class WirelessProvider:
+    """What providers without a wire have in common: they can be called, and list and send nothing."""
+
+    def problem(self) -> Unusable | None:
+        return None
+
+    async def prepare(self) -> None:
+        """Always ready."""
+
+    async def models(self, _: float) -> Mapping[str, ModelInfo]:
+        return {}
+
+    def sent(self, call: Call) -> Sent:
+        raise NotImplementedError(call)
+
+
+class FakeProvider(WirelessProvider):
     """Plays each model's calls, given in order; the last one repeats.
 
     Attributes:
         calls: the loop's time and the model of each call so far.
-        open, most: how many calls are under way, and the most that ever were.
+        open, most: how many calls are in progress, and the most that ever were.
         key: whether there is one.
     """
 
     def __init__(self, **models: Sequence[Sequence[Step]]) -> None:
-        self.models = models
+        self._scripts = models
         self.calls: list[tuple[float, str]] = []
         self.requests: list[Call] = []
         self.open = self.most = 0
         self.key = True
 
-    def problem(self) -> Problem | None:
-        return None if self.key else Problem("no_key", "P_KEY is not set")
-
-    async def prepare(self) -> None:
-        pass
+    def problem(self) -> Unusable | None:
+        return None if self.key else Unusable("no_key", "P_KEY is not set")
 
     async def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
-        script = self.models[call.model]
-        steps = script[min(self.count(call.model), len(script) - 1)]
+        steps = self.steps(call)
         self.calls.append((asyncio.get_running_loop().time(), call.model))
         self.requests.append(call)
         self.open += 1
@@ -73,6 +103,11 @@ class FakeProvider:
         finally:
             self.open -= 1
 
+    def steps(self, call: Call) -> Sequence[Step]:
+        """What a call gets."""
+        script = self._scripts[call.model]
+        return script[min(self.count(call.model), len(script) - 1)]
+
     def count(self, model: str) -> int:
         """Calls of a model so far."""
         return sum(name == model for _, name in self.calls)
@@ -82,9 +117,9 @@ def ref(model: str, provider: str = "p") -> ModelRef:
     return ModelRef(provider=provider, model=model, text=model)
 
 
-def chain_of(*models: str, params: dict[str, Any] | None = None, **policy: Any) -> Chain:
-    refs = tuple(ref(model) for model in models)
-    return Chain(name="test", models=refs, policy=ChainPolicy(**policy), params=params or {})
+def chain_of(*models: str | Link, params: dict[str, Any] | None = None, **policy: Any) -> Chain:
+    links = tuple(model if isinstance(model, Link) else Link(ref=ref(model)) for model in models)
+    return Chain(name="test", links=links, policy=ChainPolicy(**policy), params=params or {})
 
 
 class Bench:
@@ -104,9 +139,9 @@ class Bench:
         self,
         *,
         cache: ResponseCache | None = None,
-        places: int = 8,
+        slots: int = 8,
         breaker: BreakerPolicy = BreakerPolicy(),
-        facts: Mapping[str, ModelFacts] = {},
+        info: Mapping[str, ModelInfo] = {},
         **models: Sequence[Sequence[Step]],
     ) -> None:
         self.provider = FakeProvider(**models)
@@ -116,13 +151,13 @@ class Bench:
         self.concluded: list[RequestSummary] = []
         self.events: list[Event] = []
         self._breaker = breaker
-        self._facts = facts
-        self._places = asyncio.Semaphore(places)
+        self._facts = info
+        self._slots = {name: Slots(lambda: slots) for name in ("p", "q", "embedded")}
         self.extra = b"{}"
         self.engine = Engine(
-            access=self._access,
+            route=self._route,
             cache=cache,
-            flights=Flights(),
+            calls=SharedCalls(),
             observe=self.observed.append,
             conclude=self.concluded.append,
             clock=self.now,
@@ -131,11 +166,11 @@ class Bench:
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _access(self, at: ModelRef) -> Access:
+    def _route(self, at: ModelRef) -> ModelRoute:
         provider = self.provider if at.provider == "p" else self.offline
         breaker = self.breakers.get(at.provider, at.model, self._breaker)
-        facts = self._facts.get(at.model, ModelFacts())
-        return Access(at, provider, breaker, self._places, self.extra, facts)
+        info = self._facts.get(at.model, ModelInfo())
+        return ModelRoute(at, provider, breaker, self._slots[at.provider], self.extra, info)
 
     async def ask(
         self,
@@ -185,3 +220,22 @@ async def stop(*tasks: asyncio.Task[Completion]) -> list[Completion | BaseExcept
     for task in tasks:
         task.cancel()
     return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class FakeTimers:
+    """Countdowns that end when a test says so."""
+
+    def __init__(self) -> None:
+        self.started: list[FakeTimer] = []
+
+    def later(self, seconds: float, action: Callable[[], object]) -> FakeTimer:
+        self.started.append(FakeTimer(seconds, action))
+        return self.started[-1]
+
+
+class FakeTimer:
+    def __init__(self, seconds: float, end: Callable[[], object]) -> None:
+        self.seconds, self.end, self.canceled = seconds, end, False
+
+    def cancel(self) -> None:
+        self.canceled = True

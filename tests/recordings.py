@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from router.events import AnswerBuilder, ProviderEvent
-from router.messages import Answer, ToolCall, Usage
+from router.core.events import AnswerBuilder, ProviderEvent
+from router.core.messages import Answer, ToolCall, Usage
 from router.providers.anthropic import MessageReader
-from router.providers.exchange import Reader
-from router.providers.http import server_sent_events
+from router.providers.body import Body
 from router.providers.openai import ChunkReader
+from router.providers.reader import AnswerReader
 
 READERS: Mapping[str, type[ChunkReader | MessageReader]] = {"openai": ChunkReader, "anthropic": MessageReader}
 
@@ -27,15 +27,19 @@ class Recording(NamedTuple):
     usage: Usage | None
 
 
-async def read(response: httpx.Response, reader: Reader) -> list[ProviderEvent]:
-    """The events of a stream, as `exchange` reads them."""
+async def read(response: httpx.Response, reader: AnswerReader) -> list[ProviderEvent]:
+    """The events of an answer, as `exchange` reads them."""
     events: list[ProviderEvent] = []
-    async with aclosing(server_sent_events(response)) as stream:
+    body = Body(response)
+    if not await body.is_stream():
+        answer = await body.read_json()
+        return [*reader.whole(answer if isinstance(answer, dict) else {}), *reader.end()]
+    async with aclosing(body.events()) as stream:
         async for message in stream:
             if message.data == "[DONE]":
                 break
             events += reader.read(message.data)
-    return events
+    return [*events, *reader.end()]
 
 
 def built(events: Iterable[ProviderEvent]) -> AnswerBuilder:

@@ -1,7 +1,7 @@
-"""Take the README's pictures from the running app: `just screenshots`.
+"""Take the pictures of the README and of the tour from the running app: `just screenshots`.
 
-In the first ones everything is real: a primary that refuses connections, and the embedded model as its fallback. The
-dashboard's are of generated traffic.
+In the first ones everything is real: the models.yaml of the repository without a key; then a primary that refuses
+connections, and the embedded model as its fallback. The dashboard's are of generated traffic.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -62,6 +62,10 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        with tempfile.TemporaryDirectory() as folder, _app(Path(folder), (ROOT / "models.yaml").read_text()) as url:
+            page = browser.new_page(viewport={"width": 1100, "height": 760})
+            page.goto(url)
+            _first_minute(page)
         with tempfile.TemporaryDirectory() as folder, _app(Path(folder), MODELS_YAML) as url:
             page = browser.new_page(viewport={"width": 1100, "height": 1000})
             page.goto(url)
@@ -91,7 +95,7 @@ def _app(folder: Path, models_yaml: str) -> Iterator[str]:
     app = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
         cwd=ROOT,
-        env={**os.environ, "FALLBACK_LAB_CONFIG": str(config)},
+        env={**_without_keys(os.environ), "FALLBACK_LAB_CONFIG": str(config)},
         stdout=subprocess.DEVNULL,
     )
     try:
@@ -100,6 +104,22 @@ def _app(folder: Path, models_yaml: str) -> Iterator[str]:
     finally:
         app.terminate()
         app.wait(timeout=20)
+
+
+def _without_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if not name.endswith("_KEY")}
+
+
+def _first_minute(page: Page) -> None:
+    """What somebody without a key sees first; then a fallback that they have asked for, rated and open."""
+    page.get_by_role("button", name="See a fallback happen").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=IMAGES / "tour-welcome.png")
+    page.get_by_role("button", name="See a fallback happen").click()
+    page.get_by_role("button", name="Regenerate").wait_for(timeout=60_000)
+    page.get_by_role("radio", name="Thumbs up").click()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=IMAGES / "tour-fallback.png")
 
 
 def _chat(page: Page) -> None:
@@ -151,7 +171,7 @@ def _dashboard(page: Page, name: str) -> None:
 def _chains(page: Page, url: str) -> None:
     """The order of two models is changed, and not saved yet."""
     page.goto(url)
-    page.get_by_role("button", name="arrow_upward").nth(2).click()
+    page.get_by_role("button", name="Move openai:gpt-4o-mini up").click()
     page.get_by_text("Save").first.wait_for()
     page.mouse.move(0, 0)
     page.wait_for_timeout(2500)

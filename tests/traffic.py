@@ -1,7 +1,7 @@
 """Traffic as it is seen in the field, generated: a million attempts and their requests in seconds, the same by seed.
 
 Days have a rhythm; a provider's outage hits all its models at once; breakers open meanwhile; some calls are tried
-again, some time out; answers come from the cache and from calls under way; people ask for faults, and stop answers;
+again, some time out; answers come from the cache and from calls in progress; people ask for faults, and stop answers;
 keys are missing at first, so that the stand-in answers.
 """
 
@@ -11,14 +11,15 @@ import sqlite3
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from router.messages import digest
-from router.store import Step, passed_over_for_keys_alone
+from router.core.attempts import Outcome, Validation
+from router.core.messages import digest
+from router.core.records import Step, skipped_for_keys_alone
 from router.store.database import Database
 from router.store.tables import observations, requests
 
@@ -67,7 +68,8 @@ REASONS = (
 )  # fmt: skip
 STATUSES = np.array([503, 429, np.nan, np.nan, 200, 200, 400, np.nan, np.nan, 200])
 TIMEOUT, CUT, FILTERED, NO_KEY, OPEN, NONE = 3, 4, 6, 7, 8, 9
-OUTCOMES = ("answered", "failed", "skipped", "cancelled")
+VALIDATIONS = (*get_args(Validation), *[None] * 20)
+OUTCOMES: tuple[Outcome, ...] = ("answered", "failed", "skipped", "cancelled")
 ANSWERED, FAILED, SKIPPED, CANCELLED = range(4)
 
 
@@ -160,7 +162,7 @@ class _Chunk:
         return self._finished()
 
     def _passed_over_for_keys(self) -> NDArray[np.int64]:
-        """How many models of each request were passed over for a missing key."""
+        """How many models of each request were skipped for a missing key."""
         reasons = [np.where(steps >= 0, steps // 4 % len(REASONS), NONE) for steps in self._steps]
         return np.sum([reason == NO_KEY for reason in reasons], axis=0)
 
@@ -250,7 +252,7 @@ class _Chunk:
         offset = self._offset[who] - np.where(shared, fields.get("latency", 0) / 2 if free else 0, 0)
         columns: Columns = {
             "request": who, "model": model[who], "place": place[who], "outcome": outcome, "reason": reason,
-            "offset": offset, "wait": self._wait[who] if free else 0.0, "latency": unknown, "ttft": unknown,
+            "offset": offset, "wait": self._wait[who] * bool(free), "latency": unknown, "ttft": unknown,
             "prompt_tokens": unknown, "completion_tokens": unknown, "cost": unknown, "cached": none, "shared": none,
             "injected": none, **free, **fields,
         }  # fmt: skip
@@ -284,8 +286,9 @@ class _Chunk:
             "status": np.where(seen["number"] > 0, STATUSES[seen["reason"]], np.nan),
             "started": self._began[of] + seen["offset"],
             "prompt_hash": _PROMPTS[of % len(_PROMPTS)],
-            "served_model": np.where(answered, _REFERENCES[seen["model"]], None),
-            "cost_source": np.where(np.isnan(seen["cost"]), None, "computed"),
+            "served_model": np.where(answered, _REFERENCES[seen["model"]], _NOTHING),
+            "validation": np.where(answered, np.array(VALIDATIONS, object)[of % len(VALIDATIONS)], _NOTHING),
+            "cost_source": np.where(np.isnan(seen["cost"]), _NOTHING, "computed"),
             "sample": np.zeros(len(of), int),
             "queued": np.zeros(len(of)),
         }
@@ -313,7 +316,7 @@ class _Chunk:
             "shared": self._shared & answered,
             "injected": ended["injected"],
             "stand_in": answered & (ended["place"] >= LENGTHS[self._category]),
-            "keyless": np.array([passed_over_for_keys_alone(path) for path in decoded])[which],
+            "keyless": np.array([skipped_for_keys_alone(path) for path in decoded])[which],
         }
 
 
@@ -325,12 +328,16 @@ def _path(code: int) -> tuple[Step, ...]:
         rest, outcome = divmod(number - 1, 4)
         rest, reason = divmod(rest, len(REASONS))
         model, place = divmod(rest, 4)
+        status = None if np.isnan(STATUSES[reason]) else int(STATUSES[reason])
         steps.insert(
-            0, Step(MODELS[model].reference, MODELS[model].provider, place, OUTCOMES[outcome], REASONS[reason])
+            0, Step(MODELS[model].reference, MODELS[model].provider, place, OUTCOMES[outcome], REASONS[reason], status)
         )
+    if [step.reason for step in steps[-2:]] == ["server_failed"] * 2:
+        steps[-1] = steps[-1].of_prompt()
     return tuple(steps)
 
 
+_NOTHING: Any = None  # numpy puts it in a column of objects, which its types do not say
 _REFERENCES = np.array([model.reference for model in MODELS], object)
 _PROVIDERS = np.array([model.provider for model in MODELS], object)
 _TTFT, _RATE, _PRICE, _FAILING = np.array([model[2:] for model in MODELS]).T

@@ -57,6 +57,11 @@ Event = Json | str | bytes | float | Cut
 
 DONE = "data: [DONE]"
 COMMENT = ": OPENROUTER PROCESSING"
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGMQmdENAAH7ATicNknqAAAAAElFTkSuQmCC"
+)
+"""An image of one."""
+
 BAD_FRAMING = b"no chunk size\r\n"
 SILENCE = math.inf
 
@@ -70,6 +75,7 @@ class Answer:
         delay, token_delay: seconds before the first byte, and before each token.
         model: who says that it served; None for the model asked for.
         tool_calls: chat completions tool calls; the arguments of each go out in two fragments.
+        images: their URLs, behind the text; in chat completions alone.
         always_whole: one JSON body also where a stream was asked for.
         edit: changes the stream's events.
     """
@@ -82,6 +88,7 @@ class Answer:
     finish_reason: str | None = "stop"
     reasoning: str = ""
     tool_calls: Sequence[Json] = ()
+    images: Sequence[str] = ()
     always_whole: bool = False
     edit: Callable[[list[Event]], Sequence[Event]] = list
 
@@ -105,6 +112,7 @@ class Answer:
             first = {"index": index, "id": call["id"], "function": {"name": name, "arguments": text[:3]}}
             rest = {"index": index, "function": {"arguments": text[3:]}}
             deltas += [{"tool_calls": [first]}, {"tool_calls": [rest]}]
+        deltas += [{"images": self._images()}] * bool(self.images)
         base = {**self._base(model), "object": "chat.completion.chunk"}
         events: list[Event] = [
             {**base, "choices": [{"index": 0, "delta": delta}]} if isinstance(delta, Mapping) else delta
@@ -121,8 +129,12 @@ class Answer:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self.tokens)}
         message |= {"reasoning": self.reasoning} if self.reasoning else {}
         message |= {"tool_calls": self.tool_calls} if self.tool_calls else {}
+        message |= {"images": self._images()} if self.images else {}
         choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         return {**self._base(model), "object": "chat.completion", "choices": [choice], "usage": self.usage}
+
+    def _images(self) -> list[Json]:
+        return [{"type": "image_url", "image_url": {"url": url}} for url in self.images]
 
     def message_events(self, model: str) -> list[Event]:
         """The stream of Anthropic's messages: each block in two pieces."""
@@ -281,6 +293,24 @@ def when(ready: Callable[[], bool], step: Step) -> Step:
     return held
 
 
+def followed_by(step: Step, unasked: bytes, *, after: float | None) -> Step:
+    """A response, and what nobody asked for: so many seconds later, or in the same packet."""
+
+    async def followed(exchange: Exchange) -> None:
+        write, parts = exchange.write, list[bytes]()
+        exchange.write = parts.append
+        await step(exchange)
+        exchange.write = write
+        if after is None:
+            write(b"".join([*parts, unasked]))
+        else:
+            write(b"".join(parts))
+            await asyncio.sleep(after)
+            write(unasked)
+
+    return followed
+
+
 async def silent(exchange: Exchange) -> None:
     """Never answers."""
     await asyncio.sleep(SILENCE)
@@ -308,6 +338,12 @@ def _whole(http: int, body: Json | bytes, headers: Mapping[str, Any] = {}) -> by
     return f"{head}\r\n\r\n".encode() + data
 
 
+def on_the_wire(good: Answer, model: str = "m", *, stream: bool) -> bytes:
+    """A whole response, as it leaves the server."""
+    events = (_encoded(event) for event in good.events(model) if isinstance(event, Mapping | str))
+    return b"".join([_STREAM_HEAD, *events, _STREAM_END]) if stream else _whole(200, good.body(model))
+
+
 class Exchange:
     """One request, and the means to answer it."""
 
@@ -315,7 +351,8 @@ class Exchange:
         self._head = head
         self.data = data
         self.arrived = time.monotonic()
-        self.write = connection.write
+        self.port = connection.port
+        self.write: Callable[[bytes], object] = connection.write
         self.drop = connection.drop
 
     @property
@@ -352,12 +389,13 @@ class Exchange:
         self.write(_STREAM_HEAD)
         for event in events:
             if isinstance(event, Cut):
-                return self.drop(reset=False)
+                self.drop(reset=False)
+                return
             if isinstance(event, float | int):
                 await asyncio.sleep(event)
             else:
                 self.write(event if isinstance(event, bytes) else _encoded(event))
-        return self.write(_STREAM_END)
+        self.write(_STREAM_END)
 
 
 Begin = Callable[[Exchange], "Step | bytes"]
@@ -379,6 +417,7 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self.port = transport.get_extra_info("peername")[1]
         self.write = transport.write
         self._connections.add(self)
 
@@ -446,6 +485,7 @@ class Received:
     """A call as the server saw it.
 
     Attributes:
+        port: the client's, and so one a connection.
         arrived: seconds of time.monotonic().
         closed: when the response ended or the client went away; None while it goes on.
         disconnected: the client went away before the end.
@@ -454,6 +494,7 @@ class Received:
     model: str
     body: Json
     headers: Mapping[str, str]
+    port: int
     arrived: float
     closed: float | None = None
     disconnected: bool = False
@@ -526,7 +567,9 @@ class Upstream:
             if exchange.asks_for_models:
                 self._listed.append(exchange.headers)
                 return self._models
-            self._log[exchange] = Received(exchange.model, exchange.body, exchange.headers, exchange.arrived)
+            self._log[exchange] = Received(
+                exchange.model, exchange.body, exchange.headers, exchange.port, exchange.arrived
+            )
             steps, then = self._scripts.get(exchange.model, (deque(), answer()))
             return steps.popleft() if steps else then
 
@@ -557,20 +600,38 @@ class _Asked(msgspec.Struct):
     stream: bool = False
 
 
-async def _benchmark(port: int, tokens: int) -> None:
-    slow, good = answer(tokens=tokens, token_delay=0.05), answer(tokens=tokens)
+_PAGE = """## A heading
+
+A paragraph with **bold** words, `code` and a price of $5. It goes on for a while, as answers do, and
+has a second line.
+
+- one thing
+- another thing
+
+```python
+def answer() -> int:
+    return 42
+```
+
+"""
+
+
+async def _benchmark(port: int, tokens: int, token_delay: float) -> None:
+    slow, good = answer(tokens=tokens, token_delay=token_delay), answer(tokens=tokens)
+    page = replace(slow, tokens=(re.findall(r"\S+\s*", _PAGE) * tokens)[:tokens])
     refusal = _whole(503, {"error": {"code": 503, "message": "Refused."}})
     asked = msgspec.json.Decoder(_Asked)
 
     @functools.cache
     def prepared(model: str, stream: bool) -> bytes:
-        events = (_encoded(event) for event in good.events(model) if isinstance(event, Mapping | str))
-        return b"".join([_STREAM_HEAD, *events, _STREAM_END]) if stream else _whole(200, good.body(model))
+        return on_the_wire(good, model, stream=stream)
 
     def begin(exchange: Exchange) -> Step | bytes:
         call = asked.decode(exchange.data)
         if call.model.startswith("refuse-"):
             return refusal
+        if call.model.startswith("page-"):
+            return page
         return slow if call.model.startswith("slow-") else prepared(call.model, call.stream)
 
     async with _serving(begin, lambda exchange, disconnected: None, port) as base_url:
@@ -582,4 +643,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--tokens", type=int, default=20, help="tokens of every answer")
+    parser.add_argument("--token-delay", type=float, default=0.05, help="seconds before each token of slow models")
     asyncio.run(_benchmark(**vars(parser.parse_args())))

@@ -1,1 +1,1 @@
-"""What several pages draw."""
+"""What the pages are made of."""

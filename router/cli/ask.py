@@ -10,27 +10,40 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.text import Text
 
-from router.chain import Options
-from router.errors import AllModelsFailed
-from router.events import Restarted, TextDelta
-from router.handle import Handle
+from router.cli.tables import STYLES
+from router.cli.terminal import Console, json_text
+from router.core.attempts import Attempt, Completion
+from router.core.errors import AllModelsFailed
+from router.core.events import Restarted, TextDelta
+from router.core.formatting import attempt_sentence, image_words
+from router.core.messages import Answer
+from router.core.requests import Request
+from router.core.strip import MARKS, strip_of
+from router.engine.chain import Options
+from router.engine.handle import Handle
 from router.lab import Lab
-from router.messages import Attempt, Completion, Request
-from router.words import attempt_sentence
 
 POLL = 0.03
-"""Seconds between two looks at an answer under way."""
+"""Seconds between updates of an answer in progress."""
 
 
 @click.command()
-@click.option("--category", "-c", help="The chain that answers (default: conversation, or the first chain).")
-@click.option("--model", "-m", help="A single model instead: `provider:model`, or `model` at the default provider.")
+@click.option(
+    "--category",
+    "-c",
+    metavar="NAME",
+    help="The category whose chain answers (default: conversation, or the first chain).",
+)
+@click.option(
+    "--model",
+    "-m",
+    metavar="MODEL",
+    help="Use a single model instead: `provider:model`, or `model` at the default provider.",
+)
 @click.option("--system", "-s", help="A system prompt.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--no-cache", is_flag=True, help="Neither read the response cache nor write to it.")
+@click.option("--no-cache", is_flag=True, help="Do not use the response cache.")
 @click.argument("prompt")
 @click.pass_obj
 def ask(
@@ -42,16 +55,15 @@ def ask(
     no_cache: bool,
     prompt: str,
 ) -> None:
-    """Ask a prompt (`-`: read it from standard input). The answer goes to stdout, the trace to stderr."""
+    """Send a prompt (`-` reads it from standard input). The answer goes to stdout, the trace to stderr."""
     if category and model:
-        raise click.UsageError("Give --category or --model, not both.")
+        raise click.UsageError("Use either --category or --model, not both.")
     messages = [{"role": "user", "content": _read_prompt(prompt)}]
     if system:
         messages.insert(0, {"role": "system", "content": system})
     with closing(Lab(config_path)) as lab:
         if model is None and category is None:
-            chains = lab.config().chains
-            category = "conversation" if "conversation" in chains else next(iter(chains))
+            category = lab.config().default_category
         options = Options(source="cli", cache="off" if no_cache else "use", stream=not as_json)
         handle = lab.start(Request(messages=tuple(messages)), category=category, model=model, options=options)
         try:
@@ -60,9 +72,11 @@ def ask(
             completion = handle.result()
         except AllModelsFailed as error:
             _print_trace(error.attempts)
+            if error.answer is not None:
+                click.echo(f"The last answer, which was not accepted: {_in_a_line(error.answer)}", err=True)
             raise
         if as_json:
-            click.echo(msgspec.json.encode(_as_json(completion)))
+            click.echo(json_text(_as_json(completion)))
         else:
             _print_trace(completion.attempts)
         for notice in lab.notices():
@@ -79,7 +93,7 @@ def _read_prompt(prompt: str) -> str:
 
 
 def _print_answer(handle: Handle) -> None:
-    """Print the answer: as it comes in a terminal; elsewhere whole, so that no piece of a void one is in it."""
+    """Print the answer: streamed in a terminal; elsewhere when complete, so that no abandoned part is in it."""
     live = sys.stdout.isatty()
     seen = 0
     running = True
@@ -91,11 +105,18 @@ def _print_answer(handle: Handle) -> None:
                 click.echo(event.text, nl=False)
             elif isinstance(event, Restarted):
                 click.echo("\n" if live else "", nl=False)
-                click.echo("(That answer broke off. The next model starts afresh.)", err=True)
+                click.echo("(This answer does not count. The next model starts over.)", err=True)
         sys.stdout.flush()
         if running:
             time.sleep(POLL)
-    click.echo("" if live else handle.result().answer.text)
+    answer = handle.result().answer
+    click.echo("" if live else answer.text)
+    for url in answer.images:
+        click.echo(f"[{image_words(url)}]")
+
+
+def _in_a_line(answer: Answer) -> str:
+    return " ".join([answer.text, *(f"{call.name}({call.arguments})" for call in answer.tool_calls)]).strip()
 
 
 def _as_json(completion: Completion) -> dict[str, Any]:
@@ -104,6 +125,7 @@ def _as_json(completion: Completion) -> dict[str, Any]:
         "text": completion.answer.text,
         "reasoning": completion.answer.reasoning or None,
         "tool_calls": completion.answer.tool_calls,
+        "images": completion.answer.images,
         "model": attempt.model,
         "served_model": attempt.served_model,
         "provider": attempt.provider,
@@ -119,10 +141,8 @@ def _as_json(completion: Completion) -> dict[str, Any]:
 
 
 def _print_trace(attempts: tuple[Attempt, ...]) -> None:
-    console = Console(stderr=True, highlight=False)
+    """The request's way in one line, then what happened in each attempt."""
+    console = Console(stderr=True)
+    console.say(strip_of(attempts).text, "bold")
     for attempt in attempts:
-        mark, style = {"answered": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("–", "dim")}.get(
-            attempt.outcome, ("■", "yellow")
-        )
-        # Text, not markup: a model's name or an error may hold square brackets.
-        console.print(Text(f"{mark} {attempt.model}: {attempt_sentence(attempt)}", style=style), soft_wrap=True)
+        console.say(f"{MARKS[attempt.outcome]} {attempt.model}: {attempt_sentence(attempt)}", STYLES[attempt.outcome])

@@ -1,4 +1,4 @@
-"""fallback-lab chains: the chains with what was observed of their models, and the way back after a change."""
+"""fallback-lab chains: the chains with their models' statistics, and earlier versions of models.yaml."""
 
 from __future__ import annotations
 
@@ -7,42 +7,63 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from router.cli.tables import Column, Row, link_cell, print_table
+from router.cli.terminal import json_text
+from router.config.editing import Editor, Version, open_editor
+from router.core.errors import InvalidEdit
+from router.core.formatting import place
 from router.lab import Lab
-from router.observed.chains import DAYS, UNSEEN, ModelLine, chain_lines
+from router.metrics import Estimate
+from router.metrics.chains import DAYS, UNSEEN, ModelLine, chain_lines
+
+_COLUMNS = (
+    Column("category"),
+    Column("model"),
+    Column("answered", is_number=True),
+    Column("rescued", is_number=True),
+    Column("first\ntoken", is_number=True),
+    Column("answer", is_number=True),
+    Column("cost of\na call", is_number=True),
+)
 
 
 @click.command(name="chains")
-@click.option("--rollback", is_flag=True, help="Put the version of models.yaml before the last change in force again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, one line for each model.")
+@click.option("--rollback", is_flag=True, help="Undo the last change of models.yaml.")
+@click.option("--list", "list_", is_flag=True, help="With --rollback: list the earlier versions and change nothing.")
+@click.option("--to", metavar="VERSION", help="With --rollback: restore this version from the list.")
 @click.pass_obj
-def show_chains(config_path: Path, rollback: bool) -> None:
-    """Show each category's chain with what was observed of its models in the last days."""
+def show_chains(config_path: Path, as_json: bool, rollback: bool, list_: bool, to: str | None) -> None:
+    """Show each category's chain with its models' recent statistics."""
+    if rollback:  # the file itself is not read: it may be broken
+        if as_json:
+            raise click.UsageError("Use either --json or --rollback, not both.")
+        if list_ and to:
+            raise click.UsageError("Use either --list or --to, not both.")
+        _roll_back(open_editor(config_path), config_path, list_, to)
+        return
+    if list_ or to:
+        raise click.UsageError("Use --list and --to with --rollback.")
     with closing(Lab(config_path)) as lab:
-        if rollback:
-            version = lab.editor.roll_back()
-            click.echo(f"Taken back: {version.why}. {lab.path} is as it was before.")
-        table = Table(
-            title=f"Chains, as seen in the last {DAYS} days; times are p50, p95",
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            collapse_padding=True,
-            pad_edge=False,
-        )
-        for heading in ("model", "answered", "rescued", "first\ntoken", "answer", "cost of\na call"):
-            table.add_column(heading, overflow="fold")
         chains = lab.config().chains
         lines = chain_lines(lab.observed, chains, time.time())
-        for name, chain in chains.items():
-            table.add_section()
-            table.add_row(Text(name, style="bold"))
-            for ref in chain.models:
-                table.add_row(Text(ref.text), *_figures(lines[name].get(ref.text, UNSEEN)))
-        Console(highlight=False).print(table)
+        links = [
+            (name, number, link, lines[name].get(link.ref.text, UNSEEN))
+            for name, chain in chains.items()
+            for number, link in enumerate(chain.links)
+        ]
+        if as_json:
+            for name, number, link, line in links:
+                figures = {
+                    figure: each._asdict() if isinstance(each, Estimate) else each
+                    for figure, each in line._asdict().items()
+                }
+                shown = {"category": name, "place": place(number), "model": link.ref.text, "own": link.own}
+                click.echo(json_text({**shown, **figures}))
+        else:
+            rows: list[Row] = [(name, link_cell(link), *_figures(line)) for name, _, link, line in links]
+            print_table(_COLUMNS, rows, title=f"Chains, last {DAYS} days; times are p50 and p95", grouped=True)
         for notice in lab.notices():
             click.echo(notice, err=True)
 
@@ -52,3 +73,30 @@ def _figures(line: ModelLine) -> list[str]:
     shares = [f"{cell.value}\n{cell.of}".strip() for cell in (answered, rescued)]
     times = ["\n".join(dict.fromkeys((low.value, high.value))) for low, high in ((first_p50, first_p95), (p50, p95))]
     return [*shares, *times, cost.value]
+
+
+def _roll_back(editor: Editor, path: Path, list_: bool, to: str | None) -> None:
+    versions = editor.history()
+    if list_:
+        columns = [Column("version"), Column("replaced"), Column("by this change", is_prose=True)]
+        if not versions:
+            click.echo("There are no earlier versions: models.yaml has not been edited from here yet.", err=True)
+        else:
+            print_table(columns, [_version_row(version) for version in versions])
+        return
+    version = next((version for version in versions if to == version.name), None)
+    if to is not None and version is None:
+        raise InvalidEdit(
+            f"There is no version `{to}`. To list the versions, run: fallback-lab chains --rollback --list"
+        )
+    restored = editor.roll_back(version)
+    what = f"Undone: {restored.why}" if to is None else f"Restored version {restored.name}"
+    click.echo(f"{what}. {path.absolute()} is as it was before {_when(restored)}.")
+
+
+def _version_row(version: Version) -> Row:
+    return version.name, _when(version), version.why
+
+
+def _when(version: Version) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.until))

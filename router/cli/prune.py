@@ -1,4 +1,4 @@
-"""fallback-lab prune: what is too old becomes hourly summaries, and the room goes back to the disk."""
+"""fallback-lab prune: rolls up old rows into hourly summaries and frees disk space."""
 
 from __future__ import annotations
 
@@ -10,28 +10,34 @@ import click
 from sqlalchemy.exc import DatabaseError
 
 from router.cli import times
-from router.errors import FallbackLabError
+from router.core.errors import FallbackLabError
+from router.core.formatting import counted
 from router.lab import Lab
 from router.store import Pruned
 
 
 @click.command()
-@click.option("--older-than", callback=times.age, help="Roll up what is older, such as 30d (default: retention.ttl).")
-@click.option("--dry-run", is_flag=True, help="Only say what would be rolled up.")
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    callback=times.age,
+    help="Roll up rows older than this: 30d (default: retention.ttl).",
+)
+@click.option("--dry-run", is_flag=True, help="Only report what would be rolled up.")
 @click.pass_obj
 def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
     """Roll up old requests and attempts into hourly summaries, as models.yaml says under policy.retention."""
     with closing(Lab(config_path)) as lab:
-        if lab.store is None or lab.retention is None:
-            raise FallbackLabError(" ".join(lab.notices()))
+        if lab.store.unstored is not None:
+            raise FallbackLabError(lab.store.unstored)
         if dry_run:
             click.echo(_sentence(lab.retention.preview(older_than), "would be rolled up"))
             used, most = lab.store.database.room().used, lab.config().policy.retention.size_limit
             if used > most:
                 click.echo(
-                    f"The database holds {_size(used)}, and policy.retention.size_limit is {_size(most)}: the"
-                    " oldest rows follow, a tenth at a time, until it fits, unless conversations and comparisons alone"
-                    " fill it."
+                    f"The database uses {_size(used)}, and policy.retention.size_limit is {_size(most)}: the"
+                    " oldest rows will follow, a tenth at a time, until it fits, unless conversations and comparisons"
+                    " alone exceed the limit."
                 )
             return
         try:
@@ -42,9 +48,9 @@ def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
                 left = lab.store.database.room().file
                 done = done._replace(freed=done.freed + before - left, size=left)
         except DatabaseError as error:
-            raise FallbackLabError(f"What was observed could not be pruned: {error.orig}.") from None
-        click.echo(_sentence(done, "rolled up"))
-        click.echo(f"{_size(max(0, done.freed))} came back to the disk; the database has {_size(done.size)} now.")
+            raise FallbackLabError(f"Pruning failed: {error.orig}. Try again.") from None
+        click.echo(_sentence(done, "were rolled up"))
+        click.echo(f"Freed {_size(max(0, done.freed))}; the database now takes {_size(done.size)}.")
         for notice in lab.notices():
             click.echo(notice, err=True)
 
@@ -52,9 +58,10 @@ def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
 def _sentence(pruned: Pruned, verb: str) -> str:
     before = time.strftime("%Y-%m-%d %H:%M", time.localtime(pruned.before))
     if not pruned.requests + pruned.attempts + pruned.dropped:
-        return f"Nothing is older than {before}."
-    dropped = f" Summaries too old themselves: {pruned.dropped:,}." if pruned.dropped else ""
-    return f"{pruned.requests:,} requests and {pruned.attempts:,} attempts from before {before} {verb}.{dropped}"
+        return f"No rows are older than {before}."
+    dropped = f" Expired summaries: {pruned.dropped:,}." if pruned.dropped else ""
+    rows = f"{counted(pruned.requests, 'request')} and {counted(pruned.attempts, 'attempt')}"
+    return f"{rows} from before {before} {verb}.{dropped}"
 
 
 def _size(size: int) -> str:

@@ -1,4 +1,4 @@
-"""Spans and dates as people write them on the command line: callbacks of click's options."""
+"""Durations and dates on the command line: callbacks of click's options."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from datetime import datetime
 import click
 from pydantic import TypeAdapter, ValidationError
 
-from router.config_values import Seconds
+from router.config.values import Seconds
 
 _SPAN = TypeAdapter[float](Seconds)
 
 
 def age(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    """Seconds, of a span as models.yaml writes it."""
+    """Seconds, from a duration as in models.yaml."""
     try:
         return None if value is None else _SPAN.validate_python(value)
     except ValidationError:
-        raise click.BadParameter(f"`{value}` is no span of time. Write a number with a unit: 12h, 30d, 8w.") from None
+        raise click.BadParameter(f"`{value}` is not a duration. Write a number with a unit: 12h, 30d, 8w.") from None
 
 
 def since(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
-    """Unix time in seconds, of a span back from now or of a date."""
+    """Unix time in seconds, from a duration before now or a date."""
     if value is None:
         return None
     try:
@@ -32,5 +32,5 @@ def since(_: click.Context, __: click.Parameter, value: str | None) -> float | N
     try:
         return datetime.fromisoformat(value).astimezone().timestamp()
     except (ValueError, OverflowError, OSError):
-        what = f"`{value}` is neither a span such as 12h or 7d nor a date such as 2026-01-31."
+        what = f"`{value}` is neither a duration such as 12h or 7d nor a date such as 2026-01-31."
         raise click.BadParameter(what) from None

@@ -2,7 +2,19 @@
 
 from router.compare.comparisons import Comparisons
 from router.compare.estimate import AskedFirst, Estimate
-from router.compare.plan import MAX_LANES, MAX_REPEATS, MIN_LANES, calls, expand, lane_name, request_of, variables
+from router.compare.handover import can_be_asked, plan_of, turns_of
+from router.compare.plan import (
+    MAX_LANES,
+    MAX_REPEATS,
+    MIN_LANES,
+    calls,
+    expand,
+    files_of,
+    lane_name,
+    prompts_of,
+    request_of,
+    settings_of,
+)
 from router.compare.run import Run
 
 __all__ = [
@@ -14,8 +26,13 @@ __all__ = [
     "Estimate",
     "Run",
     "calls",
+    "can_be_asked",
     "expand",
+    "files_of",
     "lane_name",
+    "plan_of",
+    "prompts_of",
     "request_of",
-    "variables",
+    "settings_of",
+    "turns_of",
 ]

@@ -6,91 +6,119 @@ import functools
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from router.compare.estimate import AskedFirst, Estimate, estimate
-from router.compare.plan import check
-from router.compare.run import Later, Run, later
-from router.compare.votes import Ballot, names, open_ballots
-from router.handle import Handle
-from router.store import Cell, Comparison, ComparisonLog, Plan, Settings, Vote, Winner
+from router.compare.plan import check, files_of
+from router.compare.run import Run, later
+from router.compare.votes import Ballot, identical_ballots, names, open_ballots
+from router.core.comparisons import (
+    Cell,
+    Comparison,
+    Plan,
+    Vote,
+    Winner,
+)
+from router.core.conversations import Settings
+from router.core.errors import InvalidRequest
+from router.engine.handle import Handle
+from router.engine.viewers import Later
+from router.store import ComparisonLog
+from router.store.recent import Recent
 
 MAX_COMPARISONS = 20
-"""Comparisons held in memory; older ones are read from the store again."""
+"""Comparisons kept in memory; older ones are reread from the store."""
 
 MAX_NAME = 200
 """Characters of a comparison's name."""
 
 
 class Comparisons:
-    """Comparisons under way, and those that are over. Its methods may be called from any thread.
+    """Running and finished comparisons. Its methods may be called from any thread.
 
     Args:
         start: sends a request; `Lab.start`.
-        asked_first: the model that a lane would ask first.
-        log: where comparisons are stored; None where nothing can be.
+        asked_first: the model that a lane would call first.
+        log: where comparisons are stored.
     """
 
     def __init__(
         self,
         start: Callable[..., Handle],
         asked_first: Callable[[Settings], AskedFirst],
-        log: ComparisonLog | None,
+        log: ComparisonLog,
         later: Later = later,
     ) -> None:
         self._start = start
         self._asked_first = asked_first
         self._log = log
         self._later = later
-        self._lock = threading.RLock()
-        self._open: dict[str, Comparison] = {}
+        # Never held while anything is read: answers in progress need it.
+        self._lock = threading.Lock()
+        self._recent = Recent(self._read, lambda comparison: comparison.id in self._runs, MAX_COMPARISONS)
+        # The writer may yet have to store them.
+        self._files: Recent[Mapping[str, bytes]] = Recent(lambda _: None, lambda _: False, MAX_COMPARISONS)
         self._runs: dict[str, Run] = {}
         self._votes: dict[str, Vote] = {}
 
-    def start(self, plan: Plan) -> str:
-        """Ask all prompts of all lanes; returns the comparison's id at once. Nobody finds it but by that id.
+    def start(self, plan: Plan, files: Mapping[str, bytes] = {}) -> str:
+        """Run a plan; returns the comparison's id at once. While running, it is reachable only by that id.
+
+        Args:
+            files: the bytes of the plan's files by their ids.
 
         Raises:
-            InvalidRequest: the plan cannot be asked; one sentence says what to change.
+            InvalidRequest: the plan cannot be run; one sentence says what to change.
         """
-        check(plan)
+        check(plan, files.__getitem__)
         comparison = Comparison(id=uuid.uuid4().hex[:12], name="", created=time.time(), plan=plan, cells={})
-        keep = functools.partial(self._keep, comparison)
-        run = Run(plan, self._start, keep, functools.partial(self._end, comparison.id), self._later)
+        keep = functools.partial(self._keep, comparison.id)
+        load = functools.partial(self.file, comparison.id)
+        run = Run(plan, self._start, keep, functools.partial(self._end, comparison.id), load, later=self._later)
         with self._lock:
-            self._open[comparison.id] = comparison
             self._runs[comparison.id] = run
-            if self._log is not None:
-                self._log.save(comparison)
+            self._recent.put(comparison.id, comparison)
+            self._files.put(comparison.id, files)
+            self._log.save(comparison)
+            for attachment in files_of(plan):
+                self._log.save_file(comparison.id, attachment, files[attachment.id])
         run.begin()
         return comparison.id
 
-    def estimate(self, plan: Plan) -> Estimate:
-        """What a plan will likely cost and take.
+    def file(self, comparison_id: str, file: str) -> bytes:
+        """The bytes of a comparison's file.
 
         Raises:
-            InvalidRequest: the plan cannot be asked.
+            InvalidRequest: it is no longer stored.
+        """
+        held = self._files.get(comparison_id) or {}
+        data = held.get(file) or self._log.load_file(comparison_id, file)
+        if data is None:
+            raise InvalidRequest("A file of this comparison is no longer stored. Attach it again.")
+        return data
+
+    def estimate(self, plan: Plan, files: Mapping[str, bytes] = {}) -> Estimate:
+        """A plan's likely cost and duration; `files` as for `start`.
+
+        Raises:
+            InvalidRequest: the plan cannot be run.
             ConfigError: a lane's chain is not in models.yaml.
         """
-        check(plan)
-        return estimate(plan, self._asked_first, self._log.usual if self._log is not None else _never_seen)
+        check(plan, files.__getitem__)
+        return estimate(plan, self._asked_first, self._log.usual, files.__getitem__)
 
     def get(self, comparison_id: str) -> Comparison | None:
-        """A comparison as it stands now; None where there is none of that id."""
-        with self._lock:
-            comparison = self._load(comparison_id)
-            if comparison is None:
-                return None
-            return msgspec.structs.replace(comparison, cells=dict(comparison.cells))
+        """A comparison's current state; None if there is none with that id."""
+        return self._recent.get(comparison_id)
 
     def run(self, comparison_id: str) -> Run | None:
-        """What is under way of a comparison; None once it is over."""
+        """A comparison's run in progress; None once it has finished."""
         return self._runs.get(comparison_id)
 
     def close(self) -> None:
-        """Stop all that is under way."""
+        """Stop everything in progress."""
         with self._lock:
             runs = list(self._runs.values())
         for run in runs:
@@ -98,86 +126,93 @@ class Comparisons:
 
     def rename(self, comparison_id: str, name: str) -> None:
         """Give a comparison a name."""
-        with self._lock:
-            comparison = self._load(comparison_id)
-            if comparison is not None:
-                renamed = msgspec.structs.replace(comparison, name=" ".join(name.split())[:MAX_NAME])
-                self._open[comparison_id] = renamed
-                if self._log is not None:
-                    self._log.save(renamed)
+        comparison = self._recent.get(comparison_id)
+        if comparison is not None:
+            named = " ".join(name.split())[:MAX_NAME]
+            self._recent.change(comparison_id, lambda now: msgspec.structs.replace(now, name=named), comparison)
+            self._log.save(msgspec.structs.replace(comparison, name=named))
 
     def newest(self, count: int) -> list[Comparison]:
-        """The newest that are over, without their cells, newest first."""
-        with self._lock:
-            stored = self._log.newest(count + len(self._runs)) if self._log is not None else []
-            found = {comparison.id: comparison for comparison in stored} | self._open
-            over = [comparison for comparison in found.values() if comparison.id not in self._runs]
+        """Finished comparisons without their cells, newest first."""
+        stored = self._log.newest(count + len(self._runs))
+        found = {comparison.id: comparison for comparison in stored} | self._recent.held()
+        over = [comparison for comparison in found.values() if comparison.id not in self._runs]
         return sorted(over, key=lambda comparison: -comparison.created)[:count]
 
-    def vote(self, comparison: Comparison, ballot: Ballot, winner: Winner) -> None:
-        """Keep a vote; a second one on the same two answers is not taken."""
+    def vote(self, comparison: Comparison, ballot: Ballot, winner: Winner) -> Vote | None:
+        """Store a vote; a second vote on the same two answers is ignored, and None."""
+        before = self.votes()
         with self._lock:
-            if ballot not in open_ballots(comparison, self.votes()):
-                return
-            left, right = names(comparison, ballot)
-            vote = Vote(
-                id=uuid.uuid4().hex,
-                created=time.time(),
-                comparison=comparison.id,
-                prompt=ballot.prompt,
-                category=comparison.plan.prompts[ballot.prompt].category,
-                left=left,
-                right=right,
-                winner=winner,
-            )
-            self._votes[vote.id] = vote
-            if self._log is not None:
-                self._log.save_vote(vote)
+            if ballot not in open_ballots(comparison, [*before, *self._votes.values()]):
+                return None
+            return self._keep_vote(comparison, ballot, winner)
+
+    def tie_identical(self, comparison: Comparison) -> None:
+        """Store a tie for every pair of identical answers without a vote."""
+        before = self.votes()
+        with self._lock:
+            for ballot in identical_ballots(comparison, [*before, *self._votes.values()]):
+                self._keep_vote(comparison, ballot, "tie")
+
+    def undo_vote(self, vote: Vote) -> None:
+        """Delete a vote; its two answers can be voted on again."""
+        with self._lock:
+            self._votes.pop(vote.id, None)
+        self._log.drop_vote(vote.id)
+
+    def _keep_vote(self, comparison: Comparison, ballot: Ballot, winner: Winner) -> Vote:
+        left, right = names(comparison, ballot)
+        vote = Vote(
+            id=uuid.uuid4().hex,
+            created=time.time(),
+            comparison=comparison.id,
+            prompt=ballot.prompt,
+            category=comparison.plan.prompts[ballot.prompt].category,
+            left=left,
+            right=right,
+            winner=winner,
+        )
+        self._votes[vote.id] = vote
+        self._log.save_vote(vote)
+        return vote
 
     def votes(self) -> list[Vote]:
         """All votes of all comparisons, oldest first."""
+        stored = {vote.id: vote for vote in self._log.votes()}
         with self._lock:
-            stored = {vote.id: vote for vote in self._log.votes()} if self._log is not None else {}
             return list((stored | self._votes).values())
 
     def forget(self) -> None:
-        """Stop what is under way, and hold nothing in memory any more."""
+        """Stop everything in progress and clear the memory."""
         with self._lock:
             runs = list(self._runs.values())
-            self._open, self._runs, self._votes = {}, {}, {}
+            self._runs, self._votes = {}, {}
+            self._recent.clear()
+            self._files.clear()
         for run in runs:
             run.stop()
 
-    def _keep(self, comparison: Comparison, cell: Cell) -> None:
+    def _keep(self, comparison_id: str, cell: Cell) -> None:
         with self._lock:
-            if comparison.id not in self._open:
+            if comparison_id not in self._runs:
                 return  # forgotten
-            comparison.cells[cell.key] = cell
-            if self._log is not None:
-                self._log.save_cell(comparison.id, cell)
+            self._recent.change(
+                comparison_id, lambda now: msgspec.structs.replace(now, cells={**now.cells, cell.key: cell})
+            )
+            self._log.save_cell(comparison_id, cell)
 
     def _end(self, comparison_id: str) -> None:
         with self._lock:
             self._runs.pop(comparison_id, None)
 
-    def _load(self, comparison_id: str) -> Comparison | None:
-        comparison = self._open.pop(comparison_id, None)
-        if comparison is None:
-            stored = self._log.load(comparison_id) if self._log is not None else None
-            if stored is None:
-                return None
-            cells = {key: _ended(cell) for key, cell in stored.cells.items()}
-            comparison = msgspec.structs.replace(stored, cells=cells)
-        self._open[comparison_id] = comparison  # last in the dictionary is the last used
-        for idle in [name for name in self._open if name not in self._runs][:-MAX_COMPARISONS]:
-            del self._open[idle]
-        return comparison
-
-
-def _never_seen(_: str) -> None:
-    """Nothing is stored."""
+    def _read(self, comparison_id: str) -> Comparison | None:
+        stored = self._log.load(comparison_id)
+        if stored is None:
+            return None
+        cells = {key: _ended(cell) for key, cell in stored.cells.items()}
+        return msgspec.structs.replace(stored, cells=cells)
 
 
 def _ended(cell: Cell) -> Cell:
-    """A cell read from the store has no request any more: where it was running, its process ended first."""
+    """A cell read from the store has no request: if it was running, its process ended first."""
     return msgspec.structs.replace(cell, state="cut") if cell.state == "running" else cell

@@ -11,23 +11,23 @@ from typing import Literal, NamedTuple
 Kind = Literal["same", "left", "right", "gap"]
 
 MAX_WORDS = 2_000
-"""Words of a changed passage that are compared one by one; comparing takes their square in time."""
+"""Words of a changed passage that are compared one by one; comparing takes quadratic time."""
 
 CONTEXT = 30
-"""Words of an equal passage that are shown beside a change."""
+"""Words of an equal passage that are shown next to a change."""
 
 _TOKEN = re.compile(r"\s*(?:\w+|[^\w\s])|\s+")  # a word or a sign, with the space before it
 
 
 class Piece(NamedTuple):
-    """A passage that both texts hold, or one of them alone; a gap stands for so many equal words left out."""
+    """A passage in both texts or in only one; a gap stands for a number of omitted equal words."""
 
     kind: Kind
     text: str
 
 
 def word_diff(left: str, right: str) -> list[Piece]:
-    """What has to be taken from `left`, and what put in, to make it `right`.
+    """The removals and insertions that turn `left` into `right`.
 
     Lines are matched first, and words within the lines that differ: a long answer takes no longer than it must.
     """
@@ -40,7 +40,7 @@ def word_diff(left: str, right: str) -> list[Piece]:
 
 
 def folded(pieces: Sequence[Piece]) -> list[Piece]:
-    """The same with long equal passages cut down to the words beside the changes."""
+    """The same with long equal passages shortened to the words next to the changes."""
     found: list[Piece] = []
     for index, piece in enumerate(pieces):
         tokens = _TOKEN.findall(piece.text) if piece.kind == "same" else []
@@ -60,7 +60,7 @@ def folded(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def likeness(pieces: Sequence[Piece]) -> float:
-    """The share of words, 0 to 1, that both texts have in common."""
+    """The share of words, 0 to 1, that both texts share."""
     words = {
         kind: sum(_count(piece.text) for piece in pieces if piece.kind == kind) for kind in ("same", "left", "right")
     }
@@ -81,7 +81,7 @@ def _words(left: str, right: str) -> Iterator[Piece]:
 
 
 def _merged(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Neighbours of a kind in one piece, and of each change what goes before what comes."""
+    """Adjacent pieces of one kind merged; within a change, removals come before insertions."""
     for is_same, group in itertools.groupby(pieces, lambda piece: piece.kind == "same"):
         passage = list(group)
         for kind in ("same",) if is_same else ("left", "right"):

@@ -1,4 +1,4 @@
-"""What a comparison will likely cost and take, from known prices and from what the store has seen."""
+"""A comparison's likely cost and duration, from known prices and stored calls."""
 
 from __future__ import annotations
 
@@ -6,32 +6,41 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from router.compare.plan import calls, keys_of, lane_name, request_of
+from router.chat.transcripts import LoadFile
+from router.compare.plan import calls, files_of, keys_of, lane_name, request_of
 from router.compare.run import share_of
-from router.facts import needs_of
-from router.messages import Usage
-from router.pricing import Bill
-from router.store import Plan, Settings, Usual
-from router.words import dollars, seconds
-
-CHARACTERS_PER_TOKEN = 4
-"""Of English prose, roughly."""
+from router.core.capabilities import needs_of
+from router.core.comparisons import Plan, Usual
+from router.core.conversations import Settings
+from router.core.formatting import counted, dollars, seconds
+from router.core.messages import Usage
+from router.core.pricing import CostFunction
+from router.core.requests import Request
 
 
 class AskedFirst(NamedTuple):
-    """The model that a lane asks first, as things are, and what its tokens cost; None where that is not known."""
+    """The model that a lane would call first.
 
+    Attributes:
+        provider: its name in models.yaml.
+        model: its name at the provider.
+        cost_of: what its tokens cost; None if unknown.
+        request: a request as it gets it.
+    """
+
+    provider: str
     model: str
-    bill: Bill | None
+    cost_of: CostFunction | None
+    request: Callable[[Request], Request]
 
 
 class Estimate(NamedTuple):
-    """What is likely.
+    """The likely cost and duration.
 
     Attributes:
-        calls: answers that are asked for; retries and fallbacks come on top.
-        cost: US dollars of the lanes whose price is known.
-        time: seconds of the slowest lane whose first model was seen before.
+        calls: requested answers; retries and fallbacks come on top.
+        cost: US dollars of the lanes with a known price.
+        time: seconds of the slowest lane whose first model has stored answers.
         no_cost, no_time: the lanes that these leave out.
         lanes: of the plan.
     """
@@ -44,10 +53,10 @@ class Estimate(NamedTuple):
     lanes: int
 
     def sentence(self) -> str:
-        """The same for people."""
-        cost = self._said(dollars(self.cost), self.no_cost, "their price or length is not known")
-        time = self._said(f"about {seconds(self.time)}", self.no_time, "they were never asked before")
-        return f"{self.calls:,} calls. Likely cost: {cost}. Likely time: {time}."
+        """The estimate as a sentence."""
+        cost = self._said(dollars(self.cost), self.no_cost, "price or length unknown")
+        time = self._said(f"about {seconds(self.time)}", self.no_time, "no earlier answers")
+        return f"{counted(self.calls, 'call')}. Likely cost: {cost}. Likely time: {time}."
 
     def _said(self, value: str, missing: tuple[str, ...], why: str) -> str:
         if len(missing) == self.lanes:
@@ -56,19 +65,24 @@ class Estimate(NamedTuple):
 
 
 def estimate(
-    plan: Plan, asked_first: Callable[[Settings], AskedFirst], usual: Callable[[str], Usual | None]
+    plan: Plan,
+    asked_first: Callable[[Settings], AskedFirst],
+    usual: Callable[[str, str], Usual | None],
+    load: LoadFile,
 ) -> Estimate:
-    """What a plan will likely cost and take, if every first model answers and nothing comes from the cache.
+    """A plan's likely cost and duration if every first model answers and nothing comes from the cache.
 
     Args:
-        usual: what the newest calls of a model took; None where there were none.
+        usual: the newest calls of a provider's model; None if there are none.
+        load: returns the bytes of the plan's files.
     """
+    load = _texts_alone(plan, load)
     no_cost, no_time = [], []
     cost = time = 0.0
     for number, lane in enumerate(plan.lanes):
         first = asked_first(lane)
-        seen = usual(first.model)
-        lane_cost = _cost(plan, number, first.bill, _output_tokens(lane, seen))
+        seen = usual(first.provider, first.model)
+        lane_cost = _cost(plan, number, first, seen, load)
         if lane_cost is None:
             no_cost.append(lane_name(lane))
         cost += lane_cost or 0.0
@@ -80,20 +94,37 @@ def estimate(
     return Estimate(calls(plan), cost, time, tuple(no_cost), tuple(no_time), len(plan.lanes))
 
 
-def _output_tokens(lane: Settings, seen: Usual | None) -> float | None:
+def _texts_alone(plan: Plan, load: LoadFile) -> LoadFile:
+    """Nothing counts tokens of images and PDFs, which take long to encode."""
+    texts = {file.id for file in files_of(plan) if file.media_type == "text/plain"}
+    return lambda file: load(file) if file in texts else b""
+
+
+def _output_tokens(request: Request, seen: Usual | None) -> float | None:
     usual = seen.completion_tokens if seen is not None else None
-    return min((value for value in (usual, lane.max_tokens) if value is not None), default=None)
+    limits = (usual, request.max_tokens)
+    # models.yaml may set any JSON as max_tokens.
+    return min((value for value in limits if isinstance(value, int | float)), default=None)
 
 
-def _cost(plan: Plan, lane: int, bill: Bill | None, output: float | None) -> float | None:
-    if bill is None:
+def _cost(plan: Plan, lane: int, first: AskedFirst, seen: Usual | None, load: LoadFile) -> float | None:
+    """By the price of its tokens; where that or their number is unknown, as much as earlier answers cost."""
+    by_price = _by_price(plan, lane, first, seen, load)
+    if by_price is not None or seen is None or seen.cost is None:
+        return by_price
+    return seen.cost * len(plan.prompts) * plan.repeats
+
+
+def _by_price(plan: Plan, lane: int, first: AskedFirst, seen: Usual | None, load: LoadFile) -> float | None:
+    if first.cost_of is None:
         return None
     total = 0.0
     for key in keys_of(plan, lane):
-        characters = needs_of(request_of(plan, key)).characters
-        # Where nothing is known of the length, a price is of use only if it is none.
-        usage = Usage(prompt_tokens=characters // CHARACTERS_PER_TOKEN + 1, completion_tokens=round(output or 1_000))
-        one = bill(usage)
+        request = first.request(request_of(plan, key, load))
+        prompt, output = needs_of(request).likely_tokens, _output_tokens(request, seen)
+        # If the length is unknown, a price helps only if it is zero.
+        usage = Usage(prompt_tokens=prompt, completion_tokens=round(output or 1_000))
+        one = first.cost_of(usage)
         if one is None or (output is None and one > 0):
             return None
         total += one

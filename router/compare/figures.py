@@ -1,7 +1,7 @@
-"""What lanes took: latency, tokens and cost of each answer, and of a lane as a whole.
+"""Latency, tokens and cost of each answer, and of each lane as a whole.
 
-Repeats of one prompt are averaged first: the prompt is the unit. What came from the cache, or was another request's
-call, enters neither latency nor cost.
+Repeats of one prompt are averaged first: the prompt is the unit. Answers from the cache, or shared with another
+request, are not counted in latency and cost.
 """
 
 from __future__ import annotations
@@ -12,27 +12,26 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from router.compare.plan import keys_of, lane_name
-from router.intervals import wilson
-from router.messages import Attempt, Completion
-from router.store import Cell, Comparison
-from router.words import tokens_per_second
+from router.core.attempts import Attempt, Completion, Spent, is_call, spent
+from router.core.comparisons import Cell, Comparison
+from router.core.errors import TIMED_OUT
+from router.core.formatting import tokens_per_second
+from router.core.intervals import wilson
 
 Number = TypeVar("Number", int, float)
 
-_TIMED_OUT = ("connect_timeout", "first_token_timeout", "stream_stalled", "answer_timeout")
-
 
 class LaneSummary(NamedTuple):
-    """A lane in figures; None is unknown, never 0.
+    """A lane's statistics; None is unknown, never 0.
 
     Attributes:
-        over: cells that were answered or failed; what was stopped counts as neither.
+        over: cells that were answered or failed; stopped cells count as neither.
         share: answered ones, 0 to 1, of the prompts' averages; `low` and `high` are its Wilson interval of 95 %.
         latency: median seconds of an answer, failed attempts and waits before it included, queueing left out.
         first_token: the same until the first token.
         rate: median output tokens a second.
         tokens: of all calls, prompts and failed attempts included.
-        cost: US dollars of all calls, failed attempts included.
+        spent: what all calls cost, failed attempts included; unknown where they are only another's.
         cached, shared: answers that took no call of their own.
     """
 
@@ -47,13 +46,13 @@ class LaneSummary(NamedTuple):
     first_token: float | None
     rate: float | None
     tokens: int | None
-    cost: float | None
+    spent: Spent
     cached: int
     shared: int
 
 
 def summaries(comparison: Comparison) -> list[LaneSummary]:
-    """One summary a lane, in order."""
+    """One summary per lane, in order."""
     return [_summary(comparison, lane) for lane in range(len(comparison.plan.lanes))]
 
 
@@ -66,8 +65,10 @@ def _summary(comparison: Comparison, lane: int) -> LaneSummary:
     shares = _by_prompt(over, lambda cell: float(cell.state == "answered"))
     share = statistics.fmean(shares) if shares else None
     low, high = wilson(share, len(shares)) if share is not None else (None, None)
-    calls = [attempt for cell in comparison.cells.values() if cell.lane == lane for attempt in _calls(cell)]
-    costs = [cost(cell) for cell in comparison.cells.values() if cell.lane == lane and _is_billed(cell)]
+    calls = [
+        attempt for cell in comparison.cells.values() if cell.lane == lane for attempt in filter(is_call, cell.attempts)
+    ]
+    billed = [cell for cell in comparison.cells.values() if cell.lane == lane and _is_billed(cell)]
     return LaneSummary(
         name=lane_name(comparison.plan.lanes[lane]),
         cells=len(keys),
@@ -80,7 +81,7 @@ def _summary(comparison: Comparison, lane: int) -> LaneSummary:
         first_token=_median(_by_prompt(over, _censored(first_token))),
         rate=_median(_by_prompt(answered, rate)),
         tokens=_known_sum(_tokens(attempt) for attempt in calls),
-        cost=_known_sum(costs),
+        spent=spent(attempt for cell in billed for attempt in cell.attempts) if billed else Spent(None, 0),
         cached=sum(cell.attempts[-1].cached for cell in answered if cell.attempts),
         shared=sum(cell.attempts[-1].shared for cell in answered if cell.attempts),
     )
@@ -90,25 +91,25 @@ def _summary(comparison: Comparison, lane: int) -> LaneSummary:
 
 
 def latency(cell: Cell) -> float | None:
-    """Seconds from asking to the end of the answer, less those waited for a place; None where there is none."""
+    """Seconds from the request to the end of the answer, without waiting for a slot; None if there is none."""
     last = _own_answer(cell)
     return None if last is None or last.latency is None else _since_asked(cell, last.latency)
 
 
 def first_token(cell: Cell) -> float | None:
-    """Seconds from asking to the first token of the answer, likewise."""
+    """Seconds from the request to the answer's first token, without waiting for a slot."""
     last = _own_answer(cell)
     return None if last is None or last.ttft is None else _since_asked(cell, last.ttft)
 
 
 def rate(cell: Cell) -> float | None:
-    """Output tokens a second after the first one."""
+    """Output tokens per second after the first one."""
     last = _own_answer(cell)
     return None if last is None else tokens_per_second(last)
 
 
 def cost(cell: Cell) -> float | None:
-    """US dollars of all attempts; None where any part is unknown."""
+    """US dollars of all attempts; None if any part is unknown."""
     return Completion(request_id="", category=None, answer=cell.answer, attempts=cell.attempts).cost
 
 
@@ -119,7 +120,7 @@ def output_tokens(cell: Cell) -> int | None:
 
 
 def _own_answer(cell: Cell) -> Attempt | None:
-    """The attempt that answered, where it was a call of the cell's own."""
+    """The attempt that answered, if it was the cell's own call."""
     last = cell.attempts[-1] if cell.state == "answered" and cell.attempts else None
     return last if last is not None and not (last.cached or last.shared) else None
 
@@ -128,12 +129,8 @@ def _since_asked(cell: Cell, after_sending: float) -> float:
     return cell.attempts[-1].offset + after_sending - sum(attempt.queued for attempt in cell.attempts)
 
 
-def _calls(cell: Cell) -> list[Attempt]:
-    return [a for a in cell.attempts if a.number > 0 and not (a.cached or a.shared)]
-
-
 def _is_billed(cell: Cell) -> bool:
-    """Whether there is anything to say of its cost: who joined another's call knows nothing of it."""
+    """Whether its cost can be known: a cell that shared another's call cannot know it."""
     return bool(cell.attempts) and not cell.attempts[-1].shared
 
 
@@ -148,11 +145,11 @@ def _tokens(attempt: Attempt) -> int | None:
 
 
 def _censored(figure: Callable[[Cell], float | None]) -> Callable[[Cell], float | None]:
-    """What timed out took longer than anybody waited: it counts as infinite, and is not dropped."""
+    """Timeouts count as infinitely long and are not dropped."""
 
     def seen(cell: Cell) -> float | None:
         if cell.state == "failed":
-            return math.inf if cell.attempts and cell.attempts[-1].reason in _TIMED_OUT else None
+            return math.inf if cell.attempts and cell.attempts[-1].reason in TIMED_OUT else None
         return figure(cell)
 
     return seen
@@ -173,6 +170,6 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def _known_sum(values: Iterable[Number | None]) -> Number | None:
-    """The sum; None where there is nothing to add up, or any part is unknown."""
+    """The sum; None if there is nothing to add or any part is unknown."""
     known = list(values)
     return None if not known or None in known else sum(value for value in known if value is not None)

@@ -1,4 +1,4 @@
-"""A comparison under way: all lanes at once, each asking its prompts in order."""
+"""A running comparison: all lanes at once, each with its prompts in order."""
 
 from __future__ import annotations
 
@@ -6,33 +6,26 @@ import functools
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
-from router.chain import Options
+from router.chat.transcripts import LoadFile
 from router.compare.plan import MAX_REPEATS, keys_of, request_of
-from router.errors import FallbackLabError
-from router.handle import LOST_AFTER, Handle, Snapshot
-from router.store import Cell, Key, Plan
+from router.core.comparisons import Cell, Key, Plan
+from router.core.errors import FallbackLabError
+from router.core.snapshots import Snapshot
+from router.engine.chain import Options
+from router.engine.faults import Faults
+from router.engine.handle import Handle
+from router.engine.viewers import Later, Timer, Viewers
 
 IN_FLIGHT = 8
-"""Requests of one comparison under way at once, shared equally by its lanes: as many as a provider takes by default,
+"""Requests of one comparison in progress at once, shared equally by its lanes: as many as a provider takes by default,
 so that a long comparison holds up others by no more than one answer."""
 
 KEEP_EVERY = 1.0
-"""Seconds between two saves of an answer under way."""
+"""Seconds between saves of an answer in progress."""
 
 
-class Timer(Protocol):
-    """Something that will happen, unless it is cancelled."""
-
-    def cancel(self) -> None: ...
-
-
-Later = Callable[[float, Callable[[], None]], Timer]
-"""Does something after so many seconds."""
-
-
-def later(seconds: float, action: Callable[[], None]) -> Timer:
+def later(seconds: float, action: Callable[[], object]) -> Timer:
     """See `Later`: in a thread that holds up no exit."""
     timer = threading.Timer(seconds, action)
     timer.daemon = True
@@ -47,6 +40,7 @@ class Run:
         start: sends a request; `Lab.start`.
         keep: is told of every cell that begins, changes or ends.
         ended: is called once, after the last cell.
+        load: returns the bytes of the plan's files.
     """
 
     def __init__(
@@ -55,19 +49,22 @@ class Run:
         start: Callable[..., Handle],
         keep: Callable[[Cell], None],
         ended: Callable[[], None],
+        load: LoadFile,
+        *,
         later: Later = later,
     ) -> None:
         self._plan = plan
         self._start = start
+        self._load = load
+        # Each lane has faults of its own: none is spared by another one's call.
+        self._faults = [Faults(plan.faults) for _ in plan.lanes]
         self._keep = keep
         self._ended = ended
-        self._later = later
         self._lock = threading.RLock()
         self._share = share_of(plan)
         self._waiting = [deque(keys_of(plan, lane)) for lane in range(len(plan.lanes))]
         self._handles: dict[Key, Handle] = {}
-        self._viewers: set[str] = set()
-        self._lost: Timer | None = None
+        self._viewers = Viewers(self.stop, later)
 
     def begin(self) -> None:
         """Ask the first prompts of every lane; returns at once."""
@@ -76,12 +73,12 @@ class Run:
         self._notice_end()
 
     def handles(self) -> dict[Key, Handle]:
-        """The requests under way."""
+        """The requests in progress."""
         with self._lock:
             return dict(self._handles)
 
     def stop(self, lane: int | None = None) -> None:
-        """Stop one lane, or all: what is under way is cut, and what waits is not asked."""
+        """Stop one lane, or all: calls in progress are cut, and waiting ones are skipped."""
         with self._lock:
             for number, waiting in enumerate(self._waiting):
                 if lane in (None, number):
@@ -92,24 +89,11 @@ class Run:
 
     def attach(self, viewer: str) -> None:
         """Somebody looks at it: a browser session by its id."""
-        with self._lock:
-            self._viewers.add(viewer)
-            if self._lost is not None:
-                self._lost.cancel()
-                self._lost = None
+        self._viewers.attach(viewer)
 
     def detach(self, viewer: str) -> None:
         """Somebody is gone; where nobody is left, and nobody comes, it is stopped as a single answer would be."""
-        with self._lock:
-            self._viewers.discard(viewer)
-            if not self._viewers and self._lost is None:
-                self._lost = self._later(LOST_AFTER, self._stop_lost)
-
-    def _stop_lost(self) -> None:
-        with self._lock:
-            lost = not self._viewers
-        if lost:
-            self.stop()
+        self._viewers.detach(viewer)
 
     def _fill(self, lane: int) -> None:
         with self._lock:
@@ -123,7 +107,13 @@ class Run:
         sample = key.lane * MAX_REPEATS + key.repeat
         options = Options(source="compare", cache="use" if self._plan.cache else "off", sample=sample)
         try:
-            handle = self._start(request_of(self._plan, key), category=lane.category, model=lane.model, options=options)
+            handle = self._start(
+                request_of(self._plan, key, self._load),
+                category=lane.category,
+                model=lane.model,
+                options=options,
+                faults=self._faults[key.lane],
+            )
         except FallbackLabError as error:
             self._keep(Cell(**key._asdict(), state="failed", error=str(error)))
             return
@@ -147,14 +137,13 @@ class Run:
         with self._lock:
             if self._handles or any(self._waiting):
                 return
-            if self._lost is not None:
-                self._lost.cancel()
+            self._viewers.close()
             ended, self._ended = self._ended, _nothing
         ended()
 
 
 def share_of(plan: Plan) -> int:
-    """Requests of one lane under way at once."""
+    """Requests of one lane in progress at once."""
     return max(1, IN_FLIGHT // len(plan.lanes))
 
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from router.config import ProviderConfig
-from router.events import ProviderEvent
-from router.facts import ModelFacts
-from router.keys import Keys
-from router.messages import Request
+from router.config.keys import Keys
+from router.config.schema import ProviderConfig
+from router.core.capabilities import ModelInfo
+from router.core.events import ProviderEvent
+from router.core.requests import Request
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -30,36 +30,47 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Sent(NamedTuple):
-    """What goes on the wire for a call: a POST of JSON."""
+    """What goes on the wire for a call: a POST of JSON.
+
+    Attributes:
+        headers: keys stand as `${VARIABLE}` in them until they are sent.
+        producer: who will have made the answer; see router/providers/producers.py.
+        notes: what of the request is not in it as it was asked, one sentence each.
+    """
 
     url: str
     headers: Mapping[str, str]
     body: Mapping[str, Any]
+    producer: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-class Problem(NamedTuple):
+class Unusable(NamedTuple):
     """Why a provider cannot be called at all: a short reason for the store, and one sentence for people."""
 
     reason: str
     detail: str
 
 
-def missing_key(config: ProviderConfig, keys: Keys) -> Problem | None:
-    """The problem of a provider whose key is not set, or cannot be one."""
-    detail = keys.problem(*config.api_key)
-    return Problem("no_key", detail) if detail else None
+def missing_key(config: ProviderConfig, keys: Keys) -> Unusable | None:
+    """The problem of a provider one of whose keys is not set, cannot be one, or may not go to it."""
+    for names in config.variables:
+        if detail := keys.problem(*names) or keys.refused(config.base_url or "", *names):
+            return Unusable("no_key", detail)
+    return None
 
 
-def key_text(config: ProviderConfig, keys: Keys) -> str | None:
-    """The provider's key, for the one header that carries it."""
-    secret = keys.get(*config.api_key)
-    return secret.reveal() if secret is not None else None
+def key_header(name: str, prefix: str, config: ProviderConfig, keys: Keys) -> dict[str, str]:
+    """The header that carries the provider's key, as its variable."""
+    if not config.api_key:
+        return {}
+    return {name: f"{prefix}${{{keys.name(*config.api_key) or config.api_key[0]}}}"}
 
 
 class Provider(Protocol):
     """Somewhere a model is served."""
 
-    def problem(self) -> Problem | None:
+    def problem(self) -> Unusable | None:
         """Why it cannot be called at all, such as a missing key; None where it can."""
 
     async def prepare(self) -> None:
@@ -69,15 +80,15 @@ class Provider(Protocol):
             ProviderError: it cannot be made ready.
         """
 
-    async def models(self, connect: float) -> Mapping[str, ModelFacts]:
+    async def models(self, connect: float) -> Mapping[str, ModelInfo]:
         """The models that it says it serves, by their names; `connect` as in a call.
 
         Raises:
             ProviderError: the list cannot be read.
         """
 
-    def sent(self, call: Call, key: str | None) -> Sent:
-        """What goes on the wire for a call, with this text as the key."""
+    def sent(self, call: Call) -> Sent:
+        """What goes on the wire for a call."""
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         """Send the call and yield the answer's events, also where it comes as one whole.

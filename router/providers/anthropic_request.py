@@ -10,17 +10,40 @@ from typing import Any
 
 import msgspec
 
-from router.messages import Message, Request, digest
-from router.providers.untrusted import NO_JSON, count, mapping, mappings, text
+from router.core.messages import Message, digest
+from router.core.requests import Request
+from router.core.untrusted import (
+    NO_JSON,
+    count,
+    mapping,
+    mappings,
+    text,
+)
 
 MAX_TOKENS = 4096
-"""Answer limit where the request has none: the API wants one, and every model takes this."""
+"""Answer limit if the request has none: the API requires one, and every model accepts this."""
 
-# Effort in words, as thinking tokens; the API wants a number.
-_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576}
+# An effort as a number of thinking tokens: models before Claude 4.6 need the number; for later ones it is added to
+# max_tokens, which includes thinking.
+_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_000}
+
+_ADAPTIVE = (4, 6)
+"""The first Claude that takes an effort and decides how much to think."""
+
+_NO_SAMPLING = (4, 7)
+"""The first Claude that rejects budgets and sampling parameters; it also accepts an effort of xhigh."""
+
+_ONE_SAMPLER = (4, 1)
+"""The first Claude that rejects temperature beside top_p."""
+
+_SAMPLING = ("temperature", "top_p", "top_k")
+_VERSION = re.compile(r"claude-(?:[a-z]+-)?(?P<major>\d)(?:[-.](?P<minor>\d{1,2})(?!\d))?")
 
 _SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier")
 """Fields that mean the same in both protocols, or are this one's own."""
+
+DETAILS_FORMAT = "anthropic-claude-v1"
+"""What OpenRouter calls this protocol's reasoning details."""
 
 _CALL_ID = re.compile(r"[\w-]+", re.ASCII)
 
@@ -28,7 +51,7 @@ _DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+)(?:;[\w.=+-]+)*;base64,(?P<data
 
 
 def messages_body(request: Request, model: str) -> dict[str, Any]:
-    """The body of POST /v1/messages; parameters that the API does not have (seed, penalties, …) are left out."""
+    """The body of POST /v1/messages; parameters that the API does not have are left out, as `left_out` tells."""
     asked = request.body()
     body: dict[str, Any] = {
         "model": model,
@@ -48,27 +71,94 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
     if schema is not None:
         form = {"type": "json_schema", "schema": schema}
         body["output_config"] = {**mapping(body.get("output_config")), "format": form}
-    return _with_thinking(body, asked)
-
-
-def _with_thinking(body: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    reasoning = mapping(asked.get("reasoning"))
-    effort = asked.get("reasoning_effort") or reasoning.get("effort")
-    budget = count(reasoning.get("max_tokens")) or _BUDGETS.get(str(effort))
-    forced = mapping(body.get("tool_choice")).get("type") in ("any", "tool")
-    if budget and not forced and "thinking" not in body:  # a forced call leaves no room to think: the API refuses both
-        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-        # Thinking counts against max_tokens, and forbids sampling of one's own.
-        body["max_tokens"] += budget
-        for name in ("temperature", "top_k", "top_p"):
-            body.pop(name, None)
-    elif (temperature := body.get("temperature")) is not None:
-        body["temperature"] = min(temperature, 1.0)  # here it ends at 1
+    _think(body, asked, _version(model))
     return body
 
 
+def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the body leaves out or changes, one sentence each."""
+    asked = {name: value for name, value in request.body().items() if value not in (None, False)}
+    thinking, output = mapping(body.get("thinking")), mapping(body.get("output_config"))
+    effort, budget = _asked_effort(asked)
+    told: list[str] = []
+    lost = [name for name in asked if name not in _TRANSLATED and name not in body]
+    if "response_format" in asked and "format" not in output:
+        lost.append("response_format")
+    if "stop" in asked and "stop_sequences" not in body:
+        lost.append("stop")
+    if lost:
+        told.append(f"{', '.join(f'`{name}`' for name in lost)} not sent: this model takes no such parameter here.")
+    if asked.get("temperature") != body.get("temperature", asked.get("temperature")):
+        told.append("`temperature` was lowered to 1, the highest here.")
+    if (effort not in (None, "none") or budget) and not thinking:
+        told.append("Thinking was left out: it cannot begin beside a forced tool call or after one made without it.")
+    elif budget and "budget_tokens" not in thinking:
+        told.append("`reasoning.max_tokens` was left out: this model takes an effort alone.")
+    elif effort not in (None, "none") and effort != output.get("effort", effort):
+        told.append(f"The effort `{effort}` became `{output['effort']}`, the nearest that this model has.")
+    return tuple(told)
+
+
+_TRANSLATED = frozenset(
+    {
+        *("messages", "tools", "tool_choice", "parallel_tool_calls", "max_tokens", "max_completion_tokens"),
+        *("stop", "response_format", "reasoning", "reasoning_effort"),
+    }
+)
+
+
+def _version(model: str) -> tuple[int, int]:
+    """Claude's version; the newest where its name has none, the oldest of what only speaks its protocol."""
+    if match := _VERSION.search(model):
+        return int(match["major"]), int(match["minor"] or 0)
+    return (99, 0) if "claude-" in model else (0, 0)
+
+
+def _asked_effort(asked: Mapping[str, Any]) -> tuple[str | None, int | None]:
+    """The effort in words, and the budget in tokens."""
+    reasoning = mapping(asked.get("reasoning"))
+    return text(asked.get("reasoning_effort")) or text(reasoning.get("effort")), count(reasoning.get("max_tokens"))
+
+
+def _think(body: dict[str, Any], asked: Mapping[str, Any], version: tuple[int, int]) -> None:
+    effort, tokens = _asked_effort(asked)
+    budget = tokens or _BUDGETS.get(effort or "")
+    forced = mapping(body.get("tool_choice")).get("type") in ("any", "tool")
+    adaptive = version >= _ADAPTIVE
+    # The API rejects thinking beside a forced call, and a budget in the middle of a tool's turn that began without
+    # thinking.
+    may_begin = not forced and (adaptive or not _in_thoughtless_turn(body["messages"]))
+    thinks = bool(budget) and may_begin and "thinking" not in body
+    if budget and thinks:
+        if not adaptive:
+            body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+        else:
+            # From this version on, thinking text is sent only on request.
+            display = {"display": "summarized"} if version >= _NO_SAMPLING else {}
+            body["thinking"] = {"type": "adaptive", **display}
+        # Thinking counts against max_tokens.
+        body["max_tokens"] += budget
+    if adaptive and effort in _BUDGETS:
+        known = {"minimal": "low", "xhigh": "xhigh" if version >= _NO_SAMPLING else "high"}.get(effort, effort)
+        body["output_config"] = {"effort": known, **mapping(body.get("output_config"))}
+    if thinks or version >= _NO_SAMPLING:
+        for name in _SAMPLING:
+            body.pop(name, None)
+    elif isinstance(temperature := body.get("temperature"), int | float):
+        body["temperature"] = min(temperature, 1.0)  # at most 1 here
+        if version >= _ONE_SAMPLER:
+            body.pop("top_p", None)
+
+
+def _in_thoughtless_turn(messages: list[dict[str, Any]]) -> bool:
+    """Whether the last message answers tool calls that came without a thought."""
+    if len(messages) < 2 or messages[-1]["content"][0].get("type") != "tool_result":
+        return False
+    return "thinking" not in str(messages[-2]["content"][0].get("type"))
+
+
 def _system(messages: list[Message]) -> str | list[dict[str, Any]]:
-    """Text where it is text; blocks where one of them says more than that, such as cache_control."""
+    """Plain text, or blocks if one of them has more than text, such as cache_control."""
     blocks = [block for message in messages for part in _parts(message) if (block := _content_block(part))]
     if all(block.keys() == {"type", "text"} for block in blocks):
         return "\n\n".join(block["text"] for block in blocks)
@@ -76,7 +166,7 @@ def _system(messages: list[Message]) -> str | list[dict[str, Any]]:
 
 
 def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """Roles alternate here: neighbours of one role become one message, and tool results are the user's."""
+    """Roles alternate here: adjacent messages of one role become one, and tool results are the user's."""
     found: list[dict[str, Any]] = []
     for message in messages:
         if _is_system(message):
@@ -109,7 +199,7 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
 def _thinking_blocks(message: Message) -> Iterator[dict[str, Any]]:
     """Thinking with its signature, as it came; without one the API would refuse it."""
     for detail in mappings(message.get("reasoning_details")):
-        if detail.get("format") != "anthropic-claude-v1":
+        if detail.get("format") != DETAILS_FORMAT:
             continue
         if detail.get("type") == "reasoning.encrypted":
             yield {"type": "redacted_thinking", "data": detail.get("data", "")}
@@ -129,7 +219,7 @@ def _content_block(part: Mapping[str, Any]) -> dict[str, Any] | None:
     rest = {name: value for name, value in part.items() if name in ("cache_control", "citations")}
     match part.get("type"):
         case "text":
-            return dict(part) if text(part.get("text")) else None  # an empty one is refused
+            return dict(part) if (text(part.get("text")) or "").strip() else None  # a blank one is rejected
         case "image_url":
             return {"type": "image", "source": _source(mapping(part.get("image_url")).get("url")), **rest}
         case "file":

@@ -3,141 +3,136 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 import msgspec
 
-from router.errors import AnswerTimeout, InvalidAnswer, ProviderError, StreamCut
-from router.events import ProviderEvent, Served
+from router.config.keys import HeaderKeys
+from router.core.errors import AnswerTimeout, InvalidAnswer, ProviderError
+from router.core.events import Noted, ProviderEvent, Served
+from router.core.untrusted import MAX_MESSAGE, cut, mappings
 from router.providers import Sent
-from router.providers.failures import failure
-from router.providers.http import (
-    FOREIGN_ERRORS,
-    media_type,
-    read_body,
-    send,
-    server_sent_events,
-    translate,
-)
-from router.providers.untrusted import NO_JSON
+from router.providers.body import Body
+from router.providers.failures import failure, reports_error
+from router.providers.http import FOREIGN_ERRORS, send, translate
+from router.providers.reader import AnswerReader
 
-_NUMBERS = ("x-generation-id", "request-id", "x-request-id")
-"""OpenRouter's, Anthropic's and OpenAI's header with a call's number."""
-
-
-class Reader(Protocol):
-    """Reads one answer of a protocol; unknown fields, events and odd types are passed over.
-
-    Attributes:
-        finished: a finish reason has come.
-    """
-
-    finished: bool
-
-    def read(self, data: str) -> Iterable[ProviderEvent]:
-        """The events in the data of one server-sent event.
-
-        Raises:
-            ProviderError: the event reports an error, or a content policy stopped the answer.
-        """
-
-    def whole(self, answer: Mapping[str, Any]) -> Iterable[ProviderEvent]:
-        """The events that an answer in one body amounts to; likewise."""
+_CALL_IDS = (b"x-generation-id", b"request-id", b"x-request-id")
+"""The headers with a call's ID: OpenRouter's, Anthropic's and OpenAI's."""
 
 
 async def exchange(  # noqa: PLR0912  # a generator more in between costs a tenth of a stream
-    transport: httpx.AsyncBaseTransport,
-    sent: Sent,
-    *,
-    connect: float,
-    reader: Reader,
-    scrub: Callable[[str], str],
+    transport: httpx.AsyncBaseTransport, keys: HeaderKeys, sent: Sent, *, connect: float, reader: AnswerReader
 ) -> AsyncGenerator[ProviderEvent, None]:
     """Send one call and yield its answer's events; see `Provider.stream`.
 
     Args:
+        keys: fill in the headers, and are removed from what a server says about an error.
         connect: seconds to open a connection.
-        scrub: takes keys out of what a server says of an error.
     """
     response: httpx.Response | None = None
     try:
         data = msgspec.json.encode(sent.body)
         headers = {"Content-Type": "application/json", **sent.headers}
-        response = await send(transport, sent.url, headers=headers, body=data, connect=connect)
-        # A failed call has a number to ask its provider about, too. In an answer, its own id comes later and wins.
-        if named := next((response.headers[name] for name in _NUMBERS if name in response.headers), None):
-            yield Served(id=named)
+        response = await send(transport, keys, sent.url, headers=headers, body=data, connect=connect)
+        body = Body(response)
+        # A failed call has an ID too, to ask its provider about. An ID in the answer comes later and replaces it.
+        call_id = _call_id(response.headers.raw)
+        if call_id or sent.producer:
+            yield Served(id=call_id, producer=sent.producer)
+        if sent.notes:
+            yield Noted(sent.notes)
         if response.status_code != 200:
-            raise failure(response.status_code, await read_body(response), response.headers)
-        # Some servers answer a request for a stream with one body: what it says it is decides.
-        if media_type(response) != "text/event-stream":
-            for event in reader.whole(_decoded(await read_body(response), media_type(response))):
+            raise failure(response.status_code, await body.read_error(), response.headers)
+        # Some servers answer a request for a stream with one body or vice versa, under either label.
+        if not await body.is_stream():
+            for event in reader.whole(_object(await body.read_json())):
                 yield event
         else:
-            async with aclosing(server_sent_events(response)) as stream:
+            async with aclosing(body.events()) as stream:
                 async for message in stream:
                     if message.data == "[DONE]":
+                        await _drain(stream)
                         break
+                    if message.event == "error":
+                        raise failure(200, message.data)
                     for event in reader.read(message.data):
                         yield event
-        if not reader.finished:
-            raise StreamCut("The answer ended without a finish reason.")
+            for event in () if reader.is_finished else reader.read(body.bare_line()):
+                yield event
+        for event in reader.end():
+            yield event
     except ProviderError as error:
-        error.args = (scrub(str(error)),)
+        error.args = (cut(keys.scrub(str(error)), MAX_MESSAGE),)
         raise
     except FOREIGN_ERRORS as error:
         raise translate(error, began=True) from error
+    except Exception as error:
+        # Anything else that a server's bytes cause ends this call but not the chain.
+        raise InvalidAnswer(f"The answer cannot be read ({type(error).__name__}).", status=200) from error
     finally:
         if response is not None:
             await response.aclose()
 
 
+DRAIN_LIMIT = 0.1
+"""Seconds that the end of a body may come after its last event."""
+
+
+async def _drain(stream: AsyncGenerator[object, None]) -> None:
+    """Read to the end of a body whose answer is whole: only then is its connection kept."""
+    with contextlib.suppress(TimeoutError, ProviderError, *FOREIGN_ERRORS):
+        async with asyncio.timeout(DRAIN_LIMIT):
+            async for _ in stream:
+                pass
+
+
+def _call_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    # httpx.Headers looks one name up in the time that this takes for all of them.
+    values = {name.lower(): value for name, value in headers}
+    return next((values[name].decode(errors="replace") for name in _CALL_IDS if name in values), None)
+
+
 READ_LIMIT = 20.0
-"""Seconds to read a whole answer that is not a model's."""
+"""Seconds to read a whole response that is no model's answer, such as a list of models."""
 
 
 async def read_json(
-    transport: httpx.AsyncBaseTransport,
-    url: str,
-    *,
-    headers: Mapping[str, str],
-    connect: float,
-    scrub: Callable[[str], str],
-) -> Mapping[str, Any]:
-    """GET an address that answers with one JSON object.
+    transport: httpx.AsyncBaseTransport, keys: HeaderKeys, url: str, *, headers: Mapping[str, str], connect: float
+) -> Any:
+    """GET an address that answers with JSON.
 
     Raises:
         ProviderError: it does not.
     """
     try:
         async with asyncio.timeout(READ_LIMIT):
-            response = await send(transport, url, headers=headers, body=None, connect=connect)
+            response = await send(transport, keys, url, headers=headers, body=None, connect=connect)
+            body = Body(response)
             try:
-                body = await read_body(response)
+                if response.status_code != 200:
+                    raise failure(response.status_code, await body.read_error(), response.headers)
+                return await body.read_json()
             finally:
                 await response.aclose()
-        if response.status_code != 200:
-            raise failure(response.status_code, body, response.headers)
-        return _decoded(body, media_type(response))
     except ProviderError as error:
-        error.args = (scrub(str(error)),)
+        error.args = (cut(keys.scrub(str(error)), MAX_MESSAGE),)
         raise
     except TimeoutError:
         raise AnswerTimeout(f"No whole answer within {READ_LIMIT:g} s.") from None
     except FOREIGN_ERRORS as error:
         raise translate(error, began=True) from error
+    except Exception as error:
+        raise InvalidAnswer(f"The answer cannot be read ({type(error).__name__}).", status=200) from error
 
 
-def _decoded(body: bytes, kind: str) -> Mapping[str, Any]:
-    try:
-        answer = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8).strip())
-    except NO_JSON:
-        what = f"{kind} instead of JSON" if kind and "json" not in kind else "no valid JSON"
-        raise InvalidAnswer(f"The server answered with {what}; check its base_url.", status=200) from None
+def _object(answer: object) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
-        raise InvalidAnswer("The server answered with JSON that is no object; check its base_url.", status=200)
+        if isinstance(answer, list) and mappings(answer) and reports_error(mappings(answer)[0], unless="choices"):
+            raise failure(200, answer)
+        raise InvalidAnswer("The server answered with JSON that is not an object; check its base_url.", status=200)
     return answer

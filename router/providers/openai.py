@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import msgspec
 
-from router.config import ProviderConfig
-from router.errors import ContentFiltered, InvalidAnswer
-from router.events import Finished, ProviderEvent, ReasoningDelta, ReasoningDetail, Served, TextDelta, ToolCallDelta
-from router.facts import ModelFacts
-from router.keys import Keys
-from router.messages import Message, Usage
-from router.providers import Call, Problem, Sent, key_text, missing_key
+from router.config.keys import Keys
+from router.config.schema import ProviderConfig
+from router.core.capabilities import ModelInfo
+from router.core.errors import InvalidAnswer
+from router.core.events import ImageDelta, ProviderEvent, ReasoningDelta, ReasoningDetail, Served, TextDelta
+from router.core.untrusted import NO_JSON, count, mapping, mappings, text
+from router.providers import Call, Sent, Unusable, key_header, missing_key
 from router.providers.exchange import exchange, read_json
-from router.providers.failures import failure
+from router.providers.failures import failure, reports_error
 from router.providers.model_list import read_models
-from router.providers.untrusted import NO_JSON, count, mapping, number, text
-
-ATTRIBUTION = {"HTTP-Referer": "http://localhost:8501", "X-OpenRouter-Title": "Fallback Lab"}
-"""By what OpenRouter lists an app; `headers` in models.yaml say it otherwise."""
+from router.providers.openai_request import completions_body
+from router.providers.openai_usage import read_usage
+from router.providers.openrouter import ATTRIBUTION, METADATA, read_routing
+from router.providers.producers import REASONING_CONTENT, producer
+from router.providers.reader import AnswerReader
+from router.providers.tool_calls import ToolCalls
 
 
 class OpenAIProvider:
@@ -37,124 +39,115 @@ class OpenAIProvider:
         self._config = config
         self._keys = keys
         self._transport = transport
-        self._url = f"{config.base_url}/chat/completions"
-        self._headers = {**(ATTRIBUTION if config.is_openrouter else {}), **config.headers}
+        self._url = config.url("chat/completions")
+        self._headers = {**(ATTRIBUTION | METADATA if config.is_openrouter else {}), **config.headers}
 
-    def problem(self) -> Problem | None:
+    def problem(self) -> Unusable | None:
         return missing_key(self._config, self._keys)
 
     async def prepare(self) -> None:
         """Nothing to do: connections are opened by the first call."""
 
-    def sent(self, call: Call, key: str | None) -> Sent:
-        body = completions_body(call, extra=self._config.body, reasoning_details=self._config.is_openrouter)
-        if self._config.is_openai and "max_tokens" in body:
-            body["max_completion_tokens"] = body.pop("max_tokens")  # its newer models refuse the older name
-        return Sent(self._url, {**_authorization(key), **self._headers}, body)
+    def sent(self, call: Call) -> Sent:
+        to = producer(self._url, call.model)
+        body = completions_body(call, self._config, to)
+        return Sent(self._url, self._all_headers(), body.fields, to, body.notes)
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
-        sent = self.sent(call, key_text(self._config, self._keys))
-        return exchange(self._transport, sent, connect=call.connect, reader=ChunkReader(), scrub=self._keys.scrub)
+        return exchange(self._transport, self._keys, self.sent(call), connect=call.connect, reader=ChunkReader())
 
-    async def models(self, connect: float) -> Mapping[str, ModelFacts]:
-        headers = {**_authorization(key_text(self._config, self._keys)), **self._headers}
-        url = f"{self._config.base_url}/models"
+    async def models(self, connect: float) -> Mapping[str, ModelInfo]:
+        url = self._config.url("models")
         return read_models(
-            await read_json(self._transport, url, headers=headers, connect=connect, scrub=self._keys.scrub)
+            await read_json(self._transport, self._keys, url, headers=self._all_headers(), connect=connect)
         )
 
-
-def _authorization(key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key is not None else {}
-
-
-def completions_body(call: Call, *, extra: Mapping[str, Any] = {}, reasoning_details: bool = False) -> dict[str, Any]:
-    """The body of a chat completions call.
-
-    Args:
-        extra: fields that the request's own override.
-        reasoning_details: the server takes back the reasoning of earlier turns; others refuse fields they do not know.
-    """
-    body = {**extra, **call.request.body(), "model": call.model}
-    if not reasoning_details:
-        body["messages"] = [_without_details(message) for message in call.request.messages]
-    if call.stream:
-        body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
-    return body
+    def _all_headers(self) -> dict[str, str]:
+        return {**key_header("Authorization", "Bearer ", self._config, self._keys), **self._headers}
 
 
-def _without_details(message: Message) -> Message:
-    if "reasoning_details" not in message:
-        return message
-    return {name: value for name, value in message.items() if name != "reasoning_details"}
-
-
-class _PlainDelta(msgspec.Struct):
+class _PlainDelta(msgspec.Struct, gc=False):
     content: str
     role: str | None = None
+    refusal: None = None
     reasoning: None = None
     reasoning_content: None = None
     tool_calls: None = None
+    images: None = None
 
 
-class _PlainChoice(msgspec.Struct):
+class _PlainChoice(msgspec.Struct, gc=False):
     delta: _PlainDelta
+    index: Literal[0] = 0
     finish_reason: None = None
     error: None = None
+    usage: None = None
+    message: None = None
 
 
-class _PlainChunk(msgspec.Struct):
+class _PlainChunk(msgspec.Struct, gc=False):
     """A chunk with a piece of text and nothing else that we read: nearly every chunk there is."""
 
     choices: tuple[_PlainChoice]
     usage: None = None
     error: None = None
+    openrouter_metadata: None = None
 
 
 _decode_plain = msgspec.json.Decoder(_PlainChunk).decode
 
+_CHANNELS = {
+    "content": "text",
+    "refusal": "text",
+    "reasoning": "reasoning",
+    "reasoning_content": "reasoning",
+    "reasoning_details": "reasoning",
+    "tool_calls": "calls",
+    "images": "images",
+}
+"""What each field of a message says."""
 
-class ChunkReader:
+
+class ChunkReader(AnswerReader):
     """Reads the chunks of one answer, or its one whole body."""
 
     def __init__(self) -> None:
-        self.finished = False
+        super().__init__()
         self._served: Served | None = None
+        self._calls = ToolCalls()
+        self._streams = False
+        self._said: set[str] = set()
 
     def read(self, data: str) -> Iterable[ProviderEvent]:
-        """See `Reader.read`."""
-        if self._served is not None:
+        if self._fast:
             # A third of the time that the whole chunk takes: most of a stream's cost is here.
             try:
                 text = _decode_plain(data).choices[0].delta.content
             except NO_JSON:
                 pass  # not plain: all of it is read below
             else:
+                self._pieces += 1
                 return (TextDelta(text),) if text else ()
-        try:
-            chunk = msgspec.json.decode(data)
-        except NO_JSON:
-            return ()  # one malformed event does not spoil the others; a lost finish reason is found at the end
-        return self._events(chunk) if isinstance(chunk, dict) else ()
+        return self._decoded(data)
 
     def whole(self, answer: Mapping[str, Any]) -> Iterable[ProviderEvent]:
-        """See `Reader.whole`."""
-        if not (answer.get("choices") or answer.get("error")):
+        if not mappings(answer.get("choices")) and not reports_error(answer, unless="choices"):
             raise InvalidAnswer("The answer has no choices in it.", status=200)
-        return self._events(answer)
+        return self._event(answer)
 
-    def _events(self, chunk: Mapping[str, Any]) -> Iterator[ProviderEvent]:
-        if error := chunk.get("error"):
-            raise failure(200, {"error": error})
-        if served := self._newly_served(chunk):
+    def _event(self, event: Mapping[str, Any]) -> Iterator[ProviderEvent]:
+        if reports_error(event, unless="choices"):
+            raise failure(200, event)
+        if served := self._newly_served(event):
             yield served
-        choices = chunk.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if isinstance(choice, dict):
+        choice = _ours(event.get("choices"))
+        if choice is not None:
             yield from self._choice(choice)
-        if isinstance(usage := chunk.get("usage"), dict):
-            yield read_usage(usage)
+        usage = event.get("usage") or mapping(choice).get("usage") or mapping(event.get("x_groq")).get("usage")
+        if isinstance(usage, dict):
+            yield self._used(read_usage(usage))
+        if routing := read_routing(event):
+            yield routing
 
     def _newly_served(self, chunk: Mapping[str, Any]) -> Served | None:
         before = self._served or Served()
@@ -171,72 +164,73 @@ class ChunkReader:
     def _choice(self, choice: dict[str, Any]) -> Iterator[ProviderEvent]:
         if error := choice.get("error"):
             raise failure(200, {"error": error})
-        delta = choice.get("delta") or choice.get("message")
+        delta, message = choice.get("delta"), choice.get("message")
         if isinstance(delta, dict):
-            yield from _delta(delta)
+            self._streams = True
+            yield from self._delta(delta)
+        if isinstance(message, dict):
+            yield from self._delta(self._unsaid(message))
         reason = choice.get("finish_reason")
-        if reason == "error":
-            raise failure(200, {"error": {"message": "The provider ended the answer with an error."}})
-        if reason == "content_filter":
-            raise ContentFiltered("The provider's content policy stopped the answer.", status=200)
-        if isinstance(reason, str) and reason and not self.finished:
-            self.finished = True
-            yield Finished(reason)
+        if isinstance(reason, str) and reason:
+            yield from self._finish(reason)
 
+    def _unsaid(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A message less what deltas have said: some servers repeat the whole answer at the end."""
+        if not self._streams:
+            return message
+        return {name: value for name, value in message.items() if _CHANNELS.get(name) not in self._said}
 
-def _delta(delta: dict[str, Any]) -> Iterator[ProviderEvent]:
-    details = delta.get("reasoning_details")
-    reasoning = text(delta.get("reasoning")) or text(delta.get("reasoning_content"))
-    if reasoning := reasoning or _content(details):
-        yield ReasoningDelta(reasoning)
-    for detail in details if isinstance(details, list) else ():
-        if isinstance(detail, dict):
+    def _delta(self, delta: dict[str, Any]) -> Iterator[ProviderEvent]:
+        pieces = self._pieces + 1
+        content = text(delta.get(REASONING_CONTENT))
+        details = delta.get("reasoning_details")
+        if reasoning := text(delta.get("reasoning")) or content or _text_of(details):
+            self._pieces = pieces
+            self._said.add("reasoning")
+            yield ReasoningDelta(reasoning)
+        if content:
+            yield ReasoningDetail({"type": REASONING_CONTENT, "text": content})
+        for detail in mappings(details):
             yield ReasoningDetail(detail)
-    if content := _content(delta.get("content")):
-        yield TextDelta(content)
-    calls = delta.get("tool_calls")
-    if isinstance(calls, list):
-        for position, call in enumerate(calls):
-            if isinstance(call, dict):
-                yield _tool_call(position, call)
+        for said in (delta.get("content"), delta.get("refusal")):
+            if said:
+                self._pieces = pieces
+                self._said.add("text")
+                yield from self._text(said) if isinstance(said, str) else self._parts(said)
+        if calls := delta.get("tool_calls"):
+            self._pieces = pieces
+            self._said.add("calls")
+            yield from self._calls.read(calls)
+        if images := delta.get("images"):
+            self._said.add("images")
+            yield from self._parts(images)
+
+    def _parts(self, content: object) -> Iterator[ProviderEvent]:
+        """The parts of a content that is a list."""
+        for part in content if isinstance(content, list) else [content]:
+            yield from self._part(part)
+
+    def _part(self, part: object) -> Iterator[ProviderEvent]:
+        """A part of a content that is a list."""
+        if not isinstance(part, dict):
+            part = {"text": part}
+        if piece := text(part.get("text")) or text(part.get("refusal")):
+            yield from self._text(piece)
+        thinking = part.get("thinking")
+        if piece := text(thinking) or "".join(text(inner.get("text")) or "" for inner in mappings(thinking)):
+            yield ReasoningDelta(piece)
+        image = part.get("image_url")
+        if url := text(image) or text(mapping(image).get("url")):
+            yield ImageDelta(url)
 
 
-def _content(content: object) -> str | None:
-    """Text, or the text in a list of parts."""
-    if isinstance(content, list):
-        return "".join(text(part.get("text")) or "" for part in content if isinstance(part, dict))
-    return text(content)
+def _ours(choices: object) -> dict[str, Any] | None:
+    """The first choice of several: an answer is one."""
+    for position, choice in enumerate(choices if isinstance(choices, list) else ()):
+        if isinstance(choice, dict) and not (position if (index := count(choice.get("index"))) is None else index):
+            return choice
+    return None
 
 
-def _tool_call(position: int, call: dict[str, Any]) -> ToolCallDelta:
-    function = call.get("function")
-    function = function if isinstance(function, dict) else {}
-    index = count(call.get("index"))
-    arguments = function.get("arguments")
-    if isinstance(arguments, dict):  # some servers send the object itself
-        arguments = msgspec.json.encode(arguments).decode()
-    return ToolCallDelta(
-        index=position if index is None else index,
-        id=text(call.get("id")),
-        name=text(function.get("name")),
-        arguments=text(arguments) or "",
-    )
-
-
-def read_usage(usage: Mapping[str, Any]) -> Usage:
-    """Token counts and cost of a chat completions `usage` object; what is absent or odd stays unknown."""
-    prompt = mapping(usage.get("prompt_tokens_details"))
-    completion = mapping(usage.get("completion_tokens_details"))
-    return Usage(
-        prompt_tokens=count(usage.get("prompt_tokens")),
-        completion_tokens=count(usage.get("completion_tokens")),
-        cached_tokens=count(prompt.get("cached_tokens")),
-        cache_write_tokens=count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=count(completion.get("reasoning_tokens")),
-        cost=_dollars(usage.get("cost")),
-    )
-
-
-def _dollars(value: object) -> float | None:
-    cost = None if isinstance(value, str) else number(value)
-    return cost if cost is not None and cost >= 0 else None
+def _text_of(details: object) -> str:
+    return "".join(text(detail.get("text")) or "" for detail in mappings(details))

@@ -4,75 +4,94 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DatabaseError
 
-from router.errors import StoreError
-from router.store.comparisons import Cell, Comparison, ComparisonLog, Key, Plan, Prompt, Usual, Vote, Winner
-from router.store.conversations import ConversationLog, Entry, Settings, ToolResult, Turn
-from router.store.database import Database
-from router.store.observations import Observation, ObservationLog
-from router.store.requests import RequestLog, RequestSummary, Step, passed_over_for_keys_alone, path_of
+from router.core.errors import StoreError
+from router.core.formatting import counted
+from router.store.comparisons import ComparisonLog
+from router.store.conversations import MAX_TOKENS, ConversationLog
+from router.store.database import Database, MemoryDatabase
+from router.store.feedback import FeedbackLog
+from router.store.presets import PresetLog
+from router.store.records import ObservationLog, RequestLog
 from router.store.retention import Pruned, Retention
 from router.store.tables import metadata
 from router.store.templates import Template, TemplateLog
+from router.store.views import SavedView, ViewLog
 from router.store.writer import Writer
 
 __all__ = [
-    "Cell",
-    "Comparison",
+    "MAX_TOKENS",
     "ComparisonLog",
     "ConversationLog",
-    "Entry",
-    "Key",
-    "Observation",
+    "FeedbackLog",
     "ObservationLog",
-    "Plan",
-    "Prompt",
+    "PresetLog",
     "Pruned",
     "RequestLog",
-    "RequestSummary",
     "Retention",
-    "Settings",
-    "Step",
+    "SavedView",
     "Store",
     "Template",
-    "ToolResult",
-    "Turn",
-    "Usual",
-    "Vote",
-    "Winner",
+    "TemplateLog",
     "Writer",
-    "passed_over_for_keys_alone",
-    "path_of",
 ]
 
 
 class Store:
-    """The database with its one writer.
+    """The database with its one writer; where the file cannot be written, in memory with what can be read of it.
 
-    Raises:
-        StoreError: it cannot be opened.
+    Attributes:
+        unstored: why nothing that is added outlives the process, in a few sentences; None where it does.
+        readable: what was stored before is there.
     """
 
     def __init__(self, path: Path) -> None:
-        self.database = Database(path)
+        self.unstored: str | None = None
+        self.readable = True
+        try:
+            self.database = Database(path)
+        except StoreError as error:
+            self.database = copy = MemoryDatabase(path)
+            self.readable = copy.is_copy
+            what, lost = (
+                ("Nothing new", "What was stored before is shown; what is new")
+                if copy.is_copy
+                else ("Nothing", "What you see here")
+            )
+            self.unstored = f"{what} is stored: {error} {lost} is lost when the app ends."
         self.writer = Writer(self.database)
         self.observations = ObservationLog(self.database, self.writer)
         self.requests = RequestLog(self.database, self.writer)
+        self.feedback = FeedbackLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)
         self.templates = TemplateLog(self.database, self.writer)
+        self.presets = PresetLog(self.database, self.writer)
+        self.views = ViewLog(self.database, self.writer)
         self.comparisons = ComparisonLog(self.database, self.writer)
 
     def notices(self) -> list[str]:
-        """What people should know: a file set aside, rows that cannot be written or were lost."""
+        """What people should know: that nothing is stored, a file set aside, rows that wait or were lost."""
         state = self.writer.state()
-        found = [self.database.notice] if self.database.notice else []
+        found = [*([self.unstored] if self.unstored else []), *self.database.notices()]
         if state.problem:
-            found.append(f"{state.problem}. {state.waiting} rows wait in memory until it can be written again.")
+            found.append(
+                f"{state.problem}. {counted(state.waiting, 'row')} in memory will be written as soon as possible."
+            )
         if state.dropped:
-            found.append(f"{state.dropped} rows were lost because too many waited to be stored.")
+            found.append(f"The write queue was full: {counted(state.dropped, 'row')} lost.")
         return found
+
+    def contents(self) -> dict[str, int]:
+        """How many rows of what users made are stored, by nouns in the singular."""
+        self.writer.flush(timeout=1)
+        nouns = ("conversation", "comparison", "vote", "template", "preset", "view")
+        with self.database.reading() as connection:
+            return {
+                noun: connection.execute(select(func.count()).select_from(metadata.tables[f"{noun}s"])).scalar_one()
+                for noun in nouns
+            }
 
     def forget(self) -> None:
         """Delete every row, so that nothing of it is left in the file.
@@ -86,10 +105,10 @@ class Store:
                 for table in metadata.sorted_tables:
                     connection.execute(delete(table))
         except DatabaseError as error:
-            raise StoreError(f"What is stored could not be deleted: {error.orig}. Try again.") from None
+            raise StoreError(f"The stored data could not be deleted: {error.orig}. Try again.") from None
         self.database.compact()
 
     def close(self) -> None:
-        """Write what waits, and close."""
+        """Write pending rows and close."""
         self.writer.close()
         self.database.close()

@@ -2,110 +2,16 @@
 
 from __future__ import annotations
 
-import statistics
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import msgspec
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from router.messages import Answer, Attempt, Frozen
-from router.store.conversations import Settings, TurnState
-from router.store.database import Database
-from router.store.tables import cells, comparisons, observations, votes
-from router.store.writer import Writer
-
-Winner = Literal["left", "right", "tie", "both bad"]
-
-NEWEST_CALLS = 100
-"""So many calls of a model say what its next ones are likely to take."""
-
-
-class Prompt(Frozen, frozen=True, kw_only=True):
-    """One row of a comparison: what is asked, and the category of work that it belongs to."""
-
-    text: str
-    category: str | None = None
-
-
-class Plan(Frozen, frozen=True, kw_only=True):
-    """What a comparison asks: every prompt of every lane, `repeats` times.
-
-    Attributes:
-        lanes: the columns; each a chain or a model with its parameters.
-        cache: answers may come from the response cache, and go into it.
-    """
-
-    lanes: tuple[Settings, ...]
-    prompts: tuple[Prompt, ...]
-    repeats: int = 1
-    cache: bool = True
-
-
-class Key(NamedTuple):
-    """Where a cell stands; all three count from 0."""
-
-    lane: int
-    prompt: int
-    repeat: int
-
-
-class Cell(Frozen, frozen=True, kw_only=True):
-    """One prompt's answer in one lane.
-
-    Attributes:
-        state: running, answered, failed, or cut where it was stopped or lost.
-        error: why there is no answer, one sentence.
-    """
-
-    lane: int
-    prompt: int
-    repeat: int
-    state: TurnState = "running"
-    answer: Answer = Answer()
-    attempts: tuple[Attempt, ...] = ()
-    error: str | None = None
-
-    @property
-    def key(self) -> Key:
-        return Key(self.lane, self.prompt, self.repeat)
-
-
-class Vote(Frozen, frozen=True, kw_only=True):
-    """Which of two answers somebody liked better, names unseen; `left` and `right` are lanes' names."""
-
-    id: str
-    created: float
-    comparison: str
-    prompt: int
-    category: str | None
-    left: str
-    right: str
-    winner: Winner
-
-
-class Comparison(Frozen, frozen=True, kw_only=True):
-    """A comparison with what has come of it; a cell that is not there was never asked.
-
-    Attributes:
-        name: what somebody called it; empty until then.
-        created: Unix time, seconds.
-    """
-
-    id: str
-    name: str
-    created: float
-    plan: Plan
-    cells: dict[Key, Cell]
-
-
-class Usual(NamedTuple):
-    """What the newest answered calls of a model took: the median latency in seconds, the mean length in tokens."""
-
-    calls: int
-    latency: float
-    completion_tokens: float | None
-
+from router.core.comparisons import Cell, Comparison, Key, Plan, Usual, Vote
+from router.store.files import FileLog
+from router.store.tables import cells, comparisons, votes
+from router.store.usual import usual
 
 _COMPARISON = insert(comparisons)
 _SAVE_COMPARISON = _COMPARISON.on_conflict_do_update(index_elements=["id"], set_={"name": _COMPARISON.excluded.name})
@@ -114,14 +20,11 @@ _SAVE_CELL = _CELL.on_conflict_do_update(
     index_elements=["comparison", "lane", "prompt", "repeat"], set_={"cell": _CELL.excluded.cell}
 )
 _SAVE_VOTE = insert(votes)
+_DROP_VOTE = delete(votes).where(votes.c.id == bindparam("vote"))
 
 
-class ComparisonLog:
+class ComparisonLog(FileLog):
     """Stores comparisons and votes, and reads them back."""
-
-    def __init__(self, database: Database, writer: Writer) -> None:
-        self._database = database
-        self._writer = writer
 
     def save(self, comparison: Comparison) -> None:
         """Accept a comparison, new or renamed, without its cells; it is on disk within the second."""
@@ -137,6 +40,11 @@ class ComparisonLog:
     def save_vote(self, vote: Vote) -> None:
         """Accept a vote."""
         self._writer.put(_SAVE_VOTE, msgspec.structs.asdict(vote))
+
+    def drop_vote(self, vote: str) -> None:
+        """Delete a vote, and wait until it is gone."""
+        self._writer.put(_DROP_VOTE, {"vote": vote})
+        self._writer.flush(timeout=1)
 
     def load(self, comparison: str) -> Comparison | None:
         """A comparison with its cells; None where there is none of that id."""
@@ -161,27 +69,10 @@ class ComparisonLog:
         with self._database.reading() as connection:
             return [msgspec.convert(row, Vote, from_attributes=True) for row in connection.execute(rows)]
 
-    def usual(self, model: str) -> Usual | None:
-        """What the newest answers of a model took, as far as the provider gave them itself; None where there are none.
-
-        Args:
-            model: the reference that was asked for.
-        """
-        seen = observations.c
-        rows = (
-            select(seen.latency, seen.completion_tokens)
-            .where(seen.model == model, seen.outcome == "answered", seen.latency.is_not(None))
-            .where(~seen.cached, ~seen.shared, ~seen.injected)
-            .order_by(seen.id.desc())
-            .limit(NEWEST_CALLS)
-        )
+    def usual(self, provider: str, model: str) -> Usual | None:
+        """What the newest answers of a model took; see `router.store.usual`."""
         with self._database.reading() as connection:
-            calls = connection.execute(rows).all()
-        if not calls:
-            return None
-        tokens = [count for _, count in calls if count is not None]
-        latency = statistics.median(latency for latency, _ in calls)
-        return Usual(len(calls), latency, statistics.fmean(tokens) if tokens else None)
+            return usual(connection, provider, model)
 
 
 def _comparison(row: Row[Any], cells: dict[Key, Cell]) -> Comparison:

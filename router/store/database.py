@@ -9,23 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DatabaseError, OperationalError
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DatabaseError
 
-from router.errors import StoreError
+from router.core.errors import StoreError
+from router.store.opening import INCREMENTAL, open_file, open_in_memory
 
-HEAD = "0004"
-"""The newest migration; a test holds it to the files."""
-
-BUSY_SECONDS = 30
-"""How long a statement waits for another process's lock."""
-
-_INCREMENTAL = "PRAGMA auto_vacuum = INCREMENTAL"
-"""Free pages go back to the disk a few at a time: VACUUM alone holds up all who write for seconds a gigabyte."""
+_Identity: TypeAlias = tuple[int, int]
+"""A file's device and number on it."""
 
 
 class Room(NamedTuple):
@@ -38,10 +31,10 @@ class Room(NamedTuple):
 
 
 class Database:
-    """The database file. What cannot be read is set aside, never deleted, and a new one begun.
+    """The database file. An unreadable file is moved away, never deleted, and a new one created.
 
     Attributes:
-        notice: a sentence about a file that was set aside.
+        notice: a sentence about a file that was deleted or replaced.
 
     Raises:
         StoreError: the file cannot be opened, written or upgraded.
@@ -52,17 +45,11 @@ class Database:
         self._replacing = threading.Lock()
         self.notice: str | None = None
         try:
-            try:
-                self._reopen()
-            except DatabaseError as error:
-                if not is_corrupt(error):
-                    raise
-                self._replace()
+            self._open()
         except (DatabaseError, OSError) as error:
-            reason = error.orig if isinstance(error, DatabaseError) else error.strerror
             raise StoreError(
-                f"The database {path} cannot be opened: {reason}. Check that its folder is yours to write in and that"
-                " the disk has room."
+                f"The database {path} cannot be opened: {_reason(error)}. Check that its folder is yours to write in"
+                " and that the disk has room."
             ) from None
 
     @contextmanager
@@ -70,16 +57,19 @@ class Database:
         """A transaction that reads.
 
         Raises:
-            StoreError: what it reads is damaged.
+            StoreError: what it reads is damaged, or the file was deleted and cannot be made again.
         """
-        engine = self._engine
+        try:
+            engine = self._current()
+        except (DatabaseError, OSError) as error:
+            raise StoreError(f"The database {self._path} cannot be opened: {_reason(error)}.") from None
         try:
             with engine.connect() as connection:
                 yield connection
         except DatabaseError as error:
             if is_corrupt(error):
                 self.replace(engine)
-                raise StoreError(self.notice or "") from None
+                raise StoreError(f"The database {self._path} was damaged, and a new one was created.") from None
             raise StoreError(f"The database {self._path} cannot be read: {error.orig}.") from None
 
     @contextmanager
@@ -87,9 +77,9 @@ class Database:
         """A transaction that writes: it waits for the lock at its start, never half-way.
 
         Raises:
-            DatabaseError: it could not be written; a damaged file has been replaced by then.
+            DatabaseError, OSError: it could not be written; a damaged file has been replaced by then.
         """
-        engine = self._engine
+        engine = self._current()
         try:
             with engine.execution_options(immediate=True).begin() as connection:
                 yield connection
@@ -109,7 +99,7 @@ class Database:
         return Room(pages * page, (pages - free) * page, page, gives_back)
 
     def give_back(self, pages: int) -> int:
-        """Give so many free pages back to the disk. Returns how many were, 0 where the file is of the old kind.
+        """Return this many free pages to the disk. Returns how many were, 0 if the file is of the old kind.
 
         Raises:
             StoreError: it cannot be written now.
@@ -121,65 +111,118 @@ class Database:
         return (before.file - self.room().file) // before.page
 
     def compact(self) -> None:
-        """Give room back to the disk: what was deleted is then no longer in the file. Holds up all who write.
+        """Compact the file, so that deleted data is no longer in it. Blocks all writers.
 
         Raises:
             StoreError: it cannot be written now.
         """
         with self._cursor() as cursor:
-            cursor.execute(_INCREMENTAL)
+            cursor.execute(INCREMENTAL)
             cursor.execute("VACUUM")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
         """The driver's own cursor, for what runs in no transaction."""
-        connection = self._engine.raw_connection()
+        connection = self._current().raw_connection()
         try:
             cursor = connection.cursor()
             assert isinstance(cursor, sqlite3.Cursor)  # noqa: S101  # for mypy: SQLAlchemy promises less
             with closing(cursor):
                 yield cursor
         except sqlite3.Error as error:  # which SQLAlchemy does not see here
-            raise StoreError(f"The database {self._path} cannot give room back to the disk: {error}.") from None
+            raise StoreError(f"The database {self._path} cannot free disk space: {error}.") from None
         finally:
             connection.close()
 
     def replace(self, damaged: Engine) -> None:
-        """Set the file aside and begin a new one, unless another thread has done so."""
+        """Move the file away and create a new one, unless another thread has done so."""
         with self._replacing:
             if self._engine is damaged:
                 damaged.dispose()
-                self._replace()
+                self._replace(self._file)
 
-    def _reopen(self) -> None:
-        self._file = _identity(self._path)
-        self._engine = _open(self._path)
-        self._file = _identity(self._path)
+    def _current(self) -> Engine:
+        """The engine of the file that is there now: somebody may have deleted or replaced it, or its folder."""
+        if self._identity() != self._file:
+            with self._replacing:
+                if self._identity() != self._file:
+                    self.notice = (
+                        f"The database {self._path} was deleted or replaced while it was in use. What is stored from"
+                        " then on is in the new one."
+                    )
+                    self._engine.dispose()
+                    self._open()
+        return self._engine
 
-    def _replace(self) -> None:
+    def _open(self) -> None:
+        seen = self._identity()
+        try:
+            self._begin()
+        except DatabaseError as error:
+            if not is_corrupt(error):
+                raise
+            self._replace(seen)
+
+    def _begin(self) -> None:
+        self._engine = open_file(self._path)
+        self._file = self._identity()
+
+    def _replace(self, damaged: _Identity | None) -> None:
         # Where another process has replaced it already, its new file is ours too.
-        if _identity(self._path) == self._file:
+        if self._identity() == damaged:
             stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
             aside = self._path.with_name(f"{self._path.stem}-broken-{stamp}{self._path.suffix}")
             self._path.rename(aside)
             for suffix in ("-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-            self.notice = f"The database could not be read. It was set aside as {aside}, and a new one begun."
-        else:
-            self.notice = "The database could not be read. Another process has set it aside and begun a new one."
-        self._reopen()
+        self._begin()
+
+    def notices(self) -> list[str]:
+        """What people should know of the file; one that was set aside is named until it is gone."""
+        asides = sorted(self._path.parent.glob(f"{self._path.stem}-broken-*{self._path.suffix}"))
+        return [*([self.notice] if self.notice else []), *map(_how_to_recover, asides)]
+
+    def _identity(self) -> _Identity | None:
+        try:
+            stat = self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return stat.st_dev, stat.st_ino
 
     def close(self) -> None:
         self._engine.dispose()
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        return None
-    return stat.st_dev, stat.st_ino
+class MemoryDatabase(Database):
+    """The same in memory, for where the file cannot be written; it ends with the process.
+
+    Attributes:
+        is_copy: what the file holds could be read, and is in it.
+    """
+
+    _file = None
+
+    def _open(self) -> None:
+        self.is_copy = True
+        try:
+            self._engine = open_in_memory(self._path)
+        except (DatabaseError, StoreError, OSError):
+            self._empty()
+
+    def replace(self, damaged: Engine) -> None:
+        """Begin an empty one, unless another thread has done so."""
+        with self._replacing:
+            if self._engine is damaged:
+                damaged.dispose()
+                self._empty()
+
+    def _empty(self) -> None:
+        self.is_copy = False
+        self._engine = open_in_memory()
+
+    def _identity(self) -> None:
+        """There is no file that could be deleted or replaced."""
 
 
 def is_corrupt(error: DatabaseError) -> bool:
@@ -188,79 +231,20 @@ def is_corrupt(error: DatabaseError) -> bool:
     return "malformed" in words or "not a database" in words or "encrypted" in words
 
 
-def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, OperationalError) and "locked" in str(error.orig)
-
-
-# SQLite's own patience does not cover the switch to the write-ahead log, where another process holds the lock.
-@retry(
-    retry=retry_if_exception(_is_locked),
-    stop=stop_after_delay(BUSY_SECONDS),
-    wait=wait_fixed(0.05),
-    reraise=True,
-)
-def _open(path: Path) -> Engine:
-    # What a failed statement was given stays out of the log: a turn holds what people wrote.
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    try:
-        if not path.exists():
-            # Made here, so that it is never readable by others, not even for a moment.
-            path.touch(mode=0o600)
-        with engine.execution_options(immediate=True).begin() as connection:
-            _upgrade(connection)
-    except BaseException:
-        engine.dispose()
-        raise
-    return engine
-
-
-def _configure(connection: DBAPIConnection, _: object) -> None:
-    # Transactions are begun by the "begin" event above, not by sqlite3's own rules.
-    connection.isolation_level = None
-    connection.create_function("casefold", 1, _casefold, deterministic=True)
-    cursor = connection.cursor()
-    if cursor.execute("PRAGMA page_count").fetchone() == (0,):
-        cursor.execute(_INCREMENTAL)  # only a file without tables takes it without being written anew
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # NORMAL: what is committed survives the end of the process; only the loss of power can cost the last commits.
-    cursor.execute("PRAGMA synchronous = NORMAL")
-    cursor.close()
-
-
-def _casefold(value: object) -> str | None:
-    return value.casefold() if isinstance(value, str) else None
-
-
-def _begin(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _upgrade(connection: Connection) -> None:
-    if inspect(connection).has_table("alembic_version"):
-        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        if version == HEAD:
-            return
-    # Imported here: it takes a third of a second, and a database that is up to date needs none of it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise StoreError(
-            f"The database {connection.engine.url.database} was written by a newer Fallback Lab ({error})."
-            " Update this one."
-        ) from None
-
-
 def is_disk_full(error: BaseException) -> bool:
     """Whether SQLite says that there is no room left."""
     cause = getattr(error, "orig", error)
     return isinstance(cause, sqlite3.Error) and "full" in str(cause)
+
+
+def _how_to_recover(aside: Path) -> str:
+    found = aside.with_name(aside.name.replace("-broken-", "-recovered-"))
+    return (
+        f"A database could not be read. It was moved to {aside}, and a new one was created. To recover what it holds,"
+        f" run: sqlite3 '{aside}' .recover | sqlite3 '{found}'. To use that instead of the new one, stop Fallback Lab"
+        " and rename it. To dismiss this notice, move or delete the file."
+    )
+
+
+def _reason(error: DatabaseError | OSError) -> object:
+    return error.orig if isinstance(error, DatabaseError) else f"{error.strerror} ({error.filename})"

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Literal
 import msgspec
 from sqlalchemy import Boolean, Float, Integer, RowMapping, Table, select
 
-from router.spreadsheet import plain
+from router.core.spreadsheet import plain
 from router.store.database import Database
 from router.store.tables import observations, requests
 
@@ -82,8 +82,8 @@ def _write_jsonl(file: BinaryIO, _: Table, chunks: Iterator[list[RowMapping]]) -
 
 
 def _as_json(row: RowMapping) -> dict[str, Any]:
-    """The row with its path as JSON, where it has one."""
-    return {**row, "path": msgspec.Raw(row["path"].encode())} if "path" in row else dict(row)
+    """The row, with what is JSON in it as such."""
+    return {**row, **{name: msgspec.Raw(text.encode()) for name in ("path", "upstream") if (text := row.get(name))}}
 
 
 def _write_parquet(file: BinaryIO, table: Table, chunks: Iterator[list[RowMapping]]) -> int:

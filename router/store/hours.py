@@ -11,67 +11,86 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from router.core.fields import columns_of
+from router.core.messages import Frozen
+from router.core.records import Observation, RequestSummary
 
 HOUR = 3600
 """Seconds."""
 
 ERROR = 0.01
-"""How far a measure may be off once it is summarised, as a share of it."""
+"""How far a measure may be off once it is summarized, as a share of it."""
 
-_SMALLEST = 1e-6
-_GROWTH = (1 + ERROR) / (1 - ERROR)
-_LOG = math.log(_GROWTH)
+SMALLEST = 1e-6
+"""All measures below it fall into bin 0."""
+
+GROWTH = (1 + ERROR) / (1 - ERROR)
+"""How much wider each bin is than the one before."""
+
+_LOG = math.log(GROWTH)
 
 
 class Summarised(NamedTuple):
     """A table whose rows become summaries.
 
     Attributes:
+        record: what its rows are.
         hours: the table of its summaries.
-        labels: the columns that make a row's kind; as the fields of the kinds in router/observed/columns.py.
         binned: the measures kept as histograms, and what each is of a row.
     """
 
     name: str
+    record: type[Frozen]
     hours: str
-    labels: tuple[str, ...]
     binned: Mapping[str, str]
 
     @property
-    def kind(self) -> str:
-        """The SQL of a row's labels as JSON."""
-        return f"json_array({', '.join('json(path)' if label == 'path' else label for label in self.labels)})"
+    def labels(self) -> tuple[str, ...]:
+        """The names of the labels, as the record declares them."""
+        return tuple(self._values)
+
+    @property
+    def named(self) -> str:
+        """The SQL of a row's labels as JSON, by their names: as summaries keep them."""
+        pairs = (f"'{name}', {value}" for name, value in self._values.items())
+        return f"json_object({', '.join(pairs)})"
+
+    @property
+    def listed(self) -> str:
+        """The SQL of a row's labels as JSON, in the order of `labels`: half the text, where a million rows are read."""
+        return f"json_array({', '.join(self._values.values())})"
+
+    @property
+    def listed_again(self) -> str:
+        """The SQL of the same, of what `named` gave."""
+        values = (f"json_extract(labels, '$.{name}')" for name in self.labels)
+        return f"json_array({', '.join(values)})"
+
+    @property
+    def _values(self) -> dict[str, str]:
+        fields = (field for field in columns_of(self.record) if field.is_label)
+        return {field.name: f"json({field.name})" if field.type is tuple else field.name for field in fields}
 
 
 _TIMES = {"latency": "latency", "ttft": "ttft"}
 
-REQUESTS = Summarised(
-    "requests",
-    "request_hours",
-    (
-        "category", "chain", "source", "outcome", "path", "model", "place", "cached", "shared", "injected",
-        "stand_in", "keyless",
-    ),
-    _TIMES,
-)  # fmt: skip
+REQUESTS = Summarised("requests", RequestSummary, "request_hours", _TIMES)
 ATTEMPTS = Summarised(
     "observations",
+    Observation,
     "attempt_hours",
-    (
-        "model", "provider", "category", "source", "outcome", "reason", "place", "number", "cached", "shared",
-        "injected",
-    ),
     {**_TIMES, "speed": "CASE WHEN latency > ttft THEN completion_tokens / (latency - ttft) END"},
-)  # fmt: skip
+)
+
+
+def middle(number: Any) -> Any:
+    """What a bin stands for, or an array of bins: no measure in one is further than `ERROR` from it.
+
+    Bin 0 stands for 0, which is for the caller to see to where that makes a difference.
+    """
+    return SMALLEST * GROWTH**number * (2 / (1 + GROWTH))
 
 
 def bin_of(value: float) -> int:
     """The bin that a measure falls into; all below a millionth fall into bin 0."""
-    return 1 + math.floor(math.log(value / _SMALLEST) / _LOG) if value >= _SMALLEST else 0
-
-
-def middles(bins: NDArray[np.int64]) -> NDArray[Any]:
-    """(n,) what (n,) bins stand for: no value in a bin is further than `ERROR` from it."""
-    return np.where(bins == 0, 0.0, _SMALLEST * _GROWTH**bins * (2 / (1 + _GROWTH)))
+    return 1 + math.floor(math.log(value / SMALLEST) / _LOG) if value >= SMALLEST else 0

@@ -18,8 +18,8 @@ import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from router.config import RetentionPolicy
-from router.errors import StoreError
+from router.config.policy import RetentionPolicy
+from router.core.errors import StoreError
 from router.store.database import Database
 from router.store.hours import ATTEMPTS, HOUR, REQUESTS, Summarised, bin_of
 from router.store.tables import metadata
@@ -36,8 +36,8 @@ FIRST, EVERY = 60.0, 3600.0
 """Seconds from the start to the first pruning, and from one to the next."""
 
 _TOO_LARGE = (
-    "The database is larger than the {:,.0f} MB of policy.retention.size_limit in models.yaml, and what was observed is"
-    " not what fills it. Delete conversations or comparisons, or raise the limit."
+    "The database is larger than the {:,.0f} MB of policy.retention.size_limit in models.yaml, and observations are"
+    " not the cause. Delete conversations or comparisons, or raise the limit."
 )
 
 # Requests first: one that can still be opened has its attempts.
@@ -89,7 +89,7 @@ class Retention:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the batch under way."""
+        """Stop after the current batch."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -144,7 +144,7 @@ class Retention:
             except (DatabaseError, StoreError, OSError) as error:
                 log.warning("Pruning failed: %s", error)
                 reason = str(getattr(error, "orig", error)).rstrip(".")
-                self.notice = f"What was observed could not be pruned: {reason}. It is tried again in an hour."
+                self.notice = f"Pruning failed: {reason}. The next attempt is in an hour."
 
     def _hour(self, age: float) -> float:
         """The beginning of the hour that was so many seconds ago."""
@@ -185,7 +185,7 @@ class Retention:
     def _drop(self, table: Summarised, oldest: float) -> int:
         some = f"SELECT id FROM {table.hours} WHERE hour < ? LIMIT ?"  # noqa: S608  # our own names
         with self._database.writing() as connection:
-            delete = f"DELETE FROM {table.hours} WHERE id IN ({some})"  # noqa: S608  # likewise
+            delete = f"DELETE FROM {table.hours} WHERE id IN ({some})"  # noqa: S608  # the same
             return connection.exec_driver_sql(delete, (oldest, BATCH)).rowcount
 
 
@@ -218,7 +218,7 @@ def roll_up(connection: Connection, table: Summarised, before: float, most: int)
     """
     measures = ", ".join(table.binned.values())
     rows = connection.exec_driver_sql(
-        f"SELECT id, started, {table.kind}, cost, {measures} FROM {table.name}"  # noqa: S608  # our own names
+        f"SELECT id, started, {table.named}, cost, {measures} FROM {table.name}"  # noqa: S608  # our own names
         " WHERE started < ? ORDER BY started LIMIT ?",
         (before, most),
     ).all()
@@ -233,17 +233,17 @@ def roll_up(connection: Connection, table: Summarised, before: float, most: int)
     _store(connection, table, found)
     gone = msgspec.json.encode([row[0] for row in rows]).decode()
     connection.exec_driver_sql(
-        f"DELETE FROM {table.name} WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  # likewise
+        f"DELETE FROM {table.name} WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608  # the same
         (gone,),
     )
     return len(rows)
 
 
 def _add_stored(connection: Connection, table: Summarised, found: dict[tuple[int, str], _Summary]) -> None:
-    """Add what is summarised already of these hours: a batch ends anywhere, and some rows come late."""
+    """Add what is already summarized of these hours: a batch ends anywhere, and some rows come late."""
     hours = msgspec.json.encode(sorted({hour for hour, _ in found})).decode()
     stored = connection.exec_driver_sql(
-        f"SELECT hour, labels, rows, cost, costs, {', '.join(table.binned)} FROM {table.hours}"  # noqa: S608  # likewise
+        f"SELECT hour, labels, rows, cost, costs, {', '.join(table.binned)} FROM {table.hours}"  # noqa: S608  # the same
         " JOIN kinds ON kinds.id = kind WHERE hour IN (SELECT value FROM json_each(?))",
         (hours,),
     )
@@ -263,7 +263,7 @@ def _store(connection: Connection, table: Summarised, found: dict[tuple[int, str
     )
     # A summary that changes is replaced: its new id tells readers.
     connection.exec_driver_sql(
-        f"INSERT OR REPLACE INTO {table.hours} (hour, kind, rows, cost, costs, {', '.join(table.binned)})"  # noqa: S608  # likewise
+        f"INSERT OR REPLACE INTO {table.hours} (hour, kind, rows, cost, costs, {', '.join(table.binned)})"  # noqa: S608  # the same
         f" VALUES (?, (SELECT id FROM kinds WHERE labels = ?), ?, ?, ?{', ?' * len(table.binned)})",
         [
             (hour, labels, each.rows, each.cost, each.costs, *(_json(each.bins[name]) for name in table.binned))
@@ -285,7 +285,7 @@ _COUNT_HOURS = "SELECT count(*) FROM {} WHERE hour < ?"
 _OBSERVED = {"kinds", *(name for table in _TABLES for name in (table.name, table.hours))}
 _WRITTEN = ("turn", "data", "cell", "plan", "text", "settings")
 _OTHERS = " + ".join(
-    f"(SELECT ifnull(sum(length(CAST({column.name} AS BLOB))), 0) FROM {table.name})"  # noqa: S608  # likewise
+    f"(SELECT ifnull(sum(length(CAST({column.name} AS BLOB))), 0) FROM {table.name})"  # noqa: S608  # the same
     for table in metadata.sorted_tables
     if table.name not in _OBSERVED
     for column in table.columns

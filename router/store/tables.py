@@ -1,4 +1,4 @@
-"""The database's tables."""
+"""The database's tables; those of what was observed follow from its records (router/core/fields.py)."""
 
 from __future__ import annotations
 
@@ -6,44 +6,24 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
 
+from router.core.fields import columns_of
+from router.core.messages import Frozen
+from router.core.records import Observation, RequestSummary
+
 metadata = MetaData()
+
+_TYPES = {int: Integer, float: Float, bool: Boolean}
+
+
+def _columns_of(record: type[Frozen]) -> list[Column[Any]]:
+    return [Column(field.name, _TYPES.get(field.type, Text)(), nullable=field.optional) for field in columns_of(record)]
+
 
 observations = Table(
     "observations",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("request_id", Text, nullable=False),
-    Column("prompt_hash", Text, nullable=False, comment="SHA-256 of the request's canonical JSON"),
-    Column("category", Text, comment="NULL for a single model"),
-    Column("chain", Text, nullable=False, comment="the chain's fingerprint"),
-    Column("source", Text, nullable=False, comment="chat, compare, eval, cli or check"),
-    Column("sample", Integer, nullable=False),
-    Column("model", Text, nullable=False, comment="the reference asked for"),
-    Column("provider", Text, nullable=False),
-    Column("place", Integer, nullable=False, comment="0 is the primary"),
-    Column("number", Integer, nullable=False, comment="1 is the first try, 0 no call"),
-    Column("outcome", Text, nullable=False, comment="answered, failed, skipped or cancelled"),
-    Column("reason", Text),
-    Column("status", Integer, comment="HTTP"),
-    Column("started", Float, nullable=False, comment="Unix time, seconds"),
-    Column("offset", Float, nullable=False, comment="seconds since the request began"),
-    Column("wait", Float, nullable=False, comment="seconds of back-off before"),
-    Column("queued", Float, nullable=False, comment="seconds waited for a place"),
-    Column("latency", Float, comment="seconds"),
-    Column("ttft", Float, comment="seconds to the first token"),
-    Column("served_model", Text),
-    Column("served_by", Text),
-    Column("generation_id", Text),
-    Column("prompt_tokens", Integer),
-    Column("completion_tokens", Integer),
-    Column("cached_tokens", Integer),
-    Column("cache_write_tokens", Integer),
-    Column("reasoning_tokens", Integer),
-    Column("cost", Float, comment="US dollars; NULL is unknown"),
-    Column("cost_source", Text, comment="provider or computed"),
-    Column("cached", Boolean, nullable=False),
-    Column("shared", Boolean, nullable=False),
-    Column("injected", Boolean, nullable=False),
+    *_columns_of(Observation),
     Index("observations_started", "started"),
     Index("observations_request", "request_id"),
 )
@@ -52,23 +32,7 @@ requests = Table(
     "requests",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("request_id", Text, nullable=False),
-    Column("started", Float, nullable=False, comment="Unix time, seconds"),
-    Column("category", Text, comment="NULL for a single model"),
-    Column("chain", Text, nullable=False, comment="the chain's fingerprint"),
-    Column("source", Text, nullable=False, comment="chat, compare, eval, cli or check"),
-    Column("outcome", Text, nullable=False, comment="answered, failed or cancelled"),
-    Column("path", Text, nullable=False, comment="JSON: a list of [model, provider, place, outcome, reason]"),
-    Column("model", Text, comment="the reference that answered; NULL where none did"),
-    Column("place", Integer, comment="its place in the chain; 0 is the primary"),
-    Column("latency", Float, nullable=False, comment="seconds from asking to the end, waits and failures included"),
-    Column("ttft", Float, comment="seconds from asking to the answer's first token, likewise"),
-    Column("cost", Float, comment="US dollars of all attempts; NULL is unknown"),
-    Column("cached", Boolean, nullable=False),
-    Column("shared", Boolean, nullable=False),
-    Column("injected", Boolean, nullable=False),
-    Column("stand_in", Boolean, nullable=False, comment="the offline model answered in the chain's place"),
-    Column("keyless", Boolean, nullable=False, comment="models were passed over, all of them for a missing key"),
+    *_columns_of(RequestSummary),
     Index("requests_started", "started"),
 )
 
@@ -76,7 +40,7 @@ kinds = Table(
     "kinds",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("labels", Text, nullable=False, unique=True, comment="JSON: as router/store/hours.py lists them"),
+    Column("labels", Text, nullable=False, unique=True, comment="JSON: values by the names of their columns"),
 )
 
 
@@ -101,6 +65,14 @@ def _hours(name: str, *measures: Column[Any]) -> Table:
 request_hours = _hours("request_hours")
 attempt_hours = _hours("attempt_hours", Column("speed", Text, nullable=False, comment="tokens/s, likewise"))
 
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("liked", Boolean, nullable=False),
+    Column("at", Float, nullable=False, comment="Unix time, seconds"),
+)
+
 conversations = Table(
     "conversations",
     metadata,
@@ -109,6 +81,7 @@ conversations = Table(
     Column("updated", Float, nullable=False),
     Column("settings", Text, nullable=False, comment="JSON"),
     Column("title", Text, comment="NULL until somebody gives it one: the first prompt serves"),
+    Column("pinned", Boolean, nullable=False, server_default="0"),
 )
 
 turns = Table(
@@ -124,7 +97,7 @@ turns = Table(
 files = Table(
     "files",
     metadata,
-    Column("conversation", Text, primary_key=True),
+    Column("conversation", Text, key="owner", primary_key=True, comment="the conversation's id, or the comparison's"),
     Column("id", Text, primary_key=True, comment="SHA-256 of the bytes"),
     Column("data", LargeBinary, nullable=False),
 )
@@ -135,6 +108,21 @@ templates = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("text", Text, nullable=False),
+    Column("updated", Float, nullable=False, comment="Unix time, seconds"),
+)
+
+presets = Table(
+    "presets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("settings", Text, nullable=False, comment="JSON, without category and model"),
+)
+
+views = Table(
+    "views",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("settings", Text, nullable=False, comment="JSON"),
     Column("updated", Float, nullable=False, comment="Unix time, seconds"),
 )
 

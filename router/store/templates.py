@@ -7,7 +7,7 @@ import uuid
 
 from sqlalchemy import insert, select, text
 
-from router.messages import Frozen
+from router.core.messages import Frozen
 from router.store.database import Database
 from router.store.tables import templates
 from router.store.writer import Writer
@@ -33,7 +33,7 @@ class TemplateLog:
         self._writer = writer
 
     def add(self, name: str, text: str) -> None:
-        """Keep a template, and wait until the list shows it; one of the same name is replaced."""
+        """Save a template and wait until the list shows it; replaces one with the same name."""
         for old in self.all():
             if old.name == name:
                 self.delete(old.id)

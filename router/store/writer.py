@@ -18,13 +18,13 @@ from router.store.database import Database, is_corrupt, is_disk_full
 log = logging.getLogger(__name__)
 
 CAPACITY = 100_000
-"""Rows that may wait; about 100 MB. What overflows is dropped and counted."""
+"""The largest queue; about 100 MB. Further rows are dropped and counted."""
 
 LINGER = 0.2
 """Seconds that a row may wait for others before it is written."""
 
 BATCH = 2_000
-"""Rows of one transaction, so that other processes get their turn."""
+"""Rows per transaction, so that other processes get a turn."""
 
 
 @functools.cache
@@ -34,12 +34,12 @@ def _sql(statement: ClauseElement, columns: tuple[str, ...]) -> str:
 
 
 class WriterState(NamedTuple):
-    """How the writer does, for people.
+    """The writer's state, for people.
 
     Attributes:
         waiting: rows not yet written.
         dropped: rows lost to overflow since the start.
-        problem: why nothing is being written, in a sentence; None where all is well.
+        problem: why nothing is being written, as a sentence; None if all is well.
     """
 
     waiting: int
@@ -89,7 +89,7 @@ class Writer:
             return self._written.wait_for(lambda: self._done >= target, timeout)
 
     def close(self) -> None:
-        """Write what waits, and stop."""
+        """Write pending rows and stop."""
         self._closing.set()
         self._wake.set()
         self._thread.join(timeout=10)
@@ -108,7 +108,7 @@ class Writer:
                 self._wake.set()
 
     def _drain(self) -> bool:
-        """Write all rows that wait; False where that cannot be done now."""
+        """Write all pending rows; False if that is impossible now."""
         singly = 0
         while self._rows:
             batch = [self._rows[index] for index in range(min(1 if singly else BATCH, len(self._rows)))]

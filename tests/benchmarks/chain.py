@@ -14,9 +14,9 @@ import httpx
 import msgspec
 from httpx_sse import EventSource
 
-from router.chain import Options
+from router.core.requests import Request
+from router.engine.chain import Options
 from router.lab import Lab
-from router.messages import Request
 from router.providers.http import new_transport
 from tests.benchmarks.harness import Measured, lab_on, measure_in_turns, report, upstream_process
 
@@ -30,7 +30,9 @@ def through(lab: Lab, *, stream: bool = False) -> Way:
 
     async def way(number: int) -> object:
         request = _request(number)
-        return await lab._run(config, config.chain("chat"), request, options, offline=None, faults=None, events=[])
+        return await lab._runtime.run(
+            config, config.chain("chat"), request, options, offline=None, faults=None, events=[]
+        )
 
     return way
 

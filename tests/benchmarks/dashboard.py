@@ -20,18 +20,21 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from router.chain import Options
+from router.core.attempts import Attempt
+from router.core.messages import Usage
+from router.core.records import Observation
+from router.core.requests import Request
+from router.engine.chain import Options
 from router.lab import Lab, close_lab, open_lab
-from router.messages import Attempt, Request, Usage
-from router.store import Observation, Store
+from router.store import Store
 from tests.benchmarks.harness import ROOT, report, upstream_process
 from tests.traffic import write_traffic
 
 CHAINS = "chains: {tools: [a], code: [b], reasoning: [c], conversation: [d]}\n"
 RATE, SECONDS, EVERY = 5000, 60, 2.0
-"""Attempts a second, for so long, while the page is drawn anew so often."""
+"""Attempts a second, for so long, while the page is redrawn this often."""
 RIDERS = 16
-"""Requests under way at once, each a stream of one second."""
+"""Requests in progress at once, each a stream of one second."""
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -112,7 +115,6 @@ def wrote(store: Store, until: float) -> int:
 
 def during_writes(lab: Lab) -> tuple[list[float], list[float], int, int]:
     """Requests' times in quiet and under load, attempts written and attempts found."""
-    assert lab.store is not None
     store, numbers = lab.store, itertools.count()
     quiet: list[float] = []
     loaded: list[float] = []
@@ -138,7 +140,6 @@ def during_writes(lab: Lab) -> tuple[list[float], list[float], int, int]:
 
 
 def _count(lab: Lab) -> int:
-    assert lab.store is not None
     lab.store.writer.flush(60)
     with lab.store.database.reading() as connection:
         return int(connection.exec_driver_sql("SELECT count(*) FROM observations").scalar_one())

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,10 +27,20 @@ class Measured(NamedTuple):
 
 
 @contextlib.contextmanager
-def upstream_process(*, tokens: int = 20) -> Iterator[str]:
+def upstream_process(*, tokens: int = 20, token_delay: float = 0.05) -> Iterator[str]:
     """The fast upstream in its own process; yields its base URL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.upstream", "--port", "0", "--tokens", str(tokens)],
+        [
+            sys.executable,
+            "-m",
+            "tests.upstream",
+            "--port",
+            "0",
+            "--tokens",
+            str(tokens),
+            "--token-delay",
+            str(token_delay),
+        ],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -72,7 +82,7 @@ def lab_on(base_url: str, chain: list[str], **policy: Any) -> Iterator[Lab]:
 
 
 async def measure_in_turns(
-    ways: dict[str, Callable[[int], Awaitable[object]]], *, rounds: int, times: int
+    ways: Mapping[str, Callable[[int], Awaitable[object]]], *, rounds: int, times: int
 ) -> dict[str, Measured]:
     """Measure each way in turns, so that the machine's moods fall on all of them alike; medians over the rounds."""
     cpu: dict[str, list[float]] = {name: [] for name in ways}

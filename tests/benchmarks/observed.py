@@ -5,6 +5,7 @@ uv run python -m tests.benchmarks.observed [attempts of the largest database, 1,
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import statistics
@@ -16,7 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from router.observed import FIGURES, Filter, Observed, View
+import numpy as np
+
+from router.metrics import (
+    FIGURES,
+    Filter,
+    Observed,
+    View,
+)
 from router.store.database import Database
 from tests.benchmarks.harness import ROOT, report
 from tests.traffic import DAY, UNTIL, write_traffic
@@ -36,7 +44,7 @@ def page(view: View) -> None:
     for figure in FIGURES.values():
         figure.of(view)
     charted = [FIGURES[name] for name in ("endings", "failures", "failed_share", "call_latency", "cost")]
-    for part in view.over_time(30 * DAY / BUCKETS).values():
+    for part in view.over_time(np.linspace(UNTIL - 31 * DAY, UNTIL + DAY, BUCKETS)).values():
         for figure in charted:
             figure.of(part)
 
@@ -54,7 +62,9 @@ def measured(path: Path) -> dict[str, Any]:
     read = seconds(observed.rows)
     view = View.of(observed.rows())
     first = seconds(lambda: page(view.where(Filter())))
-    changes = {name: seconds(lambda chosen=chosen: page(view.where(chosen))) for name, chosen in CHANGES.items()}
+    changes = {
+        name: seconds(functools.partial(lambda its: page(view.where(its)), chosen)) for name, chosen in CHANGES.items()
+    }
     again = statistics.median(seconds(observed.rows) for _ in range(5))
     write_traffic(path, 1000, seed=2, days=0.1, until=UNTIL + DAY)
     more = seconds(observed.rows)
@@ -79,7 +89,7 @@ def main(largest: int) -> None:
         for attempts in sorted({10_000, largest}):
             path = Path(folder) / str(attempts) / "lab.sqlite"
             path.parent.mkdir()
-            writing = seconds(lambda path=path, attempts=attempts: write_traffic(path, attempts))
+            writing = seconds(functools.partial(write_traffic, path, attempts))
             without, kept = cold(path), cold(path)
             slowest[attempts] = max(kept["changes"].values())
             name = f"{attempts:,} attempts"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from tests.benchmarks.harness import Measured, measure_in_turns, report
 from tests.recordings import READERS, read
-from tests.wire import Body
+from tests.scripted import Body
 
 EVENTS = 2000
 PIECE = 16_384

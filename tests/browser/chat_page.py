@@ -50,6 +50,11 @@ def expect_end(page: Page) -> None:
     expect(button(page, "Regenerate")).to_be_visible(timeout=120_000)
 
 
+def target_of(page: Page) -> Locator:
+    """The button that says what answers, and opens the choice."""
+    return page.locator(".st-key-chat_target").get_by_role("button")
+
+
 def time_line_of(trace: Locator) -> Locator:
     return trace.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first
 

@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,16 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
 ]
 PATIENCE = 30_000
 """Milliseconds that the browser waits for what should come."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
 
 
 def eventually(check: Callable[[], Any], within: float = 30) -> None:
@@ -81,24 +89,40 @@ def _bytes(path: Path) -> bytes:
 @pytest.fixture(scope="package")
 def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app, started once; each test puts a models.yaml of its own in place."""
-    home = tmp_path_factory.mktemp("home")
-    log = tmp_path_factory.mktemp("log") / "app.log"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with running_app(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@contextmanager
+def running_app(folder: Path, *, address: str = "127.0.0.1", **environ: str) -> Iterator[App]:
+    """An app of one's own, with its files in a folder and these variables in its environment."""
+    home, log = folder / "home", folder / "app.log"
+    home.mkdir()
+    with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         port = probe.getsockname()[1]
-    environ = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            [
+                sys.executable,
+                "-m",
+                "streamlit",
+                "run",
+                "app.py",
+                "--server.port",
+                str(port),
+                "--server.address",
+                address,
+            ],
             cwd=ROOT,
-            env={**environ, "FALLBACK_LAB_CONFIG": str(home / "models.yaml")},
+            env={**inherited, **environ, "FALLBACK_LAB_CONFIG": str(home / "models.yaml")},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    app = App(f"http://127.0.0.1:{port}", home, log)
+    app = App(f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}", home, log)
     try:
-        eventually(lambda: _answers(f"{app.url}/_stcore/health", process, log), within=90)
+        eventually(lambda: answers(f"{app.url}/_stcore/health", process, log), within=90)
         yield app
     finally:
         process.terminate()
@@ -109,7 +133,8 @@ def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             process.wait(timeout=20)
 
 
-def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+def answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Whether the app answers; it fails where it has ended."""
     assert process.poll() is None, f"the app ended: {log.read_text(encoding='utf-8')[-2000:]}"
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
@@ -171,13 +196,13 @@ def gate() -> Iterator[threading.Event]:
     event.set()
 
 
-def held(gate: threading.Event, *, tokens: int = 20, after: int = 10) -> Answer:
-    """An answer that comes to a halt after some tokens, until the gate opens."""
+def held(gate: threading.Event, text: str | None = None, *, tokens: int = 20, after: int = 10) -> Answer:
+    """An answer that comes to a halt after some tokens, until the gate opens; `text` as for `answer`."""
 
     def edit(events: list[Event]) -> Sequence[Event]:
         return _Held(events, after, gate)
 
-    return answer(tokens=tokens, edit=edit)
+    return answer(text, tokens=tokens, edit=edit)
 
 
 class _Held(list[Event]):
@@ -202,6 +227,12 @@ class Tracker:
 
 @pytest.fixture
 def tracker() -> Iterator[Tracker]:
+    with tracking() as tracker:
+        yield tracker
+
+
+@contextmanager
+def tracking() -> Iterator[Tracker]:
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

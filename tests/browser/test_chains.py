@@ -12,8 +12,6 @@ from tests.browser.chat_page import button, overflow
 from tests.browser.conftest import App, OpenContext, eventually
 from tests.upstream import Upstream, chain_yaml, status
 
-pytestmark = pytest.mark.browser
-
 TEXT = """\
 default_provider: p
 providers:
@@ -28,7 +26,7 @@ chains:
 """
 SWAPPED = TEXT.replace("    - one   # the first\n    - two\n", "    - two\n    - one   # the first\n")
 WITHOUT_THREE = TEXT.replace("    - three\n", "")
-TOLD = "has changed since you read it"
+TOLD = "has changed since you opened it"
 
 
 def visit(page: Page) -> Page:
@@ -47,14 +45,24 @@ def expect_order(page: Page, *names: str) -> None:
 
 
 def move_down(page: Page, number: int) -> None:
-    page.get_by_role("button", name="arrow_downward").nth(number).click()
+    moving_down(page).nth(number).click()
+
+
+def moving_down(page: Page) -> Locator:
+    return page.get_by_role("button", name=re.compile("^Move .* down$"))
 
 
 def diff(page: Page) -> list[str]:
     """The lines that Save would change."""
-    expect(button(page, "Save")).to_be_visible()
-    shown = page.get_by_test_id("stBottom").get_by_test_id("stCode").inner_text()
+    shown = reviewed(page).inner_text()
+    page.keyboard.press("Escape")
     return [line for line in shown.splitlines() if re.match(r"[+-] ", line)]
+
+
+def reviewed(page: Page) -> Locator:
+    """The diff, opened."""
+    button(page, "Review").click()
+    return page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
 
 
 def saved(app: App) -> str:
@@ -74,7 +82,9 @@ def test_another_order_is_shown_saved_and_in_force_in_every_session(app: App, op
     assert saved(app) == SWAPPED
     expect_order(other, "two", "one", "three", "one")
     other.goto("/")
+    other.locator(".st-key-chat_target button").click()
     other.get_by_role("radio", name="tools").click()
+    other.keyboard.press("Escape")  # the same chain stands in the popover
     expect_order(other, "two", "one", "three")
 
 
@@ -82,7 +92,7 @@ def test_of_two_who_save_at_once_one_wins_and_the_other_loses_nothing(app: App, 
     app.use(TEXT)
     pages = [visit(open_context().new_page()) for _ in range(2)]
     move_down(pages[0], 0)
-    pages[1].get_by_role("button", name="close").nth(2).click()
+    pages[1].get_by_role("button", name="Remove three").click()
     wanted = [SWAPPED, WITHOUT_THREE]
     for page in pages:
         expect(button(page, "Save")).to_be_visible()
@@ -93,8 +103,8 @@ def test_of_two_who_save_at_once_one_wins_and_the_other_loses_nothing(app: App, 
     loser = 0 if pages[0].get_by_text(TOLD).count() else 1
     expect(pages[loser].get_by_role("alert")).to_have_count(1)
     assert saved(app) == wanted[1 - loser]
-    button(pages[loser], "Take theirs in").click()
-    expect(button(pages[loser], "Take theirs in")).to_be_hidden()
+    button(pages[loser], "Merge their changes").click()
+    expect(button(pages[loser], "Merge their changes")).to_be_hidden()
     button(pages[loser], "Save").click()
     expect(button(pages[loser], "Save")).to_be_hidden()
     assert saved(app) == SWAPPED.replace("    - three\n", "")
@@ -105,13 +115,12 @@ def test_the_limits_are_there_when_they_are_opened_after_another_change(app: App
     move_down(visit(page), 0)
     expect(button(page, "Save")).to_be_visible()
     button(page, "Limits").nth(1).click()
-    stall = page.get_by_role("spinbutton", name="Silence between two tokens")
+    stall = page.get_by_role("spinbutton", name="Gap between two tokens")
     expect(stall).to_have_value("7")
     stall.fill("8")
     stall.press("Enter")
-    expect(page.get_by_test_id("stBottom")).to_contain_text(
-        "+  code: {models: [one], policy: {stall: 8, deadline: 90}}"
-    )
+    page.keyboard.press("Escape")
+    expect(reviewed(page)).to_contain_text("+  code: {models: [one], policy: {stall: 8, deadline: 90}}")
 
 
 # --- The whole file as text ------------------------------------------------------------------------
@@ -132,7 +141,7 @@ def test_a_bad_edit_as_text_is_told_as_it_is_typed_with_its_line_and_is_not_save
     app.use(TEXT)
     text = opened_text(page)
     text.fill(TEXT.replace("- three", "- two"))
-    expect(page.get_by_role("alert")).to_have_text(re.compile("line 9: `two` stands twice in this chain. Keep one.$"))
+    expect(page.get_by_role("alert")).to_have_text(re.compile("line 9: `two` is in this chain twice. Remove one.$"))
     expect(page.get_by_role("alert")).to_have_count(1)
     expect(button(page, "Save")).to_be_disabled()
     text.fill(WITHOUT_THREE)
@@ -187,7 +196,7 @@ def visit_by_link(page: Page) -> None:
     expect(button(page, "Add a model").first).to_be_visible()
 
 
-def test_nothing_that_is_typed_is_lost_while_the_page_is_drawn_anew(app: App, page: Page) -> None:
+def test_nothing_that_is_typed_is_lost_while_the_page_is_redrawn(app: App, page: Page) -> None:
     app.use(TEXT)
     text = opened_text(page)
     text.press("Control+Home")
@@ -195,7 +204,7 @@ def test_nothing_that_is_typed_is_lost_while_the_page_is_drawn_anew(app: App, pa
         text.press_sequentially(key)
         text.blur()  # sends it, while the page is drawn with the one before
     text.press("Enter")
-    expect(page.get_by_test_id("stBottom")).to_contain_text("# quickly, key by key, and each of them sent")
+    expect(reviewed(page)).to_contain_text("# quickly, key by key, and each of them sent")
     expect(text).to_have_value(f"# quickly, key by key, and each of them sent\n{TEXT}")
 
 
@@ -203,11 +212,13 @@ def test_what_is_typed_while_others_save_stays_and_does_not_take_theirs_away(app
     app.use(TEXT)
     text = opened_text(page)
     text.press("Control+Home")
-    (app.home / "models.yaml").write_text(f"{TEXT}# theirs\n", encoding="utf-8")
     mine = "# mine, typed for longer than it takes until theirs are seen"
-    text.press_sequentially(f"{mine}\n", delay=60)
+    text.press_sequentially(mine[:6], delay=60)
+    expect(button(page, "Save")).to_be_visible()
+    (app.home / "models.yaml").write_text(f"{TEXT}# theirs\n", encoding="utf-8")
+    text.press_sequentially(f"{mine[6:]}\n", delay=60)
     expect(page.get_by_text(TOLD)).to_be_visible()
-    button(page, "Take theirs in").click()
+    button(page, "Merge their changes").click()
     expect(text).to_have_value(f"{mine}\n{TEXT}# theirs\n")
     save(page)
     assert saved(app) == f"{mine}\n{TEXT}# theirs\n"
@@ -242,7 +253,23 @@ def test_the_caret_stays_in_its_line_when_others_change_another_one(app: App, pa
     expect(text).to_have_value(f"{TEXT}# theirs\n".replace("\n", "  # mine\n", 1))
 
 
-def test_a_file_that_somebody_broke_can_be_mended_here(app: App, page: Page) -> None:
+def test_unsaved_changes_take_one_line_and_nothing_remains_of_it_without_them(
+    app: App, open_context: OpenContext
+) -> None:
+    app.use(TEXT)
+    for width in (1440, 390):
+        page = visit(open_context(viewport={"width": width, "height": 450}).new_page())
+        expect(page.get_by_test_id("stBottom")).to_have_count(0)
+        move_down(page, 0)
+        expect(button(page, "Save")).to_be_visible()
+        box = page.locator(".st-key-chains_unsaved").bounding_box()
+        assert box is not None
+        assert box["height"] < 60
+        button(page, "Discard").click()
+        expect(page.get_by_test_id("stBottom")).to_have_count(0)
+
+
+def test_a_file_that_somebody_broke_can_be_fixed_here(app: App, page: Page) -> None:
     app.use(TEXT)
     text = opened_text(page)
     (app.home / "models.yaml").write_text("chains: [", encoding="utf-8")
@@ -266,12 +293,15 @@ def test_a_provider_that_is_not_in_force_yet_can_be_written_and_used(app: App, p
 def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:
     app.use(TEXT)
     move_down(visit(page), 0)
-    page.get_by_role("textbox", name="Why").fill("one is slow")
+    button(page, "Review").click()
+    page.get_by_role("textbox", name="Reason").fill("one is slow")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
     button(page, "Save").click()
     expect(button(page, "Save")).to_be_hidden()
     page.get_by_role("tab", name="History").click()
     page.get_by_text("one is slow").first.click()
-    button(page, "Go back to before this").first.click()
+    button(page, "Undo this change and later ones").first.click()
     eventually(lambda: saved(app) == TEXT)
     page.get_by_role("tab", name="Chains").click()
     expect_order(page, "one", "two", "three", "one")
@@ -281,14 +311,14 @@ def test_an_earlier_version_that_is_put_in_force_takes_no_unsaved_change_away(ap
     app.use(TEXT)
     move_down(visit(page), 0)
     save(page)
-    page.get_by_role("button", name="close").nth(2).click()
+    page.get_by_role("button", name="Remove three").click()
     expect_order(page, "two", "one", "one")
     page.get_by_role("tab", name="History").click()
-    page.get_by_text("no reason given").first.click()
-    button(page, "Go back to before this").first.click()
+    page.get_by_text("tools: one below two").first.click()
+    button(page, "Undo this change and later ones").first.click()
     eventually(lambda: saved(app) == TEXT)
     expect(page.get_by_text(TOLD)).to_be_visible()
-    button(page, "Take theirs in").click()
+    button(page, "Merge their changes").click()
     page.get_by_role("tab", name="Chains").click()
     expect_order(page, "one", "two", "one")
 
@@ -296,7 +326,7 @@ def test_an_earlier_version_that_is_put_in_force_takes_no_unsaved_change_away(ap
 def test_another_order_is_saved_by_keyboard_alone(app: App, page: Page) -> None:
     app.use(TEXT)
     visit(page)
-    tab_to(page, "arrow_downward")
+    tab_to(page, "Move one down")
     page.keyboard.press("Enter")
     expect_order(page, "two", "one", "three", "one")
     tab_to(page, "Save")
@@ -304,8 +334,30 @@ def test_another_order_is_saved_by_keyboard_alone(app: App, page: Page) -> None:
     eventually(lambda: saved(app) == SWAPPED)
 
 
+def test_a_second_click_on_the_same_spot_moves_the_same_model_on(app: App, page: Page) -> None:
+    app.use(TEXT)
+    box = moving_down(visit(page)).first.bounding_box()
+    assert box is not None
+    spot = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for order in (("two", "one", "three", "one"), ("two", "three", "one", "one")):
+        page.mouse.click(*spot)
+        expect_order(page, *order)
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    page.mouse.move(spot[0] + 100, spot[1])
+    page.mouse.click(*spot)  # by somebody who has looked at it again
+    expect_order(page, "three", "two", "one", "one")
+
+
+def test_the_focus_follows_a_model_that_is_moved_by_keyboard(app: App, page: Page) -> None:
+    app.use(TEXT)
+    tab_to(visit(page), "Move one down")
+    for order in (("two", "one", "three", "one"), ("two", "three", "one", "one")):
+        page.keyboard.press("Enter")
+        expect_order(page, *order)
+
+
 def tab_to(page: Page, name: str) -> None:
-    expect(page.get_by_role("button", name=name).first).to_be_visible()  # with its icon, which comes later than words
+    expect(page.get_by_role("button", name=name).first).to_be_visible()
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate(
@@ -320,7 +372,7 @@ def test_a_model_that_no_list_has_is_typed_and_added(app: App, page: Page) -> No
     button(visit(page), "Add a model").first.click()
     page.get_by_role("combobox", name="Model").fill("p:new")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Nothing is known of it")).to_be_visible()
+    expect(page.get_by_text("No details: the provider's model list is not loaded")).to_be_visible()
     button(page, "Add as fallback 3").click()
     expect_order(page, "one", "two", "three", "p:new", "one")
     assert diff(page) == ["+    - p:new"]
@@ -332,7 +384,7 @@ def test_a_model_that_cannot_be_meant_is_refused_and_the_chains_stay(app: App, p
     page.get_by_role("combobox", name="Model").fill("p:")
     page.keyboard.press("Enter")
     button(page, "Add as fallback 3").click()
-    expect(page.get_by_role("alert")).to_contain_text("`p:` names a provider and no model.")
+    expect(page.get_by_role("alert")).to_contain_text("`p:` names a provider but no model.")
     expect_order(page, "one", "two", "three", "one")
 
 
@@ -345,9 +397,9 @@ def test_a_breaker_that_opens_is_shown_and_reset_by_one_click(
     chat.goto("/")
     chat.get_by_placeholder("Type a prompt").fill("Hello?")
     chat.keyboard.press("Enter")
-    expect(page.get_by_text("passed over until")).to_be_visible()
+    expect(page.get_by_text("skipped until")).to_be_visible()
     button(page, "Reset").click()
-    expect(page.get_by_text("passed over until")).to_be_hidden()
+    expect(page.get_by_text("skipped until")).to_be_hidden()
     expect(button(page, "Reset")).to_have_count(0)
 
 

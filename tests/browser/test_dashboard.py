@@ -7,17 +7,17 @@ import re
 import threading
 import time
 import uuid
+from typing import Any
 
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
-from router.messages import Attempt
-from router.store import Observation, RequestSummary, Step, Store
+from router.core.attempts import Attempt
+from router.core.records import Observation, RequestSummary, Step
+from router.store import Store
 from tests.browser.chat_page import button, config, expect_end, send, visit
 from tests.browser.conftest import App, OpenContext, held
 from tests.upstream import Upstream, status
-
-pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 
@@ -33,7 +33,7 @@ def observe(app: App, category: str, *, count: int, models: tuple[str, ...] = ("
     """Requests of the last minutes, as another process sees them: the first model times out, the second answers."""
     store = Store(app.home / ".lab" / "lab.sqlite")
     for number in range(count):
-        of = {"request_id": uuid.uuid4().hex, "category": category, "chain": "c", "source": "cli"}
+        of: dict[str, Any] = {"request_id": uuid.uuid4().hex, "category": category, "chain": "c", "source": "cli"}
         started = (time.time() // 300 - 1) * 300 + number  # one bucket of the charts
         failed = Attempt(
             model=models[0], provider="local", place=0, number=1, outcome="failed", reason="first_token_timeout",
@@ -75,7 +75,9 @@ def chart(page: Page, name: str) -> Locator:
 
 
 def marks(page: Page, name: str, kind: str = "rect") -> Locator:
-    return chart(page, name).locator(f"svg.marks .mark-{kind}.role-mark path")
+    """A chart's marks, less those of a drag and of saved changes of models.yaml: other tests may have left some."""
+    drawn = chart(page, name).locator(f"svg.marks .mark-{kind}.role-mark:not([class*='brush'])")
+    return drawn.locator("path:not([aria-label*='models.yaml'])")
 
 
 def drawer(page: Page) -> Locator:
@@ -91,7 +93,7 @@ def drawer(page: Page) -> Locator:
         ("endings", "rect", "3 requests · fallback"),
         ("availability", "symbol", "3 requests · quick"),
         ("latency_over_time", "symbol", "3 calls · slow"),
-        ("failures", "symbol", "3 calls · slow · first token timeout"),
+        ("failures", "symbol", "3 calls · slow · first-token timeout"),
         ("together", "rect", "3 requests · slow · quick"),
     ],
     ids=lambda each: each if each.isidentifier() else "",
@@ -110,7 +112,7 @@ def test_what_is_clicked_in_the_flow_opens_its_requests(arrived: Page, category:
         across = box["width"] + place if place < 0 else box["width"] * place
         canvas.click(position={"x": across, "y": box["height"] / 2})
         with contextlib.suppress(AssertionError):
-            expect(drawer(arrived)).to_be_visible(timeout=2000)
+            expect(drawer(arrived)).to_be_visible(timeout=6000)  # else the page is inert before the next click
             break
     expect(drawer(arrived)).to_contain_text(f"3 requests · {title.format(category)}")
 
@@ -124,11 +126,23 @@ def test_the_same_mark_opens_again(arrived: Page) -> None:
 
 
 def test_a_row_of_a_chart_s_table_opens_what_its_mark_opens(arrived: Page) -> None:
-    arrived.locator(".st-key-table_availability").get_by_role("button").click()
+    button(arrived, "Availability and rescues as a table").click()
     table = arrived.get_by_test_id("stPopoverBody").locator(".dvn-scroller")
     expect(table).to_be_visible()
-    table.click(position={"x": 40, "y": 90})
-    expect(drawer(arrived)).to_contain_text("3 requests · quick")
+    table.click(position={"x": 15, "y": 55})
+    expect(drawer(arrived)).to_contain_text("3 requests · slow")
+
+
+def test_what_is_behind_a_mark_is_opened_by_keyboard_alone(arrived: Page) -> None:
+    button(arrived, "Availability and rescues as a table").focus()
+    arrived.keyboard.press("Enter")
+    cells = arrived.get_by_test_id("stPopoverBody").locator("[role=gridcell]")
+    expect(cells.first).to_be_attached()
+    for _ in range(3):  # two buttons of the table, then its first cell
+        arrived.keyboard.press("Tab")
+    expect(cells.and_(arrived.locator(":focus"))).to_have_text("slow")
+    arrived.keyboard.press("Shift+Space")
+    expect(drawer(arrived)).to_contain_text("3 requests · slow")
 
 
 def test_a_chosen_row_shows_its_trace_with_the_reason_of_the_fallback_and_as_json(arrived: Page, category: str) -> None:
@@ -140,6 +154,13 @@ def test_a_chosen_row_shows_its_trace_with_the_reason_of_the_fallback_and_as_jso
     button(arrived, "JSON").click()
     expect(arrived.get_by_test_id("stCode")).to_contain_text(f'"category": "{category}"')
     expect(arrived.get_by_test_id("stCode")).to_contain_text('"reason": "first_token_timeout"')
+
+
+def test_a_model_of_a_trace_s_strip_opens_its_attempt(arrived: Page) -> None:
+    marks(arrived, "endings").first.click()
+    drawer(arrived).locator(".dvn-scroller").click(position={"x": 15, "y": 55})
+    drawer(arrived).get_by_role("button", name="slow ✕ first token timeout · 2.0 s").click()
+    expect(arrived.get_by_test_id("stPopoverBody")).to_contain_text("took 2.00 s")
 
 
 def test_the_link_of_a_request_opens_its_trace_until_that_is_closed(arrived: Page) -> None:
@@ -184,6 +205,33 @@ def test_new_requests_show_after_a_second_look(app: App, arrived: Page, category
     expect(tile(arrived, "Requests")).to_contain_text("7")
 
 
+def test_an_auto_refresh_shows_new_requests_and_keeps_what_is_open(app: App, arrived: Page, category: str) -> None:
+    arrived.goto(f"{arrived.url}&refresh=10+s")
+    button(arrived, "Filters").click()
+    scroll = arrived.get_by_test_id("stMain")
+    scroll.evaluate("main => main.scrollTo(0, 100)")
+    observe(app, category, count=4)
+    expect(tile(arrived, "Requests")).to_contain_text("7")
+    assert scroll.evaluate("main => main.scrollTop") == 100
+    expect(arrived.get_by_role("combobox", name="Model")).to_be_visible()
+    expect(arrived).to_have_url(re.compile(rf"(?=.*refresh=10\+s)(?=.*categories={category})"))
+
+
+def test_a_drag_across_a_chart_zooms_in_and_one_click_leads_back(arrived: Page) -> None:
+    expect(marks(arrived, "endings").first).to_be_visible()
+    chart(arrived, "endings").scroll_into_view_if_needed()
+    box = box_of(chart(arrived, "endings").locator("svg.marks"))
+    arrived.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 100)
+    arrived.mouse.down()
+    arrived.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 100, steps=4)
+    arrived.mouse.up()
+    expect(arrived).to_have_url(re.compile(r"(?=.*range=Exact)(?=.*from=20)(?=.*to=20)"))
+    expect(arrived.get_by_role("radio", name="Exact")).to_be_checked()
+    button(arrived, "Back to 1 h").click()
+    expect(arrived).to_have_url(re.compile(r"range=1\+h(?!.*from=)"))
+    expect(tile(arrived, "Requests")).to_contain_text("3")
+
+
 # --- What goes on now ------------------------------------------------------------------------------
 
 
@@ -197,20 +245,20 @@ def test_a_request_in_flight_shows_without_moving_the_page(
     upstream: Upstream, open_context: OpenContext, arrived: Page, gate: threading.Event
 ) -> None:
     upstream.script("one", then=held(gate))
-    expect(arrived.get_by_text("0 in flight")).to_be_visible()
+    expect(arrived.get_by_text("0 in progress")).to_be_visible()
     button(arrived, "Filters").click()
     scroll = arrived.get_by_test_id("stMain")
     scroll.evaluate("main => main.scrollTo(0, 200)")
     expect(marks(arrived, "endings").first).to_be_visible()
     before = box_of(chart(arrived, "endings"))
     send(visit(open_context().new_page()))
-    expect(arrived.get_by_text("1 in flight")).to_be_visible()
-    expect(arrived.get_by_text(re.compile("one answers … "))).to_be_visible()
+    expect(arrived.get_by_text("1 in progress")).to_be_visible()
+    expect(arrived.get_by_text(re.compile("one is answering … "))).to_be_visible()
     assert box_of(chart(arrived, "endings")) == before
     assert scroll.evaluate("main => main.scrollTop") == 200
     expect(arrived.get_by_role("combobox", name="Model")).to_be_visible()  # the filters are open still
     gate.set()
-    expect(arrived.get_by_text("0 in flight")).to_be_visible()
+    expect(arrived.get_by_text("0 in progress")).to_be_visible()
 
 
 def test_an_open_breaker_shows_without_moving_the_page_and_one_click_resets_it(

@@ -8,14 +8,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chat_page import answer_of, button, config, expect_end, overflow, prompt_of, send, visit
 from tests.browser.conftest import App, OpenContext
-from tests.upstream import Answer, Upstream, answer
-
-pytestmark = pytest.mark.browser
+from tests.upstream import Answer, Upstream, answer, status
 
 WEATHER = json.dumps([{"name": "get_weather", "parameters": {"type": "object", "properties": {}}}])
 CALL = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Rome"}'}}
@@ -25,12 +22,12 @@ SCRIPT = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 
 def ask_for_fault(page: Page, kind: str) -> None:
     """Make the next call of the chain's first model fail."""
     button(page, "Faults").click()
-    page.get_by_label("What befalls it").click()
+    page.get_by_label("Failure").click()
     page.get_by_role("option", name=kind).click()
-    button(page, "Ask for it").click()
-    expect(button(page, "Take back")).to_be_visible()
+    button(page, "Add fault").click()
+    expect(page.locator(".st-key-chat_set")).to_contain_text(kind.lower())
     page.keyboard.press("Escape")
-    expect(button(page, "Ask for it")).to_be_hidden()
+    expect(button(page, "Add fault")).to_be_hidden()
 
 
 def conversations(page: Page) -> Locator:
@@ -53,24 +50,24 @@ def test_a_tool_is_called_answered_by_hand_and_the_model_goes_on(app: App, upstr
     app.use(config(upstream, "caller"))
     button(visit(page), "Parameters").click()
     page.get_by_role("tab", name="Tools").click()
-    page.get_by_label("Your own, as JSON").fill(WEATHER)
+    page.get_by_label("Your tools, as JSON").fill(WEATHER)
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_label("Stored reply of")).to_be_visible()
+    expect(page.get_by_label("Mock result of")).to_be_visible()
     page.keyboard.press("Escape")
     send(page, "What is the weather in Rome?")
     page.get_by_label("Result of").fill("sunny")
-    button(page, "Send the results").click()
+    button(page, "Send results").click()
     expect(answer_of(page)).to_contain_text("It is sunny.")
     assert upstream.received("caller")[-1].body["messages"][-1]["content"] == "sunny"
 
 
-def test_a_fault_on_demand_is_answered_by_the_fallback_and_told(app: App, upstream: Upstream, page: Page) -> None:
-    app.use(config(upstream, "befallen", "rescuer"))
+def test_an_injected_fault_is_answered_by_the_fallback_and_told(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "failing", "rescuer"))
     ask_for_fault(visit(page), "Bad answer")
     message = send(page)
     expect_end(page)
     page.get_by_text("Trace", exact=True).click()
-    expect(message).to_contain_text("befallen failed (fault on demand): The server answered")
+    expect(message).to_contain_text("failing failed (injected fault): The server answered")
     expect(message).to_contain_text("rescuer answered in")
 
 
@@ -83,6 +80,16 @@ def test_a_fault_is_for_one_browser_session_alone(app: App, upstream: Upstream, 
     assert len(upstream.received("spared")) == 1
 
 
+def test_an_open_breaker_s_badge_changes_without_a_click(app: App, upstream: Upstream, page: Page) -> None:
+    upstream.script("broken", then=status(500))
+    app.use(config(upstream, "broken", "rescuer", breaker={"open_for": 2}))
+    badge = visit(page).get_by_test_id("stMarkdownContainer").filter(has_text=re.compile("broken$")).first
+    expect(badge).to_contain_text("check_circle")
+    send(page)
+    expect_end(page)
+    expect(badge).to_contain_text("help")  # half-open
+
+
 # --- Back and forth --------------------------------------------------------------------------------
 
 
@@ -93,7 +100,7 @@ def test_the_back_button_goes_from_a_new_conversation_to_the_one_before(
     said = page.get_by_label("Chat message from user")
     send(visit(page), "The one before")
     expect_end(page)
-    button(page, "New").click()
+    button(page, "New chat").click()
     expect(said).to_have_count(0)
     send(page, "The one after")
     expect_end(page)
@@ -123,7 +130,7 @@ def test_one_conversation_s_parameters_are_not_sent_in_another(app: App, upstrea
     app.use(config(upstream, "private"))
     send(visit(page), "An open matter")
     expect_end(page)
-    button(page, "New").click()
+    button(page, "New chat").click()
     expect(answer_of(page)).to_have_count(0)
     set_system_prompt(page, "A secret.")
     send(page, "A secret matter")
@@ -159,8 +166,8 @@ def test_a_prompt_is_edited_and_the_branch_before_is_shown_again(app: App, upstr
     send(visit(page), "The first prompt")
     expect_end(page)
     button(page, "Edit").click()
-    page.get_by_label("Another prompt instead").fill("The second prompt")
-    button(page, "Ask this").click()
+    page.get_by_label("Edit prompt").fill("The second prompt")
+    page.get_by_role("button", name="Send", exact=True).click()
     expect(answer_of(page)).to_contain_text("To the second.")
     expect_end(page)
     page.locator("[class*='st-key-branch_']").get_by_role("button").first.click()
@@ -201,13 +208,42 @@ def test_a_search_finds_what_was_said(app: App, upstream: Upstream, page: Page) 
     expect(conversations(page)).to_have_text(["Tell me"])
 
 
+def test_a_draft_outlives_a_visit_to_another_page(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "primary"))
+    send(visit(page))
+    expect_end(page)
+    prompt_of(page).fill("Not sent yet")
+    page.get_by_role("link", name="Chains").click()
+    expect(prompt_of(page)).to_be_hidden()
+    page.get_by_role("link", name="Chat").click()
+    expect(prompt_of(page)).to_have_value("Not sent yet")
+    expect(page.get_by_label("Chat message from user")).to_have_count(1)
+
+
+def test_an_answer_is_copied_with_one_click(app: App, upstream: Upstream, page: Page) -> None:
+    text = "<b>x</b> **bold** and\n\n`code`"
+    upstream.script("primary", then=answer(text))
+    app.use(config(upstream, "primary"))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    send(visit(page))
+    expect_end(page)
+    button(page, "Copy").click()
+    expect(button(page, "Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == text
+
+
 def test_all_that_is_stored_is_deleted(app: App, upstream: Upstream, page: Page) -> None:
     app.use(config(upstream, "forgotten"))
     send(visit(page), "A secret never to be kept")
     expect_end(page)
     button(page, "Delete all").click()
+    expect(page.get_by_role("dialog")).to_contain_text(
+        re.compile(r"Deletes [1-9]\d* conversations?, \d+ comparisons?, \d+ votes?")
+    )
+    expect(button(page, "Delete everything")).to_be_disabled()
+    page.get_by_text("Yes, delete all of this.").click()
     button(page, "Delete everything").click()
-    expect(page.get_by_text("None yet.")).to_be_visible()
+    expect(page.get_by_text("No conversations yet.")).to_be_visible()
     assert app.files_with("A secret never to be kept") == []
 
 
@@ -220,8 +256,9 @@ def test_what_cannot_be_deleted_now_is_said_and_can_be_later(app: App, page: Pag
             database.execute("INSERT INTO templates VALUES ('x', 'x', 'x', 0)")
             database.commit()
             button(page, "Delete all").click()
+            page.get_by_text("Yes, delete all of this.").click()
             button(page, "Delete everything").click()
-            said = "What is stored could not be deleted: no room. Try again."
+            said = "The stored data could not be deleted: no room. Try again."
             expect(page.get_by_role("dialog").get_by_role("alert")).to_have_text(re.compile(said))
         finally:
             database.execute("DROP TRIGGER no")

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from router.core.errors import DECISIONS
 from router.lab import close_lab
-from tests.pages.conftest import OpenApp, ask, field, is_running, look, press, texts, wait_for_end
+from tests.pages.conftest import (
+    OpenApp,
+    ask,
+    chips,
+    field,
+    is_running,
+    look,
+    open_chip,
+    press,
+    set_here,
+    strips,
+    texts,
+    wait_for_end,
+)
 from tests.upstream import Upstream, answer, chain_yaml, silent, status
+
+from components.shared.chain import FOLLOW_EVERY, REFUSALS
+from components.shared.style import WIDE
 
 VARIABLE = "FALLBACK_LAB_TEST_KEY"
 KEY = "sk-typed-0123456789abcdef"
@@ -57,8 +77,9 @@ def test_another_category_draws_its_own_chain(upstream: Upstream, open_app: Open
 
 
 def badges(app: AppTest) -> list[str]:
-    """The drawn chain's models, with the state of each, as Markdown."""
-    return [element.value for element in app.markdown if "-badge[" in element.value]
+    """The models of the chain below the prompt box, with the state of each, as Markdown."""
+    (below,) = (block for block in app.get("container") if block.key == WIDE)
+    return [element.value for element in below.markdown if "-badge[" in element.value]
 
 
 def drawn_chain(app: AppTest) -> list[str]:
@@ -71,6 +92,40 @@ def test_an_open_breaker_is_seen_in_the_chain(upstream: Upstream, open_app: Open
     app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=2))), "Hello?")
     look(app)
     assert [badge.split("[")[0] for badge in badges(app)] == [":red-badge", ":green-badge"]
+
+
+@pytest.mark.parametrize(("http", "remark"), [(401, "key refused"), (402, "no credit"), (404, "model not found")])
+def test_a_model_whose_last_call_was_refused_is_not_green(
+    upstream: Upstream, open_app: OpenApp, http: int, remark: str
+) -> None:
+    upstream.script("primary", status(http))
+    app = ask(open_app(chain_yaml(upstream, "primary", "fallback")), "Hello?")
+    assert badges(look(app))[0].endswith(f"primary · {remark}]")
+    assert badges(look(app))[0].startswith(":orange-badge[")
+    upstream.script("primary", answer(SAID))
+    assert badges(look(ask(app, "Again?")))[0].startswith(":green-badge[")
+
+
+def test_every_lasting_error_has_its_remark() -> None:
+    assert REFUSALS.keys() == {error.kind for error, decision in DECISIONS.items() if decision.lasting}
+
+
+@pytest.mark.parametrize(("failing", "looks"), [(False, [None]), (True, [None, FOLLOW_EVERY])])
+def test_only_a_page_with_an_open_breaker_looks_at_it_again(
+    upstream: Upstream, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch, failing: bool, looks: list[float | None]
+) -> None:
+    seen: list[float | None] = []
+    fragment = st.fragment
+
+    def spy(draw: Callable[[], None], *, run_every: float | None) -> Callable[[], None]:
+        if draw.__module__ == "components.shared.chain":
+            seen.append(run_every)
+        return fragment(draw, run_every=run_every)
+
+    monkeypatch.setattr("streamlit.fragment", spy)
+    upstream.script("primary", then=status(500) if failing else answer(SAID))
+    look(ask(open_app(chain_yaml(upstream, "primary", "fallback", retries=2)), "Hello?"))
+    assert list(dict.fromkeys(seen)) == looks
 
 
 def test_a_models_yaml_that_is_not_there_is_said(home: Path, open_app: OpenApp) -> None:
@@ -93,7 +148,7 @@ def test_a_bad_models_yaml_is_one_sentence(open_app: OpenApp, text: str) -> None
     assert not app.chat_input
 
 
-def test_a_mended_models_yaml_is_taken_up_by_try_again(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
+def test_a_fixed_models_yaml_is_used_by_try_again(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
     app = look(open_app("chains: ["))
     (home / "models.yaml").write_text(chain_yaml(upstream, "primary"), encoding="utf-8")
     press(app, "Try again")
@@ -115,7 +170,7 @@ def test_a_bad_edit_is_said(home: Path, upstream: Upstream, open_app: OpenApp) -
     look(app)
     (warning,) = app.warning
     assert "models.yaml" in warning.value
-    assert "last good version" in warning.value
+    assert "last valid version" in warning.value
 
 
 def test_a_removed_models_yaml_is_said(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
@@ -123,7 +178,7 @@ def test_a_removed_models_yaml_is_said(home: Path, upstream: Upstream, open_app:
     (home / "models.yaml").unlink()
     look(app)
     (warning,) = app.warning
-    assert "last good version" in warning.value
+    assert "last valid version" in warning.value
 
 
 def test_a_removed_category_that_was_chosen_is_no_crash(home: Path, upstream: Upstream, open_app: OpenApp) -> None:
@@ -212,19 +267,44 @@ def test_a_prompt_gets_its_answer(upstream: Upstream, open_app: OpenApp) -> None
     assert answers(app) == [SAID]
 
 
-def test_the_answer_says_which_model_gave_it(upstream: Upstream, open_app: OpenApp) -> None:
-    upstream.script("primary", then=status(500))
-    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=0))), "Hello?")
-    (message,) = [message for message in app.chat_message if message.name == "assistant"]
-    assert "**fallback**" in message.caption[0].value
+def test_the_answer_says_which_model_gave_it_and_which_did_not(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(402))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback"))), "Hello?")
+    (strip,) = strips(app)
+    way = r"primary :red\[✕ 402 · .+\] → fallback :green\[✓ .+\]"
+    assert re.fullmatch(rf"{way} · :small\[total .+ · \$0.00042\]", strip)
 
 
-def test_the_answer_says_why_an_earlier_model_did_not_give_it(upstream: Upstream, open_app: OpenApp) -> None:
+def test_a_model_of_the_strip_opens_what_its_provider_said(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(503, "The kitchen is closed."))
+    app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=1))), "Hello?")
+    model, first, again, *facts = open_chip(app, 0)
+    assert model == "**primary** · primary"
+    assert "Failed: The kitchen is closed." in first
+    assert "Failed (try 2): The kitchen is closed." in again
+    assert [fact.startswith("HTTP 503 · took ") for fact in facts] == [True, True]
+
+
+def test_a_model_of_the_strip_says_nothing_until_it_is_opened(upstream: Upstream, open_app: OpenApp) -> None:
     upstream.script("primary", then=status(503, "The kitchen is closed."))
     app = ask(look(open_app(chain_yaml(upstream, "primary", "fallback", retries=0))), "Hello?")
-    (message,) = [message for message in app.chat_message if message.name == "assistant"]
-    (why,) = [caption.value for caption in message.caption if caption.value.startswith("primary")]
-    assert "The kitchen is closed" in why
+    assert [len(chip.children) for chip in chips(app)] == [0, 0]
+
+
+def test_a_chain_that_failed_has_a_strip_too(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", then=status(402))
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    assert [strip.split(" · ")[0] for strip in strips(app)] == ["primary :red[✕ 402"]
+
+
+def test_what_a_strip_quotes_is_text(upstream: Upstream, open_app: OpenApp) -> None:
+    hostile = "x:red[y] :tada: ![z](http://127.0.0.1:9/z)"
+    upstream.script("a:blue[b]", then=status(402, hostile))
+    app = ask(look(open_app(chain_yaml(upstream, "a:blue[b]"))), "Hello?")
+    open_chip(app, 0)
+    (chip,) = chips(app)
+    assert ":blue[" not in chip.proto.popover.label
+    assert not [text.value for text in chip.markdown if re.search(r":tada:|(?<!\\):red\[y|!\[z", text.value)]
 
 
 def test_the_trace_has_a_sentence_for_each_attempt(upstream: Upstream, open_app: OpenApp) -> None:
@@ -246,9 +326,39 @@ def test_the_trace_has_a_time_line_of_the_calls(upstream: Upstream, open_app: Op
     assert names == ["1. primary", "2. fallback"]
 
 
+def test_a_trace_is_drawn_when_it_is_opened(upstream: Upstream, open_app: OpenApp) -> None:
+    app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
+    assert not app.get("vega_lite_chart")
+    assert trace(app).get("vega_lite_chart")
+
+
+def test_what_is_sent_meanwhile_is_sent_when_the_answer_has_ended(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", silent)
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    for prompt in ("First", "Second", "and more"):
+        app.chat_input(key="chat_prompt").set_value(prompt)
+        look(app)
+    assert len(upstream.received("primary")) == 1
+    wait_for_end(press(app, "Stop"))
+    assert upstream.received("primary")[-1].body["messages"][-1]["content"] == "Second\n\nand more"
+
+
+def test_what_waits_can_be_taken_back_into_the_prompt_box(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", silent)
+    app = look(open_app(chain_yaml(upstream, "primary")))
+    for prompt in ("First", "Second"):
+        app.chat_input(key="chat_prompt").set_value(prompt)
+        look(app)
+    press(app, "Don't send")
+    wait_for_end(press(app, "Stop"))
+    assert len(upstream.received("primary")) == 1
+
+
 def trace(app: AppTest) -> Any:
+    """The last answer's trace, opened."""
     (expander,) = [expander for expander in app.expander if expander.label == "Trace"]
-    return expander
+    app.session_state[str(expander.key)] = True
+    return next(expander for expander in look(app).expander if expander.label == "Trace")
 
 
 def test_a_chain_that_fails_says_why(upstream: Upstream, open_app: OpenApp) -> None:
@@ -278,7 +388,7 @@ def test_what_a_provider_writes_in_an_error_is_text(upstream: Upstream, open_app
 def test_a_prompt_is_shown_as_text(upstream: Upstream, open_app: OpenApp) -> None:
     app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Is $5 less than $6 :tada:?")
     (message,) = [message for message in app.chat_message if message.name == "user"]
-    assert message.markdown[0].value == "Is \\$5 less than \\$6 :\N{WORD JOINER}tada:?"
+    assert message.markdown[0].value == "Is \\$5 less than \\$6 :color[\\:]tada\\:?"
 
 
 def test_stop_ends_the_call_and_keeps_what_arrived(upstream: Upstream, open_app: OpenApp) -> None:
@@ -296,7 +406,7 @@ def test_the_same_prompt_again_comes_from_the_cache(upstream: Upstream, open_app
     app = ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
     ask(press(app, "New"), "Hello?")
     assert len(upstream.received("primary")) == 1
-    assert any("from the cache" in caption.value for caption in app.caption)
+    assert strips(app)[0].startswith("primary :green[✓ cached]")
 
 
 def test_regenerate_goes_past_the_cache(upstream: Upstream, open_app: OpenApp) -> None:
@@ -316,22 +426,38 @@ def test_a_single_model_is_asked_alone(upstream: Upstream, open_app: OpenApp) ->
     assert [call.model for call in upstream.requests] == ["fallback"]
 
 
-def test_parameters_are_sent(upstream: Upstream, open_app: OpenApp) -> None:
-    app = look(open_app(chain_yaml(upstream, "primary")))
-    field(app.text_area, "System prompt").set_value("Be brief.")
-    field(app.number_input, "Temperature").set_value(0.3)
-    field(app.number_input, "Max tokens").set_value(99)
-    ask(look(app), "Hello?")
-    (call,) = upstream.received("primary")
-    assert call.body["messages"][0] == {"role": "system", "content": "Be brief."}
-    assert (call.body["temperature"], call.body["max_tokens"]) == (0.3, 99)
+def test_a_new_conversation_asks_whom_the_old_one_asked(upstream: Upstream, open_app: OpenApp) -> None:
+    app = look(open_app(with_chains(upstream, conversation=["one"], code=["four"])))
+    app.button_group(key="chat_category").set_value("code")
+    press(ask(look(app), "Hello?"), "New")
+    assert app.button_group(key="chat_category").value == "code"
 
 
-def test_parameters_that_are_not_set_are_not_sent(upstream: Upstream, open_app: OpenApp) -> None:
-    ask(look(open_app(chain_yaml(upstream, "primary"))), "Hello?")
-    (call,) = upstream.received("primary")
-    assert call.body.keys().isdisjoint({"temperature", "max_tokens"})
-    assert [message["role"] for message in call.body["messages"]] == ["user"]
+# --- Answers that were cut at a token limit --------------------------------------------------------
+
+
+def cut_at(app: AppTest, limit: int | None) -> AppTest:
+    field(app.number_input, "Max tokens").set_value(limit)
+    return ask(look(app), "Count.")
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"), [(25, "Cut at max tokens (25)."), (None, "Cut at the model's token limit.")]
+)
+def test_an_answer_that_was_cut_says_so(upstream: Upstream, open_app: OpenApp, limit: int | None, said: str) -> None:
+    upstream.script("primary", answer("One, two,", finish_reason="length"))
+    app = cut_at(look(open_app(chain_yaml(upstream, "primary"))), limit)
+    assert said in texts(app)
+    assert not [caption.value for caption in app.caption if "check_circle" in caption.value]
+
+
+def test_continue_asks_for_the_rest_with_a_larger_limit(upstream: Upstream, open_app: OpenApp) -> None:
+    upstream.script("primary", answer("One, two,", finish_reason="length"), answer("three."))
+    app = wait_for_end(press(cut_at(look(open_app(chain_yaml(upstream, "primary"))), 25), "Continue"))
+    body = upstream.received("primary")[-1].body
+    assert [message["content"] for message in body["messages"]] == ["Count.", "One, two,", "Continue."]
+    assert answers(app) == ["One, two,", "three."]
+    assert (body["max_tokens"], set_here(app)) == (50, ["max 50"])
 
 
 def test_the_conversation_goes_along(upstream: Upstream, open_app: OpenApp) -> None:

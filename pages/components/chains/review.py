@@ -1,0 +1,72 @@
+"""What is about to be saved: the diff, what the change would have done so far, and the reason for it."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import streamlit as st
+
+from router.config.changes import in_words
+from router.config.draft import Draft
+from router.config.schema import Config
+from router.core.errors import StoreError
+from router.lab import Lab
+from router.metrics.what_if import what_ifs
+
+from components.shared.markdown import label
+
+WIDTH, DIFF_LINES, DIFF_HEIGHT = 560, 9, 200
+"""Pixels of what is opened; diffs of at least this many lines are scrolled, in a box this many pixels high."""
+
+BAR = "chains_unsaved"
+"""The key of the line at the bottom of the window."""
+
+_STYLE = f"""<style>
+.st-key-{BAR} [data-testid="stCaptionContainer"] p {{ overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }}
+</style>"""
+
+_WHY, _PROPOSED = "chains_why", "chains_why_proposed"
+
+
+def reason() -> str:
+    """The reason as it is typed or proposed."""
+    return str(st.session_state.get(_WHY, "")).strip() or "no reason given"
+
+
+def draw_review(lab: Lab, draft: Draft, config: Config | None) -> None:
+    """The change in one line, with a button that opens the rest.
+
+    Args:
+        config: what the draft describes; None where it is invalid.
+    """
+    words = in_words(lab.config(), config) if config is not None else ""
+    st.html(_STYLE)
+    st.caption(label(f"Unsaved: {words}" if words else "Unsaved changes"), width="stretch")
+    popover = st.popover("Review", icon=":material/difference:", key="chains_review", on_change="rerun")
+    with popover:
+        diff = draft.diff()
+        height: int | Literal["content"] = DIFF_HEIGHT if diff.count("\n") >= DIFF_LINES else "content"
+        st.code(diff, language="diff", wrap_lines=True, height=height, width=WIDTH)
+        if popover.open and config is not None:
+            _draw_what_if(lab, config)
+        _draw_reason(words)
+
+
+def _draw_what_if(lab: Lab, config: Config) -> None:
+    before, after = (
+        {name: [ref.text for ref in chain.models] for name, chain in each.chains.items()}
+        for each in (lab.config(), config)
+    )
+    try:
+        for category, sentence in what_ifs(lab.observed, before, after, time.time()).items():
+            st.caption(label(f"What if, {category}: {sentence}"), width=WIDTH)
+    except StoreError as error:  # chains can be saved without it
+        st.caption(label(str(error)), width=WIDTH)
+
+
+def _draw_reason(proposed: str) -> None:
+    """The field for the reason; a proposal that nobody has edited follows the change."""
+    if st.session_state.get(_WHY, "") in ("", st.session_state.get(_PROPOSED)):
+        st.session_state[_WHY] = st.session_state[_PROPOSED] = proposed
+    st.text_input("Reason, for the history", key=_WHY, placeholder="Example: glm-5 is slow in the evening", width=WIDTH)

@@ -1,0 +1,1 @@
+"""Conversations: the service, transcripts, tools, attachments."""

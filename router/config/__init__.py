@@ -1,0 +1,1 @@
+"""models.yaml: its schema, loading, errors in words, editing in place, keys, advice."""

@@ -1,0 +1,76 @@
+"""What changed between two models.yaml, in a few words: the reason that the Chains page proposes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from router.config.schema import Chain, Config, Link
+
+
+def in_words(before: Config, after: Config) -> str:
+    """The change, as in `tools: aurora-alpha below kimi-k2.5`; empty where only comments and layout differ."""
+    return "; ".join([*_chains(before, after), *_elsewhere(before, after)])
+
+
+def _chains(before: Config, after: Config) -> Iterator[str]:
+    for name in dict.fromkeys((*before.chains, *after.chains)):
+        old, new = before.chains.get(name), after.chains.get(name)
+        if old is None:
+            yield f"new chain {name}"
+        elif new is None:
+            yield f"chain {name} removed"
+        elif changes := list(_chain(old, new, limits=before.policy == after.policy)):
+            yield f"{name}: {', '.join(changes)}"
+
+
+def _elsewhere(before: Config, after: Config) -> Iterator[str]:
+    words = {
+        "policy": "limits of all chains",
+        "providers": "providers",
+        "default_provider": "default provider",
+        "offline": "offline model",
+        "models": "what is known of models",
+    }
+    return (text for name, text in words.items() if getattr(before, name) != getattr(after, name))
+
+
+def _chain(old: Chain, new: Chain, *, limits: bool) -> Iterator[str]:
+    """What changed in a chain.
+
+    Args:
+        limits: whether those of all chains stay, so that only its own can make a difference.
+    """
+    was, now = ({link.ref.text: link for link in chain.links} for chain in (old, new))
+    yield from (f"without {_short(link)}" for name, link in was.items() if name not in now)
+    yield from (f"with {_short(link)}" for name, link in now.items() if name not in was)
+    yield from _order([link for name, link in was.items() if name in now], [now[name] for name in now if name in was])
+    yield from (
+        f"settings of {_short(link)}" for name, link in now.items() if name in was and _own(link) != _own(was[name])
+    )
+    if old.params != new.params:
+        yield "parameters"
+    if limits and old.policy != new.policy:
+        yield "limits"
+
+
+def _order(was: list[Link], now: list[Link]) -> Iterator[str]:
+    """How the models that stay stand in another order: by the one that moved, or all of them."""
+    old, new = ([link.ref.text for link in links] for links in (was, now))
+    if old == new:
+        return
+    for link in was:
+        name = link.ref.text
+        if [other for other in old if other != name] == [other for other in new if other != name]:
+            at = new.index(name)
+            is_below = at > old.index(name)
+            yield f"{_short(link)} {'below' if is_below else 'above'} {_short(now[at - 1 if is_below else at + 1])}"
+            return
+    yield f"in the order {', '.join(map(_short, now))}"
+
+
+def _own(link: Link) -> tuple[object, ...]:
+    return link.params, link.system, link.first_token
+
+
+def _short(link: Link) -> str:
+    return link.ref.model.rpartition("/")[2] or link.ref.text

@@ -1,0 +1,252 @@
+"""models.yaml as frozen, validated data: the single source of truth for routing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import pydantic
+from pydantic import Field
+
+from router.config.explain import (
+    nearest,
+)
+from router.config.keys import VARIABLE
+from router.config.origins import origin_of
+from router.config.policy import ChainPolicy, Policy
+from router.config.values import (
+    Body,
+    Count,
+    Data,
+    Dollars,
+    Headers,
+    HttpUrl,
+    Variables,
+)
+from router.core.capabilities import ModelInfo
+from router.core.errors import ConfigError
+from router.core.messages import digest
+from router.core.pricing import Price
+from router.core.requests import Request
+
+
+class ProviderConfig(Data):
+    """A place where models are served; `api_key` lists the variables that may hold its key.
+
+    `headers` may name variables too.
+    """
+
+    protocol: Literal["openai", "anthropic", "embedded"]
+    base_url: HttpUrl | None = None
+    api_key: Variables = ()
+    headers: Headers = Field(default={})
+    body: Body = Field(default={})
+    max_concurrency: Count = 8
+
+    @cached_property
+    def is_openrouter(self) -> bool:
+        """Whether it is OpenRouter itself, which has features beyond a compatible server's."""
+        return urlsplit(self.base_url or "").hostname == "openrouter.ai"
+
+    @cached_property
+    def is_openai(self) -> bool:
+        """Whether it is OpenAI itself, which refuses the names of renamed fields."""
+        return urlsplit(self.base_url or "").hostname == "api.openai.com"
+
+    @cached_property
+    def variables(self) -> tuple[tuple[str, ...], ...]:
+        """The variables that it sends, one from each group."""
+        if self.base_url is None:
+            return ()
+        of_headers = dict.fromkeys(name for text in self.headers.values() for name in VARIABLE.findall(text))
+        return ((self.api_key,) if self.api_key else ()) + tuple((name,) for name in of_headers)
+
+    def url(self, path: str, **query: str) -> str:
+        """An address below the base URL, whose own query stays behind it."""
+        base = urlsplit(self.base_url or "")
+        both = "&".join(filter(None, [base.query, urlencode(query)]))
+        return base._replace(path=f"{base.path.rstrip('/')}/{path}", query=both).geturl()
+
+    @pydantic.model_validator(mode="after")
+    def _has_address(self) -> ProviderConfig:
+        if self.protocol != "embedded" and self.base_url is None:
+            raise ValueError(f"a provider with protocol {self.protocol} needs a base_url")
+        return self
+
+
+class PriceConfig(Data):
+    """US dollars per million tokens, and per request; see `Price`."""
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+    request: Dollars = 0.0
+
+
+class ModelConfig(Data):
+    """What models.yaml says about a model; see `ModelInfo`."""
+
+    context: Count | None = None
+    tools: bool | None = None
+    images: bool | None = None
+    files: bool | None = None
+    price: PriceConfig | None = None
+
+    def info(self) -> ModelInfo:
+        """The same as plain data."""
+        price = Price(**self.price.model_dump()) if self.price is not None else None
+        return ModelInfo(context=self.context, tools=self.tools, images=self.images, files=self.files, price=price)
+
+
+class ModelRef(Data):
+    """A model at a provider; `text` is how models.yaml names it."""
+
+    provider: str
+    model: str
+    text: str
+
+
+class Link(Data):
+    """One place of a chain: a model, and what is set for it alone.
+
+    Attributes:
+        params: body fields, over the chain's.
+        system: comes before the request's own system prompt.
+        first_token: seconds; None where the chain's limit holds.
+    """
+
+    ref: ModelRef
+    params: Mapping[str, Any] = {}
+    system: str = ""
+    first_token: float | None = None
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """What it sets, in words: `temperature 0.2`, `system prompt`, `first_token 30 s`."""
+        params = ((name, msgspec.json.encode(value).decode()) for name, value in self.params.items())
+        words = [f"{name} {value}" if len(value) <= SHOWN else name for name, value in params]
+        words += ["system prompt"] if self.system.strip() else []
+        words += [f"first_token {self.first_token:g} s"] if self.first_token is not None else []
+        return tuple(words)
+
+
+SHOWN = 20
+"""A parameter whose JSON is longer is shown by its name alone."""
+
+
+class Chain(Data):
+    """A category's ordered models: primary, fallback 1, fallback 2, …"""
+
+    name: str | None
+    links: tuple[Link, ...]
+    policy: ChainPolicy
+    params: Mapping[str, Any]
+
+    @cached_property
+    def models(self) -> tuple[ModelRef, ...]:
+        """The models alone."""
+        return tuple(link.ref for link in self.links)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with the links, the policy or the parameters."""
+        return digest(self.model_dump_json(exclude={"name"}))[:12]
+
+    def params_of(self, link: Link) -> Mapping[str, Any]:
+        """The chain's parameters with a link's laid over them; a null there leaves the chain's out."""
+        both = {**self.params, **link.params}
+        return {name: value for name, value in both.items() if value is not None or name not in link.params}
+
+    def request_for(self, link: Link, request: Request) -> Request:
+        """The request as a link's model gets it: what the request sets itself wins."""
+        return request.with_defaults(self.params_of(link)).with_system(link.system)
+
+    def first_token(self, link: Link) -> float:
+        """Seconds that a link's model may take to its first token."""
+        return link.first_token if link.first_token is not None else self.policy.first_token
+
+
+class Config(Data):
+    """models.yaml, validated as a whole.
+
+    Attributes:
+        offline: the model that answers if no provider of a chain has a key.
+        models: what the file says about models, by `provider:model`.
+        warnings: sentences about what is valid but probably not intended.
+    """
+
+    path: Path
+    default_provider: str
+    providers: Mapping[str, ProviderConfig]
+    offline: ModelRef | None
+    policy: Policy
+    models: Mapping[str, ModelConfig]
+    chains: Mapping[str, Chain]
+    warnings: tuple[str, ...] = ()
+
+    def chain(self, category: str) -> Chain:
+        """The chain of a category.
+
+        Raises:
+            ConfigError: there is no chain of that name.
+        """
+        try:
+            return self.chains[category]
+        except KeyError:
+            raise ConfigError(f"{self.path} has no chain `{category}`{nearest(category, self.chains)}") from None
+
+    def model_info(self, ref: ModelRef) -> ModelInfo:
+        """What the file itself says about a model."""
+        model = self.models.get(f"{ref.provider}:{ref.model}")
+        return model.info() if model is not None else ModelInfo()
+
+    @property
+    def default_category(self) -> str:
+        """The category of what names none."""
+        return "conversation" if "conversation" in self.chains else next(iter(self.chains))
+
+    @cached_property
+    def chain_models(self) -> tuple[ModelRef, ...]:
+        """The models of all chains, each once."""
+        return tuple(dict.fromkeys(ref for chain in self.chains.values() for ref in chain.models))
+
+    @property
+    def known_models(self) -> tuple[ModelRef, ...]:
+        """The models that this file names: those of the chains, and the offline one."""
+        offline = (self.offline,) if self.offline is not None else ()
+        return tuple({ref.text: ref for ref in (*self.chain_models, *offline)}.values())
+
+    @cached_property
+    def destinations(self) -> frozenset[tuple[str, str]]:
+        """The variables of all providers, each with the origin it would be sent to."""
+        return frozenset(
+            (name, origin_of(provider.base_url))
+            for provider in self.providers.values()
+            if provider.base_url is not None  # for mypy: without an address it has no variables
+            for names in provider.variables
+            for name in names
+        )
+
+    def single(self, reference: str) -> Chain:
+        """A chain of one model, under the general policy.
+
+        Raises:
+            ConfigError: the reference is empty or not text.
+        """
+        ref = parse_reference(reference, self.providers, self.default_provider)
+        if not ref.model.isprintable() or not ref.model:
+            raise ConfigError("Name a model, such as `z-ai/glm-5` or `openai:gpt-4o-mini`.")
+        return Chain(name=None, links=(Link(ref=ref),), policy=self.policy.of_chain({}), params={})
+
+
+def parse_reference(text: str, providers: Mapping[str, object], default: str) -> ModelRef:
+    """Read `provider:model`, or `model` alone; `z-ai/glm-5:free` is one model, since `z-ai/glm-5` is no provider."""
+    head, colon, tail = text.strip().partition(":")
+    if colon and head in providers and tail:
+        return ModelRef(provider=head, model=tail, text=text.strip())
+    return ModelRef(provider=default, model=text.strip(), text=text.strip())

@@ -1,0 +1,1 @@
+"""Plain data and errors: everything else imports from here; this imports nothing else."""

@@ -1,0 +1,107 @@
+"""The Lab's own files: `.lab/` is private to its owner, and files are written atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from router.core.errors import ConfigError
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def claim(folder: Path) -> list[str]:
+    """Create the Lab's folder, or make an existing one private to its owner.
+
+    From then on, everything this process creates is private to its owner, including files that libraries create.
+
+    Returns:
+        Notices, one sentence each.
+
+    Raises:
+        ConfigError: the folder, or the link in its place, belongs to another user.
+    """
+    os.umask(_OTHERS)
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        return []  # whatever needs it says so
+    if os.name == "nt":  # modes say nothing there
+        return []
+    strangers = [status.st_uid for status in (folder.lstat(), folder.stat()) if status.st_uid != os.geteuid()]
+    if strangers:
+        whose = f"{folder} belongs to another user (uid {strangers[0]}), who can read all that is stored in it."
+        if os.geteuid():
+            raise ConfigError(f"{whose} Move it away, or run Fallback Lab as that user.")
+        return [whose]  # root works on others' folders, as in a container; nothing of theirs is changed
+    return [*_closed(folder), *_replaceable(folder.parent)]
+
+
+def _closed(folder: Path) -> Iterator[str]:
+    """Remove others' permissions; grants none, and follows no link out of the folder."""
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    try:
+        _take(folder.resolve(), _OTHERS)
+        for where, folders, files in os.walk(folder):
+            for name in folders:
+                _take(Path(where, name), _OTHERS)
+            for name in files:
+                _take(Path(where, name), _OTHERS | stat.S_IXUSR)
+    except OSError as error:
+        if mode & _OTHERS:
+            yield (
+                f"{folder} is open to other users of this machine (mode {mode:04o}), and that cannot be changed:"
+                f" {error.strerror}. Run: chmod -R go= {folder}"
+            )
+    else:
+        if mode & _OTHERS:
+            yield (
+                f"{folder} was open to other users of this machine (mode {mode:04o}), who may have read its contents."
+                " It is now private (mode 0700)."
+            )
+
+
+def _take(path: Path, rights: int) -> None:
+    with contextlib.suppress(FileNotFoundError):  # another process tidies up
+        mode = path.lstat().st_mode
+        if mode & rights and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~rights)
+
+
+def _replaceable(folder: Path) -> Iterator[str]:
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        yield (
+            f"{folder} is open to all users of this machine (mode {mode:04o}): they can put another models.yaml in"
+            f" place of yours. Run: chmod o-w {folder}"
+        )
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[BinaryIO]:
+    """A file that replaces the old one only when complete, even if the process or the power fails.
+
+    A replaced file passes on its mode; a new one is private to its owner.
+
+    Raises:
+        OSError: it cannot be written; the old file is unchanged.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    new = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            new.chmod(stat.S_IMODE(path.stat().st_mode))
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,13 @@
+"""Confidence intervals."""
+
+from __future__ import annotations
+
+import math
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % interval of a rate (Wilson, 1927): 17 of 20 gives 0.640 to 0.948."""
+    z = 1.959964
+    middle = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)

@@ -1,0 +1,124 @@
+"""What was observed: an observation of each attempt, a summary of each request, one row each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Generic
+
+import msgspec
+from sqlalchemy import ColumnElement, RowMapping, Table, func, insert, select
+
+from router.core.attempts import UpstreamAttempt
+from router.core.fields import Record, record_of, row_of
+from router.core.records import Observation, RequestSummary
+from router.store.database import Database
+from router.store.tables import observations, requests
+from router.store.writer import Writer
+
+_NAME = re.compile(r"[\w./:@+-]{1,200}")
+_LAST = chr(0x10FFFF)
+"""No character comes after it."""
+
+_NAMED_BY_SERVERS = ("served_model", "served_by", "generation_id")
+
+
+class RecordLog(Generic[Record]):
+    """Stores records of one kind, and reads them back."""
+
+    def __init__(self, database: Database, writer: Writer, table: Table, kind: type[Record]) -> None:
+        self._database = database
+        self._writer = writer
+        self._table = table
+        self._kind = kind
+        self._insert = insert(table)
+
+    def add(self, record: Record) -> None:
+        """Accept a record; it is on disk within the second."""
+        self._writer.put(self._insert, row_of(record))
+
+    def get(self, ids: Sequence[int]) -> list[Record]:
+        """The rows with these primary keys that are still stored, in the keys' order."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(self._table).where(self._table.c.id.in_(ids))).mappings().all()
+        by_id = {row["id"]: row for row in rows}
+        return [record_of(self._kind, by_id[number]) for number in ids if number in by_id]
+
+    def last(self, count: int, *conditions: ColumnElement[bool]) -> list[RowMapping]:
+        """The newest rows that meet all conditions, oldest first."""
+        newest = select(self._table).where(*conditions).order_by(self._table.c.id.desc()).limit(count)
+        with self._database.reading() as connection:
+            return list(reversed(connection.execute(newest).mappings().all()))
+
+
+class RequestLog(RecordLog[RequestSummary]):
+    """Stores requests and reads them back."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        super().__init__(database, writer, requests, RequestSummary)
+
+
+class ObservationLog(RecordLog[Observation]):
+    """Stores observations, and reads them back."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        super().__init__(database, writer, observations, Observation)
+
+    def add(self, record: Observation) -> None:
+        """Accept an observation; whatever a server gave as a name and is none may be anything, also the prompt."""
+        attempt, routing = record.attempt, record.attempt.routing
+        if routing is not None:
+            named = (UpstreamAttempt(_name(one.provider), _name(one.model), one.status) for one in routing.upstream)
+            routing = msgspec.structs.replace(routing, upstream=tuple(named))
+        names = {name: _name(getattr(attempt, name)) for name in _NAMED_BY_SERVERS}
+        attempt = msgspec.structs.replace(attempt, **names, routing=routing)
+        super().add(msgspec.structs.replace(record, attempt=attempt))
+
+    def matching(
+        self,
+        count: int,
+        *,
+        since: float | None = None,
+        category: str | None = None,
+        model: str | None = None,
+        failed: bool = False,
+    ) -> list[RowMapping]:
+        """The newest rows of a kind, oldest first.
+
+        Args:
+            since: Unix time, seconds.
+            model: a part of the model reference, in any case.
+            failed: only calls that failed.
+        """
+        row = observations.c
+        conditions = [
+            None if since is None else row.started >= since,
+            None if category is None else row.category == category,
+            None if model is None else row.model.icontains(model, autoescape=True),
+            row.outcome == "failed" if failed else None,
+        ]
+        return self.last(count, *(condition for condition in conditions if condition is not None))
+
+    def beginning_with(self, prefix: str, count: int) -> list[Observation]:
+        """The first attempts of requests whose id begins so, by their ids; at most so many."""
+        named = observations.c.request_id
+        ids = (
+            select(func.min(observations.c.id))
+            .where(named >= prefix, named < prefix + _LAST)
+            .group_by(named)
+            .order_by(named)
+            .limit(count)
+        )
+        first = select(observations).where(observations.c.id.in_(ids)).order_by(named)
+        with self._database.reading() as connection:
+            return [record_of(Observation, row) for row in connection.execute(first).mappings()]
+
+    def of_request(self, request_id: str) -> list[Observation]:
+        """A request's attempts, in their order."""
+        own = select(observations).where(observations.c.request_id == request_id).order_by(observations.c.id)
+        with self._database.reading() as connection:
+            return [record_of(Observation, row) for row in connection.execute(own).mappings()]
+
+
+def _name(text: str | None) -> str | None:
+    return text if text is not None and _NAME.fullmatch(text) else None

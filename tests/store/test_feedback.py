@@ -1,0 +1,56 @@
+"""Feedback on answers: one row a request, the last word counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.core.attempts import Attempt
+from router.core.records import Feedback, Observation
+from router.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "lab.sqlite")
+    yield store
+    store.close()
+
+
+def rate(store: Store, request_id: str, liked: bool | None, at: float = 1.0) -> None:
+    store.feedback.save(Feedback(request_id=request_id, liked=liked, at=at))
+    assert store.writer.flush()
+
+
+def see(store: Store, request_id: str, **rest: Any) -> None:
+    attempt = Attempt(**{"model": "m", "provider": "p", "place": 0, "number": 1, "started": 0, "offset": 0, **rest})
+    store.observations.add(
+        Observation(
+            request_id=request_id, prompt_hash="h", category=None, chain="c", source="chat", sample=0, attempt=attempt
+        )
+    )
+    assert store.writer.flush()
+
+
+def test_the_last_word_on_an_answer_counts(store: Store) -> None:
+    rate(store, "r", True)
+    rate(store, "r", False, at=2.0)
+    assert store.feedback.of_request("r") == Feedback(request_id="r", liked=False, at=2.0)
+
+
+def test_feedback_that_is_taken_back_is_gone(store: Store) -> None:
+    rate(store, "r", True)
+    rate(store, "r", None)
+    assert store.feedback.of_request("r") is None
+
+
+def test_feedback_is_of_the_attempt_that_answered(store: Store) -> None:
+    see(store, "r", outcome="failed")
+    see(store, "r", outcome="answered")
+    see(store, "unrated", outcome="answered")
+    rate(store, "r", True)
+    rate(store, "nothing is stored of it", True)
+    assert store.feedback.of_answers() == {2: True}
