@@ -10,6 +10,7 @@ from router.config.loading import parse_config
 from router.config.schema import Config
 from router.config.source import read_text
 from router.core.errors import ConfigError
+from router.core.files import Stamp, stamp
 
 
 class ConfigFile:
@@ -41,9 +42,9 @@ class ConfigFile:
     def current(self) -> Config:
         """The active version; reads the file if it has changed."""
         with self._lock:
-            stamp = _stamp(self.path)
-            if stamp != self._stamp:
-                self._stamp = stamp
+            found = _stamp(self.path)
+            if found != self._stamp:
+                self._stamp = found
                 try:
                     self._text, self._config = self._read()
                     self._problem = None
@@ -66,9 +67,8 @@ def default_config_path() -> Path:
     return Path(os.environ.get("FALLBACK_LAB_CONFIG", "models.yaml"))
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
-        stat = path.stat()
+        return stamp(path)
     except OSError:
         return None
-    return stat.st_mtime_ns, stat.st_size

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 
 from router.config.origins import VENDORS, Origins, origin_of
 from router.core.errors import KeyRefused
+from router.core.files import Stamp, stamp
 
 T = TypeVar("T")
 
@@ -226,18 +227,18 @@ class _KeyFile:
     def __init__(self, path: Path, read: _Reader) -> None:
         self._path = path
         self._read = read
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Stamp | None = None
         self._values: Mapping[str, str] = {}
 
     def values(self) -> Mapping[str, str]:
         try:
-            stat = self._path.stat()
+            found = stamp(self._path)
         except OSError:
             self._stamp, self._values = None, {}
             return self._values
-        if (stamp := (stat.st_mtime_ns, stat.st_size)) != self._stamp:
+        if found != self._stamp:
             self._values = self._read(self._path)
-            self._stamp = stamp
+            self._stamp = found
         return self._values
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from router.core.errors import ConfigError, InvalidEdit
-from router.core.files import whole
+from router.core.files import Stamp, stamp, whole
 
 VENDORS: Mapping[str, tuple[str, ...]] = {
     "ANTHROPIC_API_KEY": ("https://api.anthropic.com",),
@@ -64,7 +64,7 @@ class Origins:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unwritten: dict[str, list[str]] = {}
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: Stamp | None = None
         self._kept: dict[str, list[str]] = {}
 
     def allowed(self, name: str) -> list[str] | None:
@@ -146,10 +146,10 @@ class Origins:
 
     def _all(self) -> dict[str, list[str]]:
         try:
-            stat = self._path.stat()
-            if (stamp := (stat.st_mtime_ns, stat.st_size, stat.st_ino)) != self._stamp:
+            found = stamp(self._path)
+            if found != self._stamp:
                 self._kept = msgspec.json.decode(self._path.read_bytes(), type=dict[str, list[str]])
-                self._stamp = stamp
+                self._stamp = found
         except (FileNotFoundError, NotADirectoryError):
             self._stamp, self._kept = None, {}
         except (OSError, msgspec.MsgspecError, UnicodeError):

@@ -9,11 +9,29 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from router.core.errors import ConfigError
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Stamp(NamedTuple):
+    """What tells one version of a file from the next, also of one that was replaced within a tick of the clock."""
+
+    modified: int
+    size: int
+    inode: int
+
+
+def stamp(path: Path) -> Stamp:
+    """A file's version.
+
+    Raises:
+        OSError: there is no such file, or it cannot be looked at.
+    """
+    status = path.stat()
+    return Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def claim(folder: Path) -> list[str]:

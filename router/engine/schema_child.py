@@ -1,4 +1,4 @@
-"""Checks JSON schemas, and answers against them, in a process that `router.engine.schemas` ends at its budget.
+"""Checks JSON schemas, and answers against them, in a process of its own that ends at its budget.
 
 It is run by its path, so that it imports nothing of this project, and none of the project's variables reach it.
 """
@@ -38,7 +38,7 @@ def verdict(schema: dict[str, Any], answer: str | None) -> dict[str, Any]:
 
 
 def _limit(seconds: int) -> None:
-    """Let pages go first; and end by itself, should the parent be gone."""
+    """Let pages go first; and end at the limit, also if the parent is gone."""
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):  # not on every system
         import resource  # noqa: PLC0415
 

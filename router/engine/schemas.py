@@ -1,13 +1,13 @@
 """JSON schemas: whether one can be used, and whether answers fit, within a time limit.
 
 A schema is foreign text: it comes with imported conversations, and can ask for work without end (expressions that
-backtrack, references that double at every step). A child process checks it, and is ended at the limit.
+backtrack, references that double at every step). A child process checks it, and ends at the limit. That counts the
+processor's time, so that an answer is checked on a busy machine too.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import os
 import subprocess
 import sys
@@ -20,8 +20,11 @@ import msgspec
 from router.core.errors import InvalidRequest
 from router.core.messages import Frozen
 
-BUDGET = 2.0
-"""Seconds of one check, of an answer's texts together."""
+BUDGET = 2
+"""Seconds of the processor's time for one check, of an answer's texts together."""
+
+PATIENCE = 10.0
+"""Seconds until a check is given up on any machine: a very busy one, or one that cannot limit the processor's time."""
 
 MAX_SCHEMA = 100_000
 """Bytes of a schema as JSON."""
@@ -63,7 +66,7 @@ def check_schema(schema: Any, what: str) -> None:
     if found.deep:
         raise InvalidRequest(f"{what}: nested too deeply. Make it flatter.")
     if found.unfinished:
-        raise InvalidRequest(f"{what} cannot be checked within {BUDGET:.0f} seconds. Make it simpler.")
+        raise InvalidRequest(f"{what} cannot be checked within {BUDGET} seconds. Make it simpler.")
 
 
 def check_size(schema: Any, what: str) -> None:
@@ -149,7 +152,7 @@ def _said(what: str, found: _Verdict) -> Mismatch | None:
     if found.deep:
         return Mismatch(f"{what} cannot be checked: it or the schema is nested too deeply.", checked=False)
     if found.unfinished:
-        sentence = f"{what} cannot be checked within {BUDGET:.0f} seconds. Make the schema simpler."
+        sentence = f"{what} cannot be checked within {BUDGET} seconds. Make the schema simpler."
         return Mismatch(sentence, checked=False)
     return None
 
@@ -162,15 +165,14 @@ def _judge_schema(schema: bytes) -> _Verdict:
 
 def _judge(*checks: tuple[bytes, str | None]) -> list[_Verdict]:
     """The verdicts of one child process; incomplete if it was ended, by us or the system, or could not start."""
-    # The child ends by itself a little later, should this process be gone by then.
     asked = [{"schema": msgspec.Raw(schema), "answer": answer} for schema, answer in checks]
-    given = msgspec.json.encode({"checks": asked, "seconds": math.ceil(BUDGET) + 1})
+    given = msgspec.json.encode({"checks": asked, "seconds": BUDGET})
     try:
         done = subprocess.run(  # noqa: S603  # our own interpreter and file; what is foreign goes through the pipe
             [sys.executable, "-I", str(Path(__file__).with_name("schema_child.py"))],
             input=given,
             capture_output=True,
-            timeout=BUDGET,
+            timeout=PATIENCE,
             env={name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT") if name in os.environ},
             check=True,
         )

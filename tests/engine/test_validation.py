@@ -125,9 +125,9 @@ def test_a_schema_that_is_none_leaves_the_answer_unchecked(schema: Any) -> None:
 
 
 def test_a_check_that_takes_too_long_leaves_the_answer_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schemas, "BUDGET", 0.001)
+    monkeypatch.setattr(schemas, "PATIENCE", 0.001)
     assert found(Answer(text="{}"), asking(response_format=SCHEMA)) == (
-        "unchecked", "The answer cannot be checked within 0 seconds. Make the schema simpler.",
+        "unchecked", "The answer cannot be checked within 2 seconds. Make the schema simpler.",
     )  # fmt: skip
 
 

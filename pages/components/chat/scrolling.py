@@ -16,12 +16,24 @@ let isRunning = false;
 let following = false;
 let lastTop = 0;
 let watched = null;
+let movedAt = -Infinity;
+let timer = null;
+
+const PAUSE = 300;  // milliseconds after the reader's last move
 
 const main = () => document.getElementById("stMain");
 
+// Growth that comes between a reader's move and its scroll event must not undo the move.
 function stay() {
   const page = main();
   if (!page) return;
+  clearTimeout(timer);
+  const left = movedAt + PAUSE - performance.now();
+  if (left > 0) {
+    lastTop = Math.min(lastTop, page.scrollHeight - page.clientHeight);
+    timer = setTimeout(stay, left + 1);
+    return;
+  }
   if (following) page.scrollTop = page.scrollHeight;
   lastTop = page.scrollTop;  // a page that got shorter has moved by itself
 }
@@ -46,8 +58,11 @@ function watch(page) {
   page.addEventListener("scroll", onScroll);
 }
 
-for (const what of ["pointerdown", "keydown", "wheel"]) {
-  document.addEventListener(what, () => { following = following && isRunning; }, { capture: true, passive: true });
+for (const what of ["pointerdown", "keydown", "wheel", "touchmove"]) {
+  document.addEventListener(what, event => {
+    following = following && isRunning;
+    if (!event.target.matches?.("input, textarea")) movedAt = performance.now();  // typing moves nothing
+  }, { capture: true, passive: true });
 }
 
 // What was clicked is still on the page for a moment; where somebody types elsewhere, the focus stays there.
@@ -71,6 +86,7 @@ export default function ({ data, parentElement }) {
   const hasMoved = hasSent || data.conversation !== conversation;
   ({ conversation, sent, running: isRunning } = data);
   if (hasMoved) {
+    movedAt = -Infinity;
     following = data.has_turns;
     if (!following) page.scrollTop = 0;
     stay();
