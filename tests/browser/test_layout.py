@@ -15,6 +15,15 @@ AT_THE_END = """(() => {
     const page = document.querySelector("#stMain");
     return page.scrollHeight - page.clientHeight - page.scrollTop < 4;
 })()"""
+WHERE_IT_RESTS = """async () => {
+    const page = document.querySelector("#stMain");
+    let before = null;
+    while (before !== page.scrollTop) {
+        before = page.scrollTop;
+        await new Promise(done => setTimeout(done, 200));
+    }
+    return before;
+}"""
 TABLE = f"|{'a_column_that_is_wide|' * 20}\n|{'-|' * 20}\n|{'a_cell_that_is_wide|' * 20}\n"
 
 
@@ -50,11 +59,10 @@ def test_who_scrolls_up_stays_there(app: App, upstream: Upstream, page: Page, ga
     message = send(long_conversation(app, upstream, page, "read", gate), "The second")
     expect(message).to_contain_text("Line 39")
     page.wait_for_function(AT_THE_END)
-    end = top_of(page)
     page.mouse.move(700, 300)
     page.mouse.wheel(0, -600)
-    page.wait_for_function(f"document.querySelector('#stMain').scrollTop < {end - 500}")
-    here = top_of(page)
+    page.wait_for_function(f"!{AT_THE_END}")
+    here = page.evaluate(WHERE_IT_RESTS)
     gate.set()
     expect(message).to_contain_text("Line 79")
     expect_end(page)

@@ -135,13 +135,13 @@ def test_a_model_that_thinks_first_and_says_nothing_is_reachable(upstream: Upstr
         pytest.param(html_page(), "no: The server answered with text/html instead of JSON", id="a web page"),
         pytest.param(respond(200, {}), "no: The answer has no choices in it.", id="no answer"),
         pytest.param(reset_before_headers, "no: The connection was lost before the answer began.", id="reset"),
-        pytest.param(silent, "no: No first token within 0.4", id="silent"),
+        pytest.param(silent, "no: No first token within 1", id="silent"),
     ],
 )
 class TestUnreachable:
     @pytest.fixture(autouse=True)
     def failing(self, config: Path, upstream: Upstream, step: Step) -> None:
-        config.write_text(chain_yaml(upstream, "primary", "fallback", retries=0, first_token=0.4), encoding="utf-8")
+        config.write_text(chain_yaml(upstream, "primary", "fallback", retries=0, first_token=1), encoding="utf-8")
         upstream.script("primary", then=step)
 
     def test_it_is_told_why(self, run: Run, told: str) -> None:
