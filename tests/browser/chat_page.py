@@ -45,6 +45,11 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name)
 
 
+def link(page: Page, name: str) -> Locator:
+    """A page's link in the navigation of a wide window; one for phones may be there too, before it is hidden."""
+    return page.get_by_test_id("stTopNav").get_by_role("link", name=name)
+
+
 def expect_end(page: Page) -> None:
     """Wait until the answer is over."""
     expect(button(page, "Regenerate")).to_be_visible(timeout=120_000)

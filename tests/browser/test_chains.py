@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.chat_page import button, overflow
+from tests.browser.chat_page import button, link, overflow
 from tests.browser.conftest import App, OpenContext, eventually
 from tests.upstream import Upstream, chain_yaml, status
 
@@ -184,7 +184,7 @@ def test_what_is_typed_just_before_another_page_is_opened_is_kept(app: App, page
     app.use(TEXT)
     text = opened_text(page)
     text.fill(SWAPPED)
-    page.get_by_role("link", name="Dashboard").click(delay=100)
+    link(page, "Dashboard").click(delay=100)
     expect(text).to_be_hidden()
     visit_by_link(page)
     expect_order(page, "two", "one", "three", "one")
@@ -192,7 +192,7 @@ def test_what_is_typed_just_before_another_page_is_opened_is_kept(app: App, page
 
 def visit_by_link(page: Page) -> None:
     """Within the same session."""
-    page.get_by_role("link", name="Chains").click()
+    link(page, "Chains").click()
     expect(button(page, "Add a model").first).to_be_visible()
 
 

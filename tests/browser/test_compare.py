@@ -24,7 +24,7 @@ from router.core.messages import Answer as Answered
 from router.core.messages import Usage
 from router.store import Store
 from tests.browser.chat_page import config as chat_config
-from tests.browser.chat_page import overflow, send
+from tests.browser.chat_page import link, overflow, send
 from tests.browser.conftest import ROOT, App, OpenContext, eventually, held
 from tests.browser.test_chat import WIDE
 from tests.upstream import Answer, Upstream, answer, chain_yaml, silent, stall_after, status, words
@@ -354,7 +354,7 @@ def test_an_answer_goes_to_compare_and_back_and_no_draft_is_lost(app: App, upstr
     page.goto("/compare")
     page.get_by_role("textbox", name="Prompt", exact=True).fill("Half a thought")
     page.keyboard.press("Tab")
-    page.get_by_role("link", name="Chat").click()
+    link(page, "Chat").click()
     send(page, "Who are you?")
     button(page, "Ask the others this").click()
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Who are you?")
@@ -363,7 +363,7 @@ def test_an_answer_goes_to_compare_and_back_and_no_draft_is_lost(app: App, upstr
     button(page, "Go on").last.click()
     expect(page.get_by_label("Chat message from user")).to_have_text(re.compile("Who are you\\?"))
     expect(page.locator(".st-key-chat_target")).to_contain_text("another")
-    page.get_by_role("link", name="Compare").click()
+    link(page, "Compare").click()
     button(page, "Restore it").click()
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Half a thought")
 

@@ -63,6 +63,7 @@ def arrived(app: App, page: Page, category: str) -> Page:
     observe(app, category, count=3)
     page.goto(f"/dashboard?range=1+h&categories={category}")
     expect(tile(page, "Requests")).to_contain_text("3")
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     return page
 
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from tests.browser.chat_page import answer_of, button, config, expect_end, prompt_of, visit
+from tests.browser.chat_page import answer_of, button, config, expect_end, link, prompt_of, visit
 from tests.browser.conftest import App, OpenContext, Tracker, running_app, tracking
 from tests.browser.reverse_proxy import reverse_proxy
 from tests.upstream import Upstream, answer
@@ -51,7 +51,7 @@ def stream_of(url: str) -> str:
 
 def expect_the_app(page: Page) -> None:
     """Wait for what only a session draws."""
-    expect(page.get_by_role("link", name="Dashboard")).to_be_visible()
+    expect(link(page, "Dashboard")).to_be_visible()
 
 
 def session_of(page: Page) -> str:

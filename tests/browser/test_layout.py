@@ -6,7 +6,7 @@ import threading
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.chat_page import button, config, expect_end, overflow, prompt_of, send, target_of, visit
+from tests.browser.chat_page import button, config, expect_end, link, overflow, prompt_of, send, target_of, visit
 from tests.browser.conftest import App, OpenContext, held
 from tests.upstream import Upstream, answer
 
@@ -106,9 +106,9 @@ def test_who_comes_back_from_another_page_is_at_the_newest_turn(
     app: App, upstream: Upstream, page: Page, gate: threading.Event
 ) -> None:
     long_conversation(app, upstream, page, "visited", gate)
-    page.get_by_role("link", name="Chains").click()
+    link(page, "Chains").click()
     expect(page).to_have_title("Chains · Fallback Lab")
-    page.get_by_role("link", name="Chat").click()
+    link(page, "Chat").click()
     expect(page.get_by_text("Line 79")).to_be_visible()
     page.wait_for_function(AT_THE_END)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.chat_page import answer_of, button, config, expect_end, overflow, prompt_of, send, visit
+from tests.browser.chat_page import answer_of, button, config, expect_end, link, overflow, prompt_of, send, visit
 from tests.browser.conftest import App, OpenContext
 from tests.upstream import Answer, Upstream, answer, status
 
@@ -213,9 +213,9 @@ def test_a_draft_outlives_a_visit_to_another_page(app: App, upstream: Upstream, 
     send(visit(page))
     expect_end(page)
     prompt_of(page).fill("Not sent yet")
-    page.get_by_role("link", name="Chains").click()
+    link(page, "Chains").click()
     expect(prompt_of(page)).to_be_hidden()
-    page.get_by_role("link", name="Chat").click()
+    link(page, "Chat").click()
     expect(prompt_of(page)).to_have_value("Not sent yet")
     expect(page.get_by_label("Chat message from user")).to_have_count(1)
 
