@@ -13,6 +13,7 @@ from router.lab import Lab
 from components.shared.chain import draw_model
 from components.shared.following import dialog_is_open
 from components.shared.markdown import label
+from components.shared.style import LIVE
 from components.shared.zone import when
 
 EVERY = 2
@@ -52,10 +53,10 @@ def what_is_due(waited: float, refresh: int | None) -> Literal["refresh", "pause
 
 
 def _draw_panel(lab: Lab, *, paused: bool) -> None:
-    """The panel, with a fixed height so that the page below does not move."""
+    """The panel, with a fixed height so that the page below does not move; on a phone, it is as high as it needs."""
     live = lab.live()
     off = [(ref, breaker) for ref, breaker in live.breakers if breaker.state != "closed"]
-    with st.container(border=True, height=120, gap="xsmall"):
+    with st.container(border=True, height=120, gap="xsmall", key=LIVE):
         parts = [
             f"**{len(live.in_flight)}** in progress",
             f"**{len(off)}** of {counted(len(live.breakers), 'breaker')} open" if off else "all breakers closed",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from components.shared.style import POPOVERS
+
 _JS = """
 const BUTTON = "[data-testid=stPopoverButton][aria-expanded=true]"
 const BODY = "[data-testid=stPopoverBody]"
@@ -45,4 +47,4 @@ _draw = st.components.v2.component("popovers", js=_JS)
 
 def lead_into_popovers() -> None:
     """From here on, Tab follows what is open."""
-    _draw(key="popovers")
+    _draw(key=POPOVERS)

@@ -13,6 +13,12 @@ TALL = "tall"
 PAGES = "page_links"
 """The key of the row of pages' links, for where Streamlit hides its navigation in the sidebar."""
 
+POPOVERS = "popovers"
+"""The key of what leads the focus into popovers; it draws nothing."""
+
+LIVE = "dashboard_live"
+"""The key of the dashboard's live panel."""
+
 WIDE = "wide_only"
 """The key of what is left out on a phone."""
 
@@ -28,12 +34,16 @@ _STYLE = f"""
 [data-testid="stBottomBlockContainer"] {{ padding-bottom: 1.5rem; }}
 .st-key-{TALL} {{ min-height: 15rem; }}
 .st-key-{PAGES}, .st-key-{NARROW} {{ display: none; }}
+.stMainBlockContainer {{ padding-top: 4.5rem; }}
+/* What is drawn elsewhere, or nowhere, takes no gap between what is drawn. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-{PAGES}), .st-key-{POPOVERS} {{ position: absolute; }}
 @media {PHONE} {{
   .st-key-{PAGES} {{
     display: flex; position: fixed; top: 1.2rem; left: 3.75rem; max-width: calc(100% - 4.75rem); z-index: 999990;
   }}
   .stMainBlockContainer {{ padding-top: 4.25rem; }}
   .st-key-{NARROW} {{ display: block; }}
+  .st-key-{LIVE}, :has(> .st-key-{LIVE}) {{ height: auto !important; overflow: visible; }}
   .st-key-{WIDE} {{ display: none; }}
   .st-key-title, .st-key-{TOOLBAR} > :not(:first-child) button [data-testid="stMarkdownContainer"] {{
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
