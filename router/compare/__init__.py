@@ -1,7 +1,6 @@
 """Comparisons: chains and models side by side on the same prompts."""
 
 from router.compare.comparisons import Comparisons
-from router.compare.estimate import AskedFirst, Estimate
 from router.compare.handover import can_be_asked, plan_of, turns_of
 from router.compare.plan import (
     MAX_LANES,
@@ -21,9 +20,7 @@ __all__ = [
     "MAX_LANES",
     "MAX_REPEATS",
     "MIN_LANES",
-    "AskedFirst",
     "Comparisons",
-    "Estimate",
     "Run",
     "calls",
     "can_be_asked",

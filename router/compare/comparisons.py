@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from router.compare.estimate import AskedFirst, Estimate, estimate
+from router.compare.estimate import estimate
 from router.compare.plan import check, files_of
 from router.compare.run import Run, later
 from router.compare.votes import Ballot, identical_ballots, names, open_ballots
@@ -25,6 +25,7 @@ from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.engine.handle import Handle
 from router.engine.viewers import Later
+from router.runs.estimate import AskedFirst, Estimate
 from router.store import ComparisonLog
 from router.store.recent import Recent
 

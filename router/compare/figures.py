@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from router.compare.plan import keys_of, lane_name
-from router.core.attempts import Attempt, Completion, Spent, is_call, spent
+from router.core.attempts import Attempt, Completion, Spent, is_call, own_answer, since_asked, spent, waited
 from router.core.comparisons import Cell, Comparison
 from router.core.errors import TIMED_OUT
 from router.core.formatting import tokens_per_second
@@ -92,14 +92,13 @@ def _summary(comparison: Comparison, lane: int) -> LaneSummary:
 
 def latency(cell: Cell) -> float | None:
     """Seconds from the request to the end of the answer, without waiting for a slot; None if there is none."""
-    last = _own_answer(cell)
-    return None if last is None or last.latency is None else _since_asked(cell, last.latency)
+    return waited(cell.attempts) if cell.state == "answered" else None
 
 
 def first_token(cell: Cell) -> float | None:
     """Seconds from the request to the answer's first token, without waiting for a slot."""
     last = _own_answer(cell)
-    return None if last is None or last.ttft is None else _since_asked(cell, last.ttft)
+    return None if last is None or last.ttft is None else since_asked(cell.attempts, last.ttft)
 
 
 def rate(cell: Cell) -> float | None:
@@ -120,13 +119,7 @@ def output_tokens(cell: Cell) -> int | None:
 
 
 def _own_answer(cell: Cell) -> Attempt | None:
-    """The attempt that answered, if it was the cell's own call."""
-    last = cell.attempts[-1] if cell.state == "answered" and cell.attempts else None
-    return last if last is not None and not (last.cached or last.shared) else None
-
-
-def _since_asked(cell: Cell, after_sending: float) -> float:
-    return cell.attempts[-1].offset + after_sending - sum(attempt.queued for attempt in cell.attempts)
+    return own_answer(cell.attempts) if cell.state == "answered" else None
 
 
 def _is_billed(cell: Cell) -> bool:

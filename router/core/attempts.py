@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -130,6 +130,23 @@ def spent(attempts: Iterable[Attempt]) -> Spent:
     costs = [attempt.cost for attempt in attempts if is_call(attempt)]
     known = [cost for cost in costs if cost is not None]
     return Spent(sum(known) if known or not costs else None, len(costs) - len(known))
+
+
+def own_answer(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The attempt that answered a request, if it was the request's own call; None too where nothing answered."""
+    last = attempts[-1] if attempts else None
+    return last if last is not None and last.outcome == "answered" and not (last.cached or last.shared) else None
+
+
+def waited(attempts: Sequence[Attempt]) -> float | None:
+    """Seconds from a request to the end of its answer, waits for a slot left out; None if there is no own answer."""
+    last = own_answer(attempts)
+    return None if last is None or last.latency is None else since_asked(attempts, last.latency)
+
+
+def since_asked(attempts: Sequence[Attempt], after_sending: float) -> float:
+    """Seconds from a request to a moment of its last call, waits for a slot left out."""
+    return attempts[-1].offset + after_sending - sum(attempt.queued for attempt in attempts)
 
 
 class Completion(Frozen, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from router.chat.attachments import read_attachment
-from router.compare import AskedFirst, Comparisons, expand, lane_name, prompts_of
+from router.compare import Comparisons, expand, lane_name, prompts_of
 from router.compare.comparisons import MAX_COMPARISONS
 from router.compare.run import IN_FLIGHT
 from router.compare.votes import ballots
@@ -36,6 +36,7 @@ from router.engine.chain import Options
 from router.engine.faults import Faults
 from router.engine.viewers import LOST_AFTER
 from router.lab import Lab
+from router.runs.estimate import AskedFirst
 from router.store import Store
 from router.store.tables import cells
 from tests.conftest import MakeLab

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.compare.estimate import AskedFirst, Estimate, estimate
+from router.compare.estimate import estimate
 from router.config.policy import RetentionPolicy
 from router.core.attempts import Attempt
 from router.core.comparisons import Plan, Prompt, Usual
@@ -15,6 +15,7 @@ from router.core.conversations import Settings
 from router.core.messages import Usage
 from router.core.pricing import Price
 from router.core.records import Observation
+from router.runs.estimate import AskedFirst, Estimate
 from router.store import Retention, Store
 from router.store.hours import ERROR
 from tests.conftest import MakeLab

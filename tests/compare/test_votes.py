@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from router.compare import AskedFirst, Comparisons
+from router.compare import Comparisons
 from router.compare.leaderboard import MIN_PROMPTS, Standing, bradley_terry, leaderboard
 from router.compare.votes import Ballot, ballots, open_ballots
 from router.core.comparisons import (
@@ -24,6 +24,7 @@ from router.core.comparisons import (
 )
 from router.core.conversations import Settings
 from router.core.messages import Answer, ToolCall
+from router.runs.estimate import AskedFirst
 from router.store import Store
 
 # --- Ballots ---------------------------------------------------------------------------------------

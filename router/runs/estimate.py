@@ -1,0 +1,124 @@
+"""What a lane of a run is likely to cost and how long it takes, from known prices and stored calls."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from router.core.capabilities import needs_of
+from router.core.comparisons import Usual
+from router.core.formatting import counted, dollars, seconds
+from router.core.messages import Usage
+from router.core.pricing import CostFunction
+from router.core.requests import Request
+
+LENGTH_UNKNOWN = 1_000
+"""Tokens of an answer by which a price of zero is told from others."""
+
+
+class AskedFirst(NamedTuple):
+    """The model that a lane would call first.
+
+    Attributes:
+        provider: its name in models.yaml.
+        model: its name at the provider.
+        cost_of: what its tokens cost; None if unknown.
+        request: a request as it gets it.
+    """
+
+    provider: str
+    model: str
+    cost_of: CostFunction | None
+    request: Callable[[Request], Request]
+
+
+class LaneEstimate(NamedTuple):
+    """A lane's likely cost in US dollars and time in seconds; None is unknown."""
+
+    name: str
+    calls: int
+    cost: float | None
+    time: float | None
+
+
+class Estimate(NamedTuple):
+    """A run's likely cost and duration.
+
+    Attributes:
+        calls: requested answers; retries, fallbacks and judges come on top.
+        cost: US dollars of the lanes with a known price.
+        time: seconds of the slowest lane whose first model has stored answers.
+        no_cost, no_time: the lanes that these leave out.
+        lanes: how many there are.
+    """
+
+    calls: int
+    cost: float
+    time: float
+    no_cost: tuple[str, ...]
+    no_time: tuple[str, ...]
+    lanes: int
+
+    def sentence(self) -> str:
+        """The estimate as a sentence."""
+        cost = self._said(dollars(self.cost), self.no_cost, "price or length unknown")
+        time = self._said(f"about {seconds(self.time)}", self.no_time, "no earlier answers")
+        return f"{counted(self.calls, 'call')}. Likely cost: {cost}. Likely time: {time}."
+
+    def _said(self, value: str, missing: tuple[str, ...], why: str) -> str:
+        if len(missing) == self.lanes:
+            return "unknown"
+        return value + (f" without {'; '.join(missing)} ({why})" if missing else "")
+
+
+def together(lanes: Sequence[LaneEstimate]) -> Estimate:
+    """The estimate of a run from those of its lanes, which run side by side."""
+    return Estimate(
+        calls=sum(lane.calls for lane in lanes),
+        cost=sum(lane.cost or 0.0 for lane in lanes),
+        time=max((lane.time or 0.0 for lane in lanes), default=0.0),
+        no_cost=tuple(lane.name for lane in lanes if lane.cost is None),
+        no_time=tuple(lane.name for lane in lanes if lane.time is None),
+        lanes=len(lanes),
+    )
+
+
+def lane_estimate(
+    name: str, requests: Iterable[Request], calls: int, first: AskedFirst, seen: Usual | None, *, at_once: int
+) -> LaneEstimate:
+    """A lane's likely cost and duration if its first model answers all, and nothing comes from the cache.
+
+    Args:
+        requests: all of them, one a call.
+        calls: how many they are.
+        seen: the newest calls of that model; None if there are none.
+        at_once: calls of this lane in progress at once.
+    """
+    cost = _by_price(requests, first, seen)
+    if cost is None and seen is not None and seen.cost is not None:
+        cost = seen.cost * calls  # where the price or the length is unknown: as much as earlier answers cost
+    time = math.ceil(calls / at_once) * seen.latency if seen is not None else None
+    return LaneEstimate(name, calls, cost, time)
+
+
+def _output_tokens(request: Request, seen: Usual | None) -> float | None:
+    usual = seen.completion_tokens if seen is not None else None
+    limits = (usual, request.max_tokens)
+    # models.yaml may set any JSON as max_tokens.
+    return min((value for value in limits if isinstance(value, int | float)), default=None)
+
+
+def _by_price(requests: Iterable[Request], first: AskedFirst, seen: Usual | None) -> float | None:
+    if first.cost_of is None:
+        return None
+    total = 0.0
+    for asked in requests:
+        request = first.request(asked)
+        prompt, output = needs_of(request).likely_tokens, _output_tokens(request, seen)
+        # If the length is unknown, a price helps only if it is zero.
+        one = first.cost_of(Usage(prompt_tokens=prompt, completion_tokens=round(output or LENGTH_UNKNOWN)))
+        if one is None or (output is None and one > 0):
+            return None
+        total += one
+    return total
