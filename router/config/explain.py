@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from types import UnionType
@@ -11,24 +11,22 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from router.config.source import Lines
 from router.config.values import shortened
+from router.core.strict_yaml import Lines, Place
 
 
-def line_of(lines: Lines, at: tuple[str | int, ...]) -> int:
-    """The line of a path, or of its nearest parent; a chain written as a list has no `models` level."""
-    if at[2:3] == ("models",) and at[:3] not in lines:
-        at = (*at[:2], *at[3:])
-    while at and at not in lines:
-        at = at[:-1]
-    return lines.get((*at, ""), lines.get(at, 1)) if at else 1
-
-
-def explain(path: Path, lines: Lines, error: ValidationError, root: type[BaseModel]) -> str:
+def explain(
+    path: Path,
+    lines: Lines,
+    error: ValidationError,
+    root: type[BaseModel],
+    written: Callable[[Place], Place] = lambda at: at,
+) -> str:
     """One sentence with the file, the line and the fix.
 
     Args:
         root: the model of the whole file.
+        written: where the file has what the model has at a place.
     """
     # An unknown key often explains a missing one.
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
@@ -39,8 +37,8 @@ def explain(path: Path, lines: Lines, error: ValidationError, root: type[BaseMod
         what = (
             "is not a valid header name; use letters, digits and dashes" if odd else "must be text; write it in quotes"
         )
-        return f"{path}, line {line_of(lines, at)}: the name `{shortened(at[-1])}` {what}."
-    return f"{path}, line {line_of(lines, at)}: {sentence(first, _model_at(at, root))}"
+        return f"{path}, line {lines.of(written(at))}: the name `{shortened(at[-1])}` {what}."
+    return f"{path}, line {lines.of(written(at))}: {sentence(first, _model_at(at, root))}"
 
 
 def _model_at(at: tuple[str | int, ...], root: type[BaseModel]) -> type[BaseModel]:
@@ -76,7 +74,7 @@ def sentence(error: Any, model: type[BaseModel]) -> str:
         case "too_long":
             return f"`{name}` has at most {error['ctx']['max_length']:,} entries."
         case "too_short":
-            return f"`{name}` is empty. Name at least one category with its models."
+            return f"`{name}` is empty. Name at least one."
         case kind:
             # What pydantic expects, in YAML terms; the value itself is not shown, as it may be a key.
             wanted = _WANTED.get(kind, error["msg"].lower().replace("input should", "must"))
@@ -91,6 +89,7 @@ _WANTED = {
     "bool_type": "must be true or false",
     "dict_type": "must be a mapping",
     "mapping_type": "must be a mapping",
+    "is_instance_of": "must be a list",
     "model_type": "must be a mapping",
     "greater_than": "must be greater than 0",
     "finite_number": "must be a finite number",

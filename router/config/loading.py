@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +12,12 @@ from pydantic import Field
 from router.config.explain import (
     close_to,
     explain,
-    line_of,
     nearest,
     sentence,
 )
 from router.config.policy import Backoff, ChainPolicy, Policy
 from router.config.schema import Chain, Config, Link, ModelConfig, ModelRef, ProviderConfig, parse_reference
-from router.config.source import Lines, parse_yaml, read_text
+from router.config.source import parse_yaml, read_text
 from router.config.values import (
     Data,
     Params,
@@ -27,6 +26,7 @@ from router.config.values import (
 )
 from router.core.errors import ConfigError
 from router.core.formatting import counted
+from router.core.strict_yaml import Lines, Place
 
 MAX_MODELS, MAX_CHAINS, MAX_PROVIDERS, MAX_FACTS = 50, 100, 50, 1_000
 """The most models of a chain, chains, providers, and entries under `models`."""
@@ -128,9 +128,9 @@ def parse_config(text: str, path: Path) -> Config:
         offline = _offline(file)
         models = _models(file)
     except pydantic.ValidationError as error:
-        raise ConfigError(explain(path, lines, error, _File)) from None
+        raise ConfigError(explain(path, lines, error, _File, _written(lines))) from None
     except _Located as error:
-        raise ConfigError(f"{path}, line {line_of(lines, error.at)}: {error}") from None
+        raise ConfigError(f"{path}, line {lines.of(_written(lines)(error.at))}: {error}") from None
     return Config(
         path=path,
         default_provider=default,
@@ -141,6 +141,11 @@ def parse_config(text: str, path: Path) -> Config:
         chains=chains,
         warnings=tuple(_warnings(path, lines, chains)),
     )
+
+
+def _written(lines: Lines) -> Callable[[Place], Place]:
+    """Where the file has what `_File` has at a place: a chain written as a list has no `models` level."""
+    return lambda at: (*at[:2], *at[3:]) if at[2:3] == ("models",) and at[:3] not in lines else at
 
 
 class _Located(Exception):
@@ -201,7 +206,7 @@ def _warnings(path: Path, lines: Lines, chains: Mapping[str, Chain]) -> Iterator
         total = sum(map(chain.first_token, chain.links))
         if total > chain.policy.deadline:
             yield (
-                f"{path}, line {line_of(lines, ('chains', name))}: in `{name}`, the first_token limits of"
+                f"{path}, line {lines.of(('chains', name))}: in `{name}`, the first_token limits of"
                 f" {counted(len(chain.links), 'model')} total {total:g} s and exceed the deadline of"
                 f" {chain.policy.deadline:g} s; a model that does not respond may be given up earlier."
             )

@@ -102,7 +102,8 @@ def _header(value: str) -> str:
     return value
 
 
-def _of_json(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def of_json(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields; raises ValueError where JSON cannot hold them."""
     inside: list[Any] = [fields]
     while inside:
         value = inside.pop()
@@ -118,12 +119,13 @@ def _of_json(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def shortened(text: object, most: int = 60) -> str:
-    """The beginning of a text, for use in a sentence."""
+    """The beginning of a text, for use in a sentence: on one line, whatever it holds."""
     words = str(text)
-    return words if len(words) <= most else f"{words[:most]}…"
+    line = "".join(char if char.isprintable() else " " for char in words[:most])
+    return line if len(words) <= most else f"{line}…"
 
 
-Fields = Annotated[Mapping[str, Any], AfterValidator(_of_json)]
+Fields = Annotated[Mapping[str, Any], AfterValidator(of_json)]
 """Fields of a JSON body."""
 
 

@@ -13,6 +13,9 @@ from typing import BinaryIO, NamedTuple
 
 from router.core.errors import ConfigError
 
+MAX_SHOWN = 100
+"""Characters of a file's name in a sentence."""
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -99,6 +102,57 @@ def _replaceable(folder: Path) -> Iterator[str]:
             f"{folder} is open to all users of this machine (mode {mode:04o}): they can put another models.yaml in"
             f" place of yours. Run: chmod o-w {folder}"
         )
+
+
+def read_at_most(path: Path, most: int) -> bytes:
+    """The bytes of a file that people name; no more are read than are allowed, however large it says it is.
+
+    Raises:
+        ConfigError: it is missing, unreadable or larger than `most` bytes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist. Check its name.") from None
+    except (OSError, ValueError) as error:  # a name with NUL is a ValueError
+        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    if data is None or len(data) > most:
+        raise ConfigError(f"{path} is larger than {most / 1e6:.0f} MB, which is the limit. Use a part of it.")
+    return data
+
+
+def decoded(data: bytes, path: Path) -> str:
+    """A file's bytes as text, without its byte order mark.
+
+    Raises:
+        ConfigError: they are not UTF-8.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text (byte {error.start}). Save it as UTF-8.") from None
+
+
+def beside(path: Path, name: str) -> Path:
+    """The file that another one names, which must be in its folder or below.
+
+    Raises:
+        ConfigError: it is elsewhere, also by a link, or is no ordinary file.
+    """
+    folder, shown = path.parent, name if len(name) <= MAX_SHOWN else f"{name[:MAX_SHOWN]}…"
+    outside = f"`{shown}` is not below the folder of {path.name}. Move the file there, and name it from there."
+    if "://" in name or "\\" in name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ConfigError(outside)
+    try:
+        found = (folder / name).resolve()
+        if not found.is_relative_to(folder.resolve()):
+            raise ConfigError(outside)
+        if not found.is_file():
+            raise ConfigError(f"`{shown}` does not exist in the folder of {path.name}. Check its name.")
+    except (OSError, RuntimeError):  # too long a name, or links that lead to each other
+        raise ConfigError(f"`{shown}` cannot be read. Check its name.") from None
+    return found
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def test_an_unknown_name_is_refused_with_its_line_and_the_nearest_one(
     ("text", "start"),
     [
         ("policy: {}\n", "line 1: `chains` is missing"),
-        ("chains: {}\n", "line 1: `chains` is empty. Name at least one category"),
+        ("chains: {}\n", "line 1: `chains` is empty. Name at least one"),
         ("chains:\n", "line 1: `chains` must be a mapping, not nothing"),
         ("chains: [a, b]\n", "line 1: `chains` must be a mapping, not a list"),
         ("chains:\n  a: []\n", "line 2: `chains.a.models`: a chain needs a list of at least one model"),

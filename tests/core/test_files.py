@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.core.errors import ConfigError
-from router.core.files import claim, whole
+from router.core.files import beside, claim, decoded, read_at_most, whole
 from router.core.requests import Request
 from router.lab import Lab
 from tests.conftest import MakeLab
@@ -186,3 +186,72 @@ def test_a_file_that_is_not_finished_leaves_the_old_one_and_nothing_else(tmp_pat
         file.write(b"new")
         raise ValueError("half-way")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_no_more_of_a_file_is_read_than_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_at_most(path, 5) == b"12345"
+    with pytest.raises(ConfigError, match="a is larger than 0 MB, which is the limit"):
+        read_at_most(path, 4)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="a file without end is needed")
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match="/dev/zero is larger than 1 MB"):
+        read_at_most(Path("/dev/zero"), 1_000_000)
+
+
+def test_a_sparse_file_of_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(1_000_000_000)
+    with pytest.raises(ConfigError, match="large is larger than 50 MB"):
+        read_at_most(path, 50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("gone", "does not exist"), (".", "cannot be read: Is a directory"), ("a\0b", "cannot be read")]
+)
+def test_what_cannot_be_read_is_said(tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_at_most(tmp_path / name, 10)
+
+
+def test_bytes_that_are_no_text_are_said_with_their_place() -> None:
+    with pytest.raises(ConfigError, match=r"a\.yaml is not UTF-8 text \(byte 2\)"):
+        decoded(b"ab\xff", Path("a.yaml"))
+
+
+def test_a_file_below_the_folder_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").touch()
+    assert beside(tmp_path / "suite.yaml", "images/a.png") == (tmp_path / "images" / "a.png").resolve()
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "../secret", "a/../../secret", "file:///etc/passwd", "https://x/y", "a\0b", "..\\secret"]
+)
+def test_a_file_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret").touch()
+    folder = tmp_path / "suites"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match=r"is not below the folder of suite\.yaml"):
+        beside(folder / "suite.yaml", name)
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+    folder = tmp_path / "suites"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(ConfigError, match="`link` is not below the folder"):
+        beside(folder / "suite.yaml", "link")
+
+
+@pytest.mark.parametrize("name", ["gone.png", ".", "pipe", "x" * 5_000, "loop"])
+def test_what_is_no_ordinary_file_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ConfigError, match=r"does not exist in the folder|cannot be read"):
+        beside(tmp_path / "suite.yaml", name)

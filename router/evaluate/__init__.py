@@ -1,0 +1,1 @@
+"""Evaluations: suites of cases, asked in lanes and graded."""
