@@ -5,6 +5,7 @@ FallbackLabError
 ├── InvalidRequest           the request cannot be sent to any model
 ├── InvalidEdit              models.yaml cannot be changed this way
 ├── StoreError               the database cannot be opened
+├── GraderFailed             a grader cannot tell how good an answer is
 ├── AllModelsFailed          no model of the chain answered
 ├── Cancelled                the request was stopped
 └── ProviderError            one call of one model failed
@@ -64,6 +65,18 @@ class InvalidEdit(FallbackLabError):
 
 class StoreError(FallbackLabError):
     """The database cannot be opened; the text names the file and the fix."""
+
+
+class GraderFailed(FallbackLabError):
+    """A grader cannot tell how good an answer is, which says nothing of the answer.
+
+    Args:
+        cost: US dollars that it took all the same; None if unknown.
+    """
+
+    def __init__(self, message: str, cost: float | None = 0.0) -> None:
+        self.cost = cost
+        super().__init__(message)
 
 
 class AllModelsFailed(FallbackLabError):

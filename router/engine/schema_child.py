@@ -18,7 +18,7 @@ MAX_MEMORY = 1_000_000_000
 
 
 def verdict(schema: dict[str, Any], answer: str | None) -> dict[str, Any]:
-    """What is wrong: `deep`, or a problem of the `schema` or of the `answer`; nothing where all is well."""
+    """What is wrong: `deep`, `unfinished`, a problem of the `schema` or of the `answer`; nothing where all is well."""
     try:
         # Python's own decoder and the library's stack both have an end.
         value = json.loads(answer) if answer is not None else None
@@ -31,6 +31,8 @@ def verdict(schema: dict[str, Any], answer: str | None) -> dict[str, Any]:
     try:
         validator.validate(value)
     except jsonschema_rs.ValidationError as error:
+        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded):
+            return {"unfinished": True}
         return {"answer": _problem(error)}
     except ValueError:
         return {"deep": True}

@@ -136,6 +136,12 @@ def test_a_schema_fetches_nothing_from_the_network() -> None:
             server.accept()
 
 
+def test_an_expression_that_backtracks_for_too_long_does_not_say_that_the_answer_is_wrong() -> None:
+    said = mismatch(Json("The answer", f'"{"a" * 5_000}"', {"pattern": "(?:a|(?=a)a|a(?=a|b))*c"}))
+    assert said is not None
+    assert not said.checked
+
+
 # --- Hostile ones ----------------------------------------------------------------------------------
 
 
