@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from router.chat.cases import CaseFile
 from router.chat.service import Chat
-from router.compare import AskedFirst, Comparisons
+from router.compare import Comparisons
 from router.config.destinations import Destinations
 from router.config.editing import open_editor
 from router.config.file import ConfigFile, default_config_path
@@ -24,6 +24,7 @@ from router.core.capabilities import ModelInfo
 from router.core.conversations import Settings
 from router.core.files import claim
 from router.core.requests import Request
+from router.core.runs import Planned
 from router.engine.breaker import BreakerView
 from router.engine.cache import ResponseCache
 from router.engine.chain import Options
@@ -31,13 +32,16 @@ from router.engine.faults import Faults
 from router.engine.handle import Handle
 from router.engine.live import InProgress, Live
 from router.engine.runtime import Runtime
+from router.evaluate.evaluations import Evaluations
 from router.providers import Sent, Unusable
 from router.providers.catalog import Catalog
 from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
+from router.runs.estimate import AskedFirst
 from router.store import Retention, Store
 
 if TYPE_CHECKING:
+    from router.evaluate.evaluation import GradeAll
     from router.metrics import Observed
 
 
@@ -85,6 +89,14 @@ class Lab:
         )
         self.chat = Chat(self.start, self.store.conversations, self.store.feedback.save)
         self.comparisons = Comparisons(self.start, self._asked_first, self.store.comparisons)
+        self.evaluations = Evaluations(
+            self.folder / "runs",
+            self.start,
+            self.config,
+            grader=self._grader,
+            asked_first=self._asked_first,
+            usual=self.store.comparisons.usual,
+        )
 
     @property
     def observed(self) -> Observed:
@@ -218,13 +230,14 @@ class Lab:
         return [notice for notice in found if notice]
 
     def forget(self) -> None:
-        """Delete all that is stored: conversations, comparisons, observations, templates, cases, cached answers.
+        """Delete all that is stored: conversations, comparisons, runs, observations, templates, cases, cached answers.
 
         Raises:
             StoreError: the database cannot be written now.
         """
         self.chat.forget()
         self.comparisons.forget()
+        self.evaluations.forget()
         self.cases.clear()
         self._cache.clear()
         self.store.forget()
@@ -234,6 +247,7 @@ class Lab:
     def close(self) -> None:
         """Stop everything in progress, write pending rows, stop the embedded model."""
         self.comparisons.close()
+        self.evaluations.close()
         self._portal.call(self._runtime.close)
         self._exit.close()
         self._cache.close()
@@ -241,6 +255,11 @@ class Lab:
         if self._observed is not None:
             self._observed.close()
         self.store.close()
+
+    def _grader(self, plan: Planned) -> GradeAll:
+        from router.evaluate.grading import grader  # noqa: PLC0415  # its libraries are for runs alone
+
+        return grader(self.start, self.config, plan)
 
     def _asked_first(self, lane: Settings) -> AskedFirst:
         config = self.config()

@@ -1,4 +1,4 @@
-"""The command line: fallback-lab ask, check, chains, keys, log, export, prune."""
+"""The command line: fallback-lab ask, check, chains, eval, import, keys, log, export, prune, runs, suites."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ _COMMANDS = {
     "ask": ("router.cli.ask:ask", "Send a prompt through a chain or to one model."),
     "chains": ("router.cli.chains:show_chains", "Show each chain with its models' recent statistics."),
     "check": ("router.cli.check:check", "Validate models.yaml and show which models can be used."),
+    "eval": ("router.cli.evaluate:evaluate", "Run suites of cases through chains and models, and grade the answers."),
     "export": ("router.cli.export:export_rows", "Write stored requests or attempts to a file."),
+    "import": ("router.cli.runs:import_suite", "Take in a suite of cases from another format."),
     "keys": ("router.cli.keys:show_keys", "Show the keys that models.yaml names, and the hosts each may be sent to."),
     "log": ("router.cli.log:show_log", "Show the most recent calls."),
     "prune": ("router.cli.prune:prune", "Roll up old requests and attempts into hourly summaries."),
+    "runs": ("router.cli.runs:runs", "List the evaluation runs, or show one again."),
+    "suites": ("router.cli.runs:suites", "List the suites that can be named."),
 }
 """Where each command is, and its line in the help: a command is imported when it is run, which takes a second."""
 

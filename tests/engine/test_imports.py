@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.process
 
 DATABASE = {"sqlalchemy", "alembic"}
-TABLES = {"numpy", "pandas", "pyarrow"}
+TABLES = {"numpy", "pandas", "pyarrow", "scipy"}
 HTTP = {"httpx", "aiohttp"}
 OTHERS = {"PIL", "jsonschema", "jsonschema_rs", "streamlit"}
 

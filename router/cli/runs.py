@@ -1,0 +1,92 @@
+"""fallback-lab runs, suites, import: what can be evaluated, and what was."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+import click
+import msgspec
+
+from router.cli.evaluate import print_summary, say_left
+from router.cli.tables import Column, print_table
+from router.cli.terminal import Console, json_text
+from router.core.errors import InvalidRequest
+from router.core.formatting import dollars
+from router.evaluate.graders import GRADERS
+from router.evaluate.library import find, names
+from router.evaluate.suites import save_suite, suite_schema
+from router.evaluate.verdicts import against_first
+from router.lab import Lab
+
+_ENDED = {"complete": "complete", "stopped": "stopped", "limit": "at its spending limit", None: "not ended"}
+
+
+@click.command()
+@click.option("--delete", metavar="RUN", help="Delete a run with its answers.")
+@click.argument("run", required=False)
+@click.pass_obj
+def runs(config_path: Path, run: str | None, delete: str | None) -> None:
+    """List the evaluation runs, or show RUN again."""
+    with closing(Lab(config_path)) as lab:
+        if delete is not None:
+            lab.evaluations.delete(delete)
+        elif run is not None:
+            results = lab.evaluations.results(run)
+            print_summary(results, results.planned)
+            for each in against_first(results, results.planned):
+                Console().say(each.sentence)
+        else:
+            _list(lab)
+
+
+def _list(lab: Lab) -> None:
+    rows = []
+    for run in lab.evaluations.all():
+        results = lab.evaluations.results(run)
+        if (plan := results.plan) is None:
+            continue
+        cells = len(plan.suite.cases) * len(plan.lanes) * plan.repeats
+        lanes = ", ".join(lane.name for lane in plan.lanes)
+        ended = _ENDED[results.ended]
+        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.began))
+        answers = f"{results.over:,} of {cells:,}"
+        rows.append((run, begun, plan.suite.name, lanes, answers, ended, dollars(results.spent)))
+    columns = ("run", "begun", "suite", "lanes", "answers", "ended", "cost")
+    print_table([Column(name, is_prose=name == "lanes") for name in columns], rows, title="Runs")
+
+
+@click.command()
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a suite, for editors.")
+@click.pass_obj
+def suites(config_path: Path, schema: bool) -> None:
+    """List the suites that can be named."""
+    if schema:
+        click.echo(json_text(suite_schema(GRADERS)))
+        return
+    folder = config_path.absolute().parent / ".lab" / "suites"
+    found = [(name, find(str(path), folder).suite) for name, path in names(folder).items()]
+    rows = [(name, f"{len(suite.cases):,}", " ".join(suite.description.split())) for name, suite in found]
+    print_table(
+        [Column("suite"), Column("cases", is_number=True), Column("about", is_prose=True)], rows, title="Suites"
+    )
+
+
+@click.command("import")
+@click.option("--name", help="The suite's name; by default the file's.")
+@click.option("--force", is_flag=True, help="Replace a suite of that name.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def import_suite(config_path: Path, file: Path, name: str | None, force: bool) -> None:
+    """Take in a suite from promptfoo, Inspect, OpenAI evals, BFCL, HumanEval, GSM8K, IFEval, CSV, JSONL or Parquet."""
+    folder = config_path.absolute().parent / ".lab" / "suites"
+    imported = find(str(file), folder)
+    say_left(imported)
+    suite = msgspec.structs.replace(imported.suite, name=name or imported.suite.name)
+    path = folder / f"{suite.name}.yaml"
+    if path.exists() and not force:
+        raise InvalidRequest(f"There is a suite {suite.name} already. Use --force to replace it, or --name.")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    save_suite(suite, path)
+    click.echo(f"{path}: run it with fallback-lab eval {suite.name}")

@@ -1,0 +1,235 @@
+"""All evaluations of a Lab: starting, resuming, extending, and reading them."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from router.config.schema import Config
+from router.core.comparisons import Usual
+from router.core.conversations import Settings
+from router.core.errors import InvalidRequest
+from router.core.requests import Request
+from router.core.runs import Lane, Planned
+from router.core.suites import Case
+from router.engine.handle import Handle
+from router.evaluate.evaluation import IN_FLIGHT, Evaluation, GradeAll, asked_of
+from router.evaluate.results import Results
+from router.runs.estimate import AskedFirst, Estimate, lane_estimate, together
+from router.runs.journal import Journal
+
+MAX_LANES = 40
+MAX_REPEATS = 100
+MAX_CELLS = 200_000
+
+
+class Evaluations:
+    """Runs in progress and finished ones. Its methods may be called from any thread.
+
+    Args:
+        folder: one journal a run.
+        start: sends a request; `Lab.start`.
+        config: models.yaml as it is now.
+        grader: makes what grades a run's answers.
+        asked_first: the model that a lane would call first.
+        usual: the newest calls of a provider's model; None if there are none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        start: Callable[..., Handle],
+        config: Callable[[], Config],
+        *,
+        grader: Callable[[Planned], GradeAll],
+        asked_first: Callable[[Settings], AskedFirst],
+        usual: Callable[[str, str], Usual | None],
+    ) -> None:
+        self._folder = folder
+        self._start = start
+        self._config = config
+        self._grader = grader
+        self._asked_first = asked_first
+        self._usual = usual
+        self._lock = threading.Lock()
+        self._running: dict[str, Evaluation] = {}
+        self._results: dict[str, Results] = {}
+
+    def lane(self, settings: Settings, name: str = "") -> Lane:
+        """A lane as models.yaml stands now.
+
+        Raises:
+            ConfigError: there is no such chain, or the model's provider is not declared.
+        """
+        config = self._config()
+        chain = config.single(settings.model) if settings.model is not None else config.chain(settings.category or "")
+        return Lane(name or settings.model or settings.category or "", settings, chain.fingerprint)
+
+    def estimate(self, plan: Planned) -> Estimate:
+        """A plan's likely cost and duration if every first model answers; judges come on top.
+
+        Raises:
+            InvalidRequest: the plan cannot be run.
+        """
+        check(plan)
+        lanes = []
+        for lane in plan.lanes:
+            first = self._asked_first(lane.settings)
+            requests = (
+                request for case in plan.suite.cases for request in _turns(lane, case) for _ in range(plan.repeats)
+            )
+            calls = sum(1 + len(case.then) for case in plan.suite.cases) * plan.repeats
+            seen = self._usual(first.provider, first.model)
+            at_once = max(1, IN_FLIGHT // len(plan.lanes))
+            lanes.append(lane_estimate(lane.name, requests, calls, first, seen, at_once=at_once))
+        return together(lanes)
+
+    def begin(self, plan: Planned, *, in_flight: int | None = None) -> str:
+        """Run a plan; returns the run's id at once.
+
+        Raises:
+            InvalidRequest: the plan cannot be run; one sentence says what to change.
+            StoreError: its journal cannot be written.
+        """
+        check(plan)
+        run = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        journal = Journal(self._path(run))
+        journal.add(plan)
+        self._go_on(run, journal, in_flight=in_flight)
+        return run
+
+    def resume(
+        self,
+        run: str,
+        change: Callable[[Planned], Planned] = lambda plan: plan,
+        *,
+        retry_failed: bool = False,
+        in_flight: int | None = None,
+    ) -> None:
+        """Go on with a run where it ended, however it ended; what is answered is not asked again.
+
+        Args:
+            change: extends the plan by lanes, cases or repeats.
+            retry_failed: also ask cells again that no model answered.
+
+        Raises:
+            InvalidRequest: there is no such run, another process runs it, or the changed plan cannot be run.
+        """
+        plan = change(before := self.results(run).planned)
+        check(plan)
+        journal = Journal(self._path(run))
+        if plan != before or plan.grade_again:
+            journal.add(msgspec.structs.replace(plan, at=time.time()))
+        self._go_on(run, journal, retry_failed=retry_failed, in_flight=in_flight)
+
+    def running(self, run: str) -> Evaluation | None:
+        """A run that this process is running; None if it has ended, or never ran here."""
+        with self._lock:
+            evaluation = self._running.get(run)
+        return evaluation if evaluation is not None and not evaluation.wait(0) else None
+
+    def results(self, run: str) -> Results:
+        """A run's results so far, also of one that another process is running.
+
+        Raises:
+            InvalidRequest: there is no such run.
+            StoreError: its journal cannot be read.
+        """
+        if not self._path(run).is_file():
+            raise InvalidRequest(f"There is no run {run}. `fallback-lab runs` lists them.")
+        with self._lock:
+            results = self._results.setdefault(run, Results(self._path(run)))
+        return results.refresh()
+
+    def all(self) -> Sequence[str]:
+        """The ids of all runs, newest first."""
+        return sorted((path.stem for path in self._folder.glob("*.jsonl")), reverse=True)
+
+    def delete(self, run: str) -> None:
+        """Stop a run and delete it with its answers.
+
+        Raises:
+            InvalidRequest: another process is running it.
+        """
+        if (evaluation := self.running(run)) is not None:
+            evaluation.stop()
+            evaluation.wait()
+        Journal(self._path(run)).close()
+        self._path(run).unlink(missing_ok=True)
+        self._path(run).with_suffix(".lock").unlink(missing_ok=True)
+        with self._lock:
+            self._results.pop(run, None)
+
+    def forget(self) -> None:
+        """Stop and delete all runs of this process's Lab."""
+        for run in self.all():
+            self.delete(run)
+
+    def close(self) -> None:
+        """Stop everything in progress, and wait until it is written."""
+        with self._lock:
+            running = list(self._running.values())
+        for evaluation in running:
+            evaluation.stop()
+        for evaluation in running:
+            evaluation.wait()
+
+    def _path(self, run: str) -> Path:
+        if Path(run).name != run:
+            raise InvalidRequest(f"{run} is no run. `fallback-lab runs` lists them.")
+        return self._folder / f"{run}.jsonl"
+
+    def _go_on(self, run: str, journal: Journal, *, retry_failed: bool = False, in_flight: int | None = None) -> None:
+        plan = (results := self.results(run)).planned
+        evaluation = Evaluation(
+            plan,
+            journal,
+            results,
+            self._start,
+            self._grader(plan),
+            retry_failed=retry_failed,
+            in_flight=in_flight,
+        )
+        with self._lock:
+            self._running[run] = evaluation
+        evaluation.begin()
+
+
+def _turns(lane: Lane, case: Case) -> Iterator[Request]:
+    """A case's requests, as far as they are known before it is asked: without the answers of earlier turns."""
+    for number in range(len(case.then) + 1):
+        messages = (*case.request.messages, *case.then[:number])
+        yield asked_of(lane.settings, msgspec.structs.replace(case.request, messages=messages))
+
+
+def check(plan: Planned) -> None:
+    """Check that a plan can be run.
+
+    Raises:
+        InvalidRequest: one sentence that says what to change.
+    """
+    if not plan.suite.cases:
+        raise InvalidRequest(f"The suite {plan.suite.name} has no cases. Add at least one.")
+    if not 1 <= len(plan.lanes) <= MAX_LANES:
+        raise InvalidRequest(f"A run has 1 to {MAX_LANES} lanes, not {len(plan.lanes)}.")
+    if not 1 <= plan.repeats <= MAX_REPEATS:
+        raise InvalidRequest(f"Repeats must be 1 to {MAX_REPEATS}, not {plan.repeats}.")
+    names = [lane.name for lane in plan.lanes]
+    keys = [lane.key for lane in plan.lanes]
+    for number, name in enumerate(names):
+        if name in names[:number] or keys[number] in keys[:number]:
+            raise InvalidRequest(f"Two lanes are the same: {name}. Remove one, or use repeats.")
+    if (cells := len(plan.suite.cases) * len(plan.lanes) * plan.repeats) > MAX_CELLS:
+        raise InvalidRequest(
+            f"This run has {cells:,} answers; the limit is {MAX_CELLS:,}. Use fewer cases, lanes or repeats."
+        )
+    for case in plan.suite.cases:
+        try:
+            case.key  # noqa: B018  # it is worked out, once, from a request that can be sent
+        except InvalidRequest as error:
+            raise InvalidRequest(f"Case {case.id}: {error}") from None

@@ -1,0 +1,38 @@
+"""Grades a run's answers by the checks of their cases, with the run's judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.config.schema import Config
+from router.core.errors import InvalidRequest
+from router.core.requests import Request
+from router.core.runs import Planned
+from router.core.suites import Answered, Grade
+from router.engine.chain import Options
+from router.engine.handle import Handle
+from router.evaluate.evaluation import GradeAll
+from router.evaluate.graders import Asked, Tools, grade
+
+
+def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Planned) -> GradeAll:
+    """What grades the answers of a run.
+
+    Args:
+        start: sends a request; `Lab.start`.
+    """
+
+    def ask(request: Request, name: str | None) -> Asked:
+        judge = name or plan.judge
+        if judge is None:
+            raise InvalidRequest("This check needs a judge. Name a chain or a model with --judge, or in the check.")
+        chosen = {"category" if judge in config().chains else "model": judge}
+        completion = start(request, **chosen, options=Options(source="eval")).result()
+        return Asked(completion.answer, completion.cost)
+
+    tools = Tools(ask=ask)
+
+    def grade_all(answered: Answered) -> tuple[Grade, ...]:
+        return tuple(grade(answered, check, tools) for check in answered.case.checks)
+
+    return grade_all

@@ -1,0 +1,154 @@
+"""A run's results as its journal tells them: the state and the scores of every cell, without the answers."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from router.core.attempts import spent
+from router.core.errors import InvalidRequest
+from router.core.runs import CellKey, Ended, Entry, Graded, Landed, Planned, Sent
+from router.core.suites import Case, Grade
+from router.evaluate.scores import Scored, score_of
+from router.runs.journal import Reader
+
+State = Literal["sent", "answered", "failed", "cut"]
+
+
+class Asked(NamedTuple):
+    """A cell that was asked.
+
+    Attributes:
+        offset: of its entry in the journal; None while it is only sent.
+        latency: seconds; None if there is no answer of its own.
+        cost: US dollars; None if any part is unknown.
+        model: what answered.
+        error: why nothing did, one sentence.
+    """
+
+    state: State
+    offset: int | None = None
+    latency: float | None = None
+    cost: float | None = None
+    model: str | None = None
+    error: str | None = None
+
+
+class Results:
+    """Everything that a journal says, brought up to date by `refresh`. Safe to use from any thread.
+
+    Attributes:
+        plan: the last one.
+        asked: by cell.
+        scored: by cell and case's id.
+        people: what people said of a cell, by cell and case's id.
+        possibly_paid: cells that were sent, and whose answer was never written.
+        ended: why nothing more is asked; None while the run is in progress, or if its process was killed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._reader: Reader[Entry] = Reader(path, Entry)  # type: ignore[arg-type]  # a union of types
+        self._lock = threading.Lock()
+        self._cases: dict[str, Case] = {}
+        self.plan: Planned | None = None
+        self.began = 0.0
+        self.asked: dict[CellKey, Asked] = {}
+        self.scored: dict[tuple[CellKey, str], Scored] = {}
+        self.people: dict[tuple[CellKey, str], Grade] = {}
+        self._grades_at: dict[tuple[CellKey, str], int] = {}
+        self.possibly_paid: set[CellKey] = set()
+        self.spent = 0.0
+        self.unpriced = 0
+        self.ended: str | None = None
+
+    @property
+    def over(self) -> int:
+        """Cells with an answer, or that no model answered."""
+        return sum(asked.state in ("answered", "failed") for asked in list(self.asked.values()))
+
+    @property
+    def planned(self) -> Planned:
+        """The last plan.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        if self.plan is None:
+            raise InvalidRequest("This run has no plan: its process ended before it was written. Start a new one.")
+        return self.plan
+
+    def refresh(self) -> Results:
+        """Take in what was written since the last look.
+
+        Raises:
+            StoreError: the journal cannot be read.
+        """
+        with self._lock:
+            for offset, entry in self._reader.new():
+                self._take(offset, entry)
+        return self
+
+    def answer(self, cell: CellKey) -> Landed | None:
+        """A cell's answer with its attempts; None if it was never answered.
+
+        Raises:
+            StoreError: the journal cannot be read.
+        """
+        asked = self.asked.get(cell)
+        if asked is None or asked.offset is None:
+            return None
+        entry = self._reader.at(asked.offset)
+        return entry if isinstance(entry, Landed) else None
+
+    def grades(self, cell: CellKey, case: str) -> tuple[Grade, ...]:
+        """What each check of a case says of a cell; none if it is not graded.
+
+        Raises:
+            StoreError: the journal cannot be read.
+        """
+        offset = self._grades_at.get((cell, case))
+        entry = self._reader.at(offset) if offset is not None else None
+        return entry.grades if isinstance(entry, Graded) else ()
+
+    def _take_plan(self, plan: Planned) -> None:
+        """Grades by checks that have changed since do not count."""
+        self.began = self.began or plan.at
+        self.plan, self.ended = plan, None
+        before, self._cases = self._cases, {case.id: case for case in plan.suite.cases}
+        for cell, name in list(self.scored):
+            old, new = before[name], self._cases.get(name)
+            if plan.grade_again or new is None or (old.checks, old.target) != (new.checks, new.target):
+                del self.scored[cell, name]
+
+    def _take(self, offset: int, entry: Entry) -> None:
+        match entry:
+            case Planned():
+                self._take_plan(entry)
+            case Sent(cell=cell):
+                self.ended = None
+                if cell in self.asked and self.asked[cell].state == "sent":
+                    self.possibly_paid.add(cell)
+                self.asked[cell] = Asked("sent")
+            case Landed(cell=cell):
+                cost, unpriced = spent(entry.attempts)
+                self.spent += cost or 0.0
+                self.unpriced += unpriced
+                last = entry.attempts[-1] if entry.attempts else None
+                self.asked[cell] = Asked(
+                    entry.state,
+                    offset,
+                    entry.latency,
+                    None if unpriced else cost,
+                    last.model if last is not None and entry.state == "answered" else None,
+                    entry.error,
+                )
+            case Graded(by="") if entry.case in self._cases:  # else it was taken out of the suite
+                self._grades_at[entry.cell, entry.case] = offset
+                self.scored[entry.cell, entry.case] = scored = score_of(self._cases[entry.case], entry.grades)
+                self.spent += scored.cost or 0.0
+                self.unpriced += scored.cost is None
+            case Graded() if entry.by:
+                self.people[entry.cell, entry.case] = entry.grades[0]
+            case Ended():
+                self.ended = entry.why

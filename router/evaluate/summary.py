@@ -1,0 +1,123 @@
+"""What a run says of each lane: scores with their intervals, failures, cost and latency."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from router.core.intervals import wilson
+from router.core.runs import CellKey, Lane, Planned
+from router.core.suites import Case
+from router.evaluate.results import Results
+
+
+class CaseScore(NamedTuple):
+    """What a lane achieved in one case; the case is the unit, so its repeats are averaged.
+
+    Attributes:
+        score: the mean of the scores; None if there is none.
+        passed: of the scored repeats, the share that passed.
+        scored, failed, errors: repeats with a score, that no model answered, and that a grader could not judge.
+    """
+
+    case: Case
+    score: float | None
+    passed: float | None
+    scored: int
+    failed: int
+    errors: int
+
+
+class LaneSummary(NamedTuple):
+    """A lane's figures; None is unknown, never 0.
+
+    Attributes:
+        cases: with a score.
+        score: the weighted mean over the cases.
+        passed: their mean share of passes; `low` and `high` are its Wilson interval of 95 %.
+        failed: answers that no model gave; they are no wrong answers.
+        errors: answers that a grader could not judge.
+        cost: US dollars a case, failed attempts included, judges not; None if any part is unknown.
+        latency, slow: median and 95th percentile of answers' seconds.
+    """
+
+    name: str
+    cases: int
+    score: float | None
+    passed: float | None
+    low: float | None
+    high: float | None
+    failed: int
+    errors: int
+    cost: float | None
+    latency: float | None
+    slow: float | None
+
+
+def case_scores(results: Results, plan: Planned, lane: Lane, category: str | None = None) -> Iterator[CaseScore]:
+    """One score a case, in the suite's order; cases that were not asked yet are left out.
+
+    Args:
+        category: of the cases; None for all.
+    """
+    for case in plan.suite.cases:
+        if category is None or case.category == category:
+            score = _case_score(results, plan, lane, case)
+            if score.scored or score.failed or score.errors:
+                yield score
+
+
+def summary(results: Results, plan: Planned, lane: Lane, category: str | None = None) -> LaneSummary:
+    """A lane's figures so far; see `case_scores`."""
+    scores = list(case_scores(results, plan, lane, category))
+    known = [each for each in scores if each.score is not None]
+    passed = statistics.fmean([each.passed or 0.0 for each in known]) if known else None
+    low, high = wilson(passed, len(known)) if passed is not None else (None, None)
+    cells = [results.asked[cell] for cell in _cells(results, plan, lane, [each.case for each in scores])]
+    costs = [cell.cost for cell in cells]
+    latencies = sorted(cell.latency for cell in cells if cell.latency is not None)
+    return LaneSummary(
+        name=lane.name,
+        cases=len(known),
+        score=_weighted(known),
+        passed=passed,
+        low=low,
+        high=high,
+        failed=sum(each.failed for each in scores),
+        errors=sum(each.errors for each in scores),
+        cost=sum(each for each in costs if each is not None) / len(scores) if scores and None not in costs else None,
+        latency=statistics.median(latencies) if latencies else None,
+        slow=latencies[int(0.95 * (len(latencies) - 1))] if latencies else None,
+    )
+
+
+def categories(plan: Planned) -> list[str]:
+    """The categories of a suite's cases, in its order."""
+    return list(dict.fromkeys(case.category for case in plan.suite.cases if case.category is not None))
+
+
+def _case_score(results: Results, plan: Planned, lane: Lane, case: Case) -> CaseScore:
+    cells = list(_cells(results, plan, lane, [case]))
+    found = [scored for cell in cells if (scored := results.scored.get((cell, case.id))) is not None]
+    scores = [scored.score for scored in found if scored.score is not None]
+    return CaseScore(
+        case=case,
+        score=statistics.fmean(scores) if scores else None,
+        passed=statistics.fmean([scored.passed for scored in found if scored.score is not None]) if scores else None,
+        scored=len(scores),
+        failed=sum(results.asked[cell].state == "failed" for cell in cells),
+        errors=sum(scored.error is not None for scored in found),
+    )
+
+
+def _cells(results: Results, plan: Planned, lane: Lane, cases: Iterable[Case]) -> Iterator[CellKey]:
+    for question in dict.fromkeys(case.key for case in cases):
+        for repeat in range(plan.repeats):
+            if (cell := CellKey(question, lane.key, repeat)) in results.asked:
+                yield cell
+
+
+def _weighted(scores: Sequence[CaseScore]) -> float | None:
+    weight = sum(each.case.weight for each in scores)
+    return sum((each.score or 0.0) * each.case.weight for each in scores) / weight if weight else None

@@ -1,0 +1,122 @@
+"""What a run says of its lanes in pairs: each beside the first one, or beside itself in an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from router.core.errors import InvalidRequest
+from router.core.runs import CellKey, Lane, Planned
+from router.core.suites import Case
+from router.evaluate.results import Results
+from router.evaluate.statistics import Pair, Plan, Scores, Unit, Verdict, pairs, verdict_sentence, verdicts
+
+
+class Compared(NamedTuple):
+    """A verdict with the names of what it is about.
+
+    Attributes:
+        price: US dollars of one more prompt in what is run now; None if unknown.
+    """
+
+    first: str
+    second: str
+    verdict: Verdict
+    price: float | None
+
+    @property
+    def sentence(self) -> str:
+        said = verdict_sentence(self.verdict, self.first, self.second, price=self.price)
+        return f"No{said[2:]}." if self.verdict.kind == "no_verdict" else f"{said}."
+
+
+def against_first(results: Results, plan: Planned) -> list[Compared]:
+    """Each lane beside the run's first one, which is named so before anything is asked."""
+    first, *others = plan.lanes
+    scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
+    looks = {lane.name: _statistics(plan).look(_pairs(plan, scores[lane.name], scores[first.name])) for lane in others}
+    found = verdicts(looks, plan.margin)
+    prices = {lane.name: _price(results, plan, lane) for lane in plan.lanes}
+    return [
+        Compared(lane.name, first.name, found[lane.name], _sum(prices[lane.name], prices[first.name]))
+        for lane in others
+    ]
+
+
+def since_baseline(results: Results, plan: Planned, before: Results, baseline: Planned) -> list[Compared]:
+    """Each lane beside the lane of its name in an earlier run, on the cases that ask the same in both.
+
+    Raises:
+        InvalidRequest: the runs have no lane, or no case, in common.
+    """
+    names = {lane.name: lane for lane in baseline.lanes}
+    shared = [lane for lane in plan.lanes if lane.name in names]
+    cases = _common(plan, baseline)
+    if not shared or not cases:
+        what = "lane" if not shared else "case"
+        raise InvalidRequest(f"The baseline has no {what} in common with this run. Choose a run of the same suite.")
+    looks = {
+        lane.name: _statistics(plan, cases).look(
+            _pairs(plan, lane_scores(results, plan, lane), lane_scores(before, baseline, names[lane.name]), cases)
+        )
+        for lane in shared
+    }
+    found = verdicts(looks, plan.margin)
+    return [
+        Compared(lane.name, f"{lane.name} in the baseline", found[lane.name], _price(results, plan, lane))
+        for lane in shared
+    ]
+
+
+def lane_scores(results: Results, plan: Planned, lane: Lane) -> Scores:
+    """The share of passes by case, one value a repeat, of cases whose repeats are all over; None is an error."""
+    found: dict[str, list[float | None]] = {}
+    for case in plan.suite.cases:
+        values = list(_values(results, plan, lane, case))
+        if len(values) == plan.repeats:
+            found[case.id] = values
+    return found
+
+
+def _values(results: Results, plan: Planned, lane: Lane, case: Case) -> Iterator[float | None]:
+    for repeat in range(plan.repeats):
+        cell = CellKey(case.key, lane.key, repeat)
+        asked, scored = results.asked.get(cell), results.scored.get((cell, case.id))
+        if scored is not None:
+            yield float(scored.passed) if scored.score is not None else None
+        elif asked is not None and asked.state == "failed":
+            yield None
+
+
+def _common(plan: Planned, baseline: Planned) -> frozenset[str]:
+    """The ids of the cases that ask and check the same in two plans."""
+    before = {case.id: case for case in baseline.suite.cases}
+    return frozenset(
+        case.id
+        for case in plan.suite.cases
+        if (old := before.get(case.id)) is not None and (old.key, old.checks) == (case.key, case.checks)
+    )
+
+
+def _statistics(plan: Planned, cases: frozenset[str] | None = None) -> Plan:
+    units = tuple(Unit.of(case) for case in plan.suite.cases if cases is None or case.id in cases)
+    return Plan(units=units, margin=plan.margin)
+
+
+def _pairs(plan: Planned, first: Scores, second: Scores, cases: frozenset[str] | None = None) -> list[Pair]:
+    order = sorted((case for case in plan.suite.cases if cases is None or case.id in cases), key=lambda case: case.key)
+    return pairs((case.id for case in order), first, second)
+
+
+def _price(results: Results, plan: Planned, lane: Lane) -> float | None:
+    """US dollars of a case with its repeats; None if any part is unknown."""
+    costs = [
+        asked.cost for cell, asked in list(results.asked.items()) if cell.lane == lane.key and asked.state != "sent"
+    ]
+    if not costs or None in costs:
+        return None
+    return sum(cost for cost in costs if cost is not None) / len(costs) * plan.repeats
+
+
+def _sum(*prices: float | None) -> float | None:
+    return None if None in prices else sum(price for price in prices if price is not None)

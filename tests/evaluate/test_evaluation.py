@@ -1,0 +1,313 @@
+"""Evaluations against a real server: every case once, nothing paid twice, and what a stop or a kill leaves."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from router.core.conversations import Settings
+from router.core.errors import InvalidRequest
+from router.core.requests import Request
+from router.core.runs import Planned, Sent
+from router.core.suites import Answered, Case, Check, Grade, Suite
+from router.evaluate.evaluations import Evaluations
+from router.evaluate.results import Results
+from router.lab import Lab
+from router.runs.journal import Journal
+from tests.conftest import MakeLab
+from tests.upstream import Upstream, answer, chain_yaml, stall_after, status
+
+
+def case(number: int, **rest: Any) -> Case:
+    messages = ({"role": "user", "content": f"Question {number}"},)
+    return Case(id=f"case-{number}", request=Request(messages=messages), checks=(Check(type="equals"),), **rest)
+
+
+def suite(count: int = 4, **rest: Any) -> Suite:
+    return Suite(name="s", cases=tuple(case(number, **rest) for number in range(count)))
+
+
+def says_yes(answered: Answered) -> tuple[Grade, ...]:
+    is_right = answered.answer.text == "yes"
+    return (Grade(check="equals", score=float(is_right), passed=is_right),)
+
+
+@pytest.fixture
+def lab(make_lab: MakeLab, upstream: Upstream) -> Lab:
+    return make_lab(chain_yaml(upstream, "a", "b", retries=0, cache={"enabled": False}))
+
+
+@pytest.fixture
+def evaluations(lab: Lab, tmp_path: Path) -> Iterator[Evaluations]:
+    evaluations = Evaluations(
+        tmp_path / "runs",
+        lab.start,
+        lab.config,
+        grader=lambda _: says_yes,
+        asked_first=lab._asked_first,
+        usual=lab.store.comparisons.usual,
+    )
+    yield evaluations
+    evaluations.close()
+
+
+def reopened(evaluations: Evaluations) -> Evaluations:
+    """What a new process sees."""
+    of = evaluations
+    return Evaluations(
+        of._folder, of._start, of._config, grader=of._grader, asked_first=of._asked_first, usual=of._usual
+    )
+
+
+def planned(evaluations: Evaluations, *lanes: str, **rest: Any) -> Planned:
+    return Planned(
+        **{
+            "at": time.time(),
+            "suite": suite(),
+            "lanes": tuple(evaluations.lane(Settings(model=name)) for name in lanes or ("a",)),
+            **rest,
+        }
+    )
+
+
+def over(evaluations: Evaluations, run: str) -> Results:
+    """The results of a run when it has ended."""
+    evaluation = evaluations.running(run)
+    assert evaluation is None or evaluation.wait(30)
+    return evaluations.results(run)
+
+
+def test_every_case_is_asked_once_in_every_lane_and_repeat(evaluations: Evaluations, upstream: Upstream) -> None:
+    results = over(evaluations, evaluations.begin(planned(evaluations, "a", "b", repeats=2)))
+    assert results.ended == "complete"
+    assert [len(upstream.received(model)) for model in "ab"] == [8, 8]
+    assert [asked.state for asked in results.asked.values()] == ["answered"] * 16
+
+
+def test_an_answer_is_scored_by_its_checks(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", answer("no"), then=answer("yes"))
+    results = over(evaluations, evaluations.begin(planned(evaluations), in_flight=1))
+    assert [(scored.score, scored.passed) for scored in results.scored.values()] == [(0, False), *[(1, True)] * 3]
+
+
+def test_a_failed_call_is_no_wrong_answer(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", status(400, "No."))
+    results = over(evaluations, evaluations.begin(planned(evaluations), in_flight=1))
+    assert [asked.state for asked in results.asked.values()] == ["failed", *["answered"] * 3]
+    assert len(results.scored) == 3
+
+
+def test_failed_cells_alone_are_asked_again_where_that_is_wanted(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", status(400, "No."))
+    run = evaluations.begin(planned(evaluations), in_flight=1)
+    over(evaluations, run)
+    evaluations.resume(run)
+    assert len(over(evaluations, run).scored) == 3
+    evaluations.resume(run, retry_failed=True)
+    assert len(over(evaluations, run).scored) == 4
+    assert len(upstream.received("a")) == 5
+
+
+def test_a_run_that_was_stopped_asks_the_others_when_it_is_resumed(
+    evaluations: Evaluations, upstream: Upstream
+) -> None:
+    upstream.script("a", answer("yes"), stall_after(1))
+    run = evaluations.begin(planned(evaluations), in_flight=1)
+    while len(upstream.received("a")) < 2:
+        upstream.wait_received("a")
+    evaluation = evaluations.running(run)
+    assert evaluation is not None
+    evaluation.stop()
+    results = over(evaluations, run)
+    assert (results.ended, [asked.state for asked in results.asked.values()]) == ("stopped", ["answered", "cut"])
+    evaluations.resume(run)
+    results = over(evaluations, run)
+    assert (results.ended, len(results.scored), len(upstream.received("a"))) == ("complete", 4, 5)
+
+
+def test_what_a_killed_process_had_sent_is_asked_again_and_counted_as_possibly_paid(
+    evaluations: Evaluations, upstream: Upstream, tmp_path: Path
+) -> None:
+    run = evaluations.begin(planned(evaluations))
+    results = over(evaluations, run)
+    path = tmp_path / "runs" / f"{run}.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    first = next(iter(results.asked))
+    sent = msgspec.json.encode(Sent(0, first)) + b"\n"
+    path.write_bytes(lines[0] + sent + b'{"type": "answer", "at"')  # killed while it wrote the answer
+    again = reopened(evaluations)
+    again.resume(run)
+    results = over(again, run)
+    assert results.possibly_paid == {first}
+    assert (len(results.scored), len(upstream.received("a"))) == (4, 8)
+
+
+def test_an_answer_whose_grades_were_lost_is_graded_without_a_call(
+    evaluations: Evaluations, upstream: Upstream, tmp_path: Path
+) -> None:
+    run = evaluations.begin(planned(evaluations))
+    over(evaluations, run)
+    path = tmp_path / "runs" / f"{run}.jsonl"
+    path.write_bytes(b"".join(line for line in path.read_bytes().splitlines(keepends=True) if b'"grades"' not in line))
+    again = reopened(evaluations)
+    again.resume(run)
+    assert (len(over(again, run).scored), len(upstream.received("a"))) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("extended", "calls"),
+    [
+        (lambda evaluations, plan: {"repeats": 2}, {"a": 8, "b": 0}),
+        (lambda evaluations, plan: {"suite": suite(6)}, {"a": 6, "b": 0}),
+        (lambda evaluations, plan: {"lanes": planned(evaluations, "a", "b").lanes}, {"a": 4, "b": 4}),
+    ],
+    ids=["repeats", "cases", "lanes"],
+)
+def test_a_run_that_is_extended_asks_only_what_is_new(
+    evaluations: Evaluations,
+    upstream: Upstream,
+    extended: Callable[[Evaluations, Planned], dict[str, Any]],
+    calls: dict[str, int],
+) -> None:
+    run = evaluations.begin(planned(evaluations))
+    over(evaluations, run)
+    evaluations.resume(run, lambda plan: msgspec.structs.replace(plan, **extended(evaluations, plan)))
+    assert len(over(evaluations, run).scored) == sum(calls.values())
+    assert {model: len(upstream.received(model)) for model in "ab"} == calls
+
+
+def test_all_answers_are_graded_again_where_that_is_wanted(evaluations: Evaluations, upstream: Upstream) -> None:
+    run = evaluations.begin(planned(evaluations))
+    over(evaluations, run)
+    changed = reopened(evaluations)
+    changed._grader = lambda _: lambda _: (Grade(check="equals", score=1.0, passed=True),)
+    changed.resume(run, lambda plan: msgspec.structs.replace(plan, grade_again=True))
+    assert [scored.passed for scored in over(changed, run).scored.values()] == [True] * 4
+    assert len(upstream.received("a")) == 4
+
+
+def test_cases_that_ask_the_same_share_one_call_and_have_grades_of_their_own(
+    evaluations: Evaluations, upstream: Upstream
+) -> None:
+    twins = Suite(name="s", cases=(case(1), msgspec.structs.replace(case(1), id="twin")))
+    results = over(evaluations, evaluations.begin(planned(evaluations, suite=twins)))
+    assert [name for _, name in results.scored] == ["case-1", "twin"]
+    assert len(upstream.received("a")) == 1
+
+
+def test_each_further_turn_follows_the_answer_before_it(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", answer("Hello."), answer("yes"))
+    turns = suite(1, then=({"role": "user", "content": "And now?"},))
+    results = over(evaluations, evaluations.begin(planned(evaluations, suite=turns)))
+    said = [message["content"] for message in upstream.received("a")[-1].body["messages"]]
+    assert said == ["Question 0", "Hello.", "And now?"]
+    assert [scored.passed for scored in results.scored.values()] == [True]
+
+
+def test_at_its_spending_limit_nothing_more_is_asked(evaluations: Evaluations, upstream: Upstream) -> None:
+    plan = planned(evaluations, suite=suite(20), max_cost=0.00042 * 3)
+    results = over(evaluations, evaluations.begin(plan, in_flight=1))
+    assert (results.ended, len(upstream.received("a"))) == ("limit", 3)
+
+
+def test_a_lane_s_own_parameters_count(evaluations: Evaluations, upstream: Upstream) -> None:
+    lane = evaluations.lane(Settings(model="a", temperature=0.5, system="Be brief.", params={"top_p": 0.9}), "warm")
+    over(evaluations, evaluations.begin(planned(evaluations, lanes=(lane,), suite=suite(1))))
+    [received] = upstream.received("a")
+    assert (received.body["temperature"], received.body["top_p"]) == (0.5, 0.9)
+    assert received.body["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_a_chain_that_was_changed_is_another_lane(evaluations: Evaluations, upstream: Upstream, lab: Lab) -> None:
+    before = evaluations.lane(Settings(category="chat"))
+    lab.path.write_text(chain_yaml(upstream, "b", "a"), encoding="utf-8")
+    assert evaluations.lane(Settings(category="chat")).key != before.key
+
+
+def test_an_answer_outlives_the_process_that_asked(
+    evaluations: Evaluations, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.script("a", then=answer("yes"))
+    run = evaluations.begin(planned(evaluations))
+    over(evaluations, run)
+    results = Results(tmp_path / "runs" / f"{run}.jsonl").refresh()
+    answers = [landed.answers[-1].text for cell in results.asked if (landed := results.answer(cell))]
+    assert answers == ["yes"] * 4
+
+
+def test_another_process_does_not_resume_a_run_in_progress(
+    evaluations: Evaluations, upstream: Upstream, tmp_path: Path
+) -> None:
+    upstream.script("a", then=stall_after(1))
+    run = evaluations.begin(planned(evaluations))
+    with pytest.raises(InvalidRequest, match=f"^Another process is running {run}"):
+        Journal(tmp_path / "runs" / f"{run}.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"suite": Suite(name="s")}, "The suite s has no cases. Add at least one."),
+        ({"lanes": ()}, "A run has 1 to 40 lanes, not 0."),
+        ({"repeats": 0}, "Repeats must be 1 to 100, not 0."),
+        ({"suite": Suite(name="s", cases=(Case(id="x", request=Request(messages=())),))}, "Case x: The prompt is"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_cannot_be_run_is_told_in_one_sentence(
+    evaluations: Evaluations, change: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        evaluations.begin(planned(evaluations, **change))
+    assert str(caught.value).startswith(sentence)
+
+
+def test_the_same_lane_twice_is_refused(evaluations: Evaluations) -> None:
+    with pytest.raises(InvalidRequest, match=r"^Two lanes are the same: a"):
+        evaluations.begin(planned(evaluations, "a", "a"))
+
+
+def test_a_deleted_run_is_gone(evaluations: Evaluations, tmp_path: Path) -> None:
+    run = evaluations.begin(planned(evaluations))
+    evaluations.delete(run)
+    assert (evaluations.all(), list((tmp_path / "runs").iterdir())) == ([], [])
+    with pytest.raises(InvalidRequest, match=r"^There is no run "):
+        evaluations.results(run)
+
+
+@pytest.mark.parametrize("run", ["../lab", "/etc/passwd", ".."])
+def test_no_name_leads_out_of_the_folder(evaluations: Evaluations, run: str) -> None:
+    with pytest.raises(InvalidRequest):
+        evaluations.results(run)
+
+
+def test_stop_ends_all_calls_in_progress(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", then=stall_after(1))
+    run = evaluations.begin(planned(evaluations), in_flight=2)
+    upstream.wait_received("a")
+    threading.Thread(target=evaluations.close).start()
+    assert over(evaluations, run).ended == "stopped"
+    assert upstream.wait_closed("a").disconnected
+
+
+def test_what_cannot_be_written_is_not_asked(
+    evaluations: Evaluations, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    upstream.script("a", then=stall_after(1))
+    run = evaluations.begin(planned(evaluations), in_flight=1)
+    upstream.wait_received("a")
+    evaluation = evaluations.running(run)
+    assert evaluation is not None
+    monkeypatch.setattr("router.runs.journal.os.write", full)
+    next(iter(evaluation._handles)).cancel()
+    assert evaluation.wait(30)
+    assert (len(upstream.received("a")), evaluation.problem and "No space left" in evaluation.problem) == (1, True)
