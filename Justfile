@@ -37,6 +37,7 @@ bench:
     uv run python -m tests.benchmarks.dashboard
     uv run python -m tests.benchmarks.dashboard_browser
     uv run python -m tests.benchmarks.tabs
+    uv run python -m tests.benchmarks.verdicts
     uv run --group bench python -m tests.benchmarks.litellm_router
 
 # the screenshots in docs/images, from the running app

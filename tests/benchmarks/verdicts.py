@@ -42,6 +42,7 @@ from tests.evaluate.statistics.worlds import (
     as_pairs,
     chances,
     grouped,
+    rare,
     repeats,
     right_or_wrong,
     sparse,
@@ -230,6 +231,7 @@ WORLDS: dict[str, tuple[Callable[[np.random.Generator, int], World], int]] = {
     "groups of five": (grouped, 5),
     "graded, 8 % differ": (sparse, 1),
     "graded, bell": (steady, 1),
+    "graded, mostly near 0": (rare, 1),
 }
 
 
@@ -465,7 +467,7 @@ def grid_screening() -> Iterator[Row]:
             errors.append((found.difference.value or 0.0) - (means[new] - means[old[0]]))
             plain.append(float((of.scores[rows, new] - of.scores[rows, old[0]]).mean() - (means[new] - means[old[0]])))
         yield (
-            f"screening on {some} of 1,700 prompts, {others} reference(s): worth; interval of the score; of difference",
+            f"screening, {some} of 1,700 prompts, {others} reference(s): worth; interval of score; of difference",
             f"1.8 to 2.1 x; {COVERS}",
             f"{float(np.var(plain) / np.var(errors)):.2f} x; {percent(hits / runs)}; {percent(apart / runs)}",
         )

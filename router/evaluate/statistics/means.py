@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from router.core.intervals import Z, wilson
-from router.evaluate.statistics.sample import Floats, Sample, Scores, Unit, design, mean_score, sample
+from router.evaluate.statistics.sample import Floats, Sample, Scores, Unit, design, mean_scores, sample
 from router.metrics.estimates import Estimate
 
 BOOTSTRAP_FROM = 100
@@ -23,12 +23,9 @@ RESAMPLES = 1_000
 _AT_ONCE = 1_000_000
 """Draws that are held in memory at once."""
 
-EXTRA_DIFFERENCE = 0.25
-"""As if one more prompt differed by half a point, squared: without it, the variance of a few differing prompts is too
-small, and the interval covers 72 instead of 93 % (in the spirit of Agresti & Min, 2005)."""
-
-EXTRA_SCORE = 0.05
-"""The same for scores, which lie between 0 and 1."""
+EXTRA = 0.25
+"""As if one more prompt were half a point, squared, from the mean. Where few prompts differ, their variance is too
+small without it, and the interval of 30 graded prompts covers 72 % (in the spirit of Agresti & Min, 2005)."""
 
 
 class Mean(NamedTuple):
@@ -81,9 +78,11 @@ def lane_score(units: Sequence[Unit], scores: Scores) -> Estimate:
 
     Returns:
         `rows` are cases with a score, `unknown` those without one, finished or not.
+
+    Raises:
+        InvalidRequest: a score is not between 0 and 1.
     """
-    means = {unit.case: mean_score(scores.get(unit.case, ())) for unit in units}
-    known = {case: score for case, score in means.items() if score is not None}
+    known = mean_scores((unit.case for unit in units), scores)
     if not known:
         return Estimate(None, unknown=len(units))
     whole = design(units)
@@ -94,7 +93,7 @@ def lane_score(units: Sequence[Unit], scores: Scores) -> Estimate:
     elif found.freedom < 1:
         return Estimate(found.value, rows=len(known), unknown=missing)
     else:
-        worth = effective_prompts(found.value, found.variance + EXTRA_SCORE / of.clusters**2, of.clusters)
+        worth = effective_prompts(found.value, found.variance + EXTRA / of.clusters**2, of.clusters)
         low, high = wilson(found.value, worth, t_quantile(found.freedom))
     return Estimate(found.value, low, high, len(known), missing)
 
@@ -115,8 +114,8 @@ def mean_difference(differences: Floats, of: Sample) -> Estimate:
 
 
 def standard_error(mean: Mean, clusters: int) -> float:
-    """Of a mean difference, with `EXTRA_DIFFERENCE`."""
-    return math.sqrt(mean.variance + EXTRA_DIFFERENCE / clusters**2)
+    """Of a mean difference, with `EXTRA`."""
+    return math.sqrt(mean.variance + EXTRA / clusters**2)
 
 
 def t_test(differences: Floats, of: Sample) -> float:

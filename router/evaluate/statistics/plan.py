@@ -14,14 +14,14 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from router.core.errors import InvalidRequest
+from router.core.messages import Frozen
 from router.evaluate.statistics.means import is_binary, mean_difference, stratified, t_test
 from router.evaluate.statistics.paired import evidence_path, mid_p, newcombe
-from router.evaluate.statistics.sample import Design, Floats, Pair, Places, Sample, Unit, design, sample
+from router.evaluate.statistics.sample import Design, Floats, Pair, Places, Sample, Unit, check_range, design, sample
 from router.metrics.estimates import Estimate
 
 MAX_ERRORS = 0.1
@@ -65,7 +65,7 @@ class Look(NamedTuple):
     end: End | None
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Plan(Frozen, frozen=True, kw_only=True, dict=True):
     """What was decided before the first answer.
 
     Attributes:
@@ -142,10 +142,9 @@ class _Seen(NamedTuple):
     @classmethod
     def of(cls, whole: Design, pairs: Sequence[Pair]) -> _Seen:
         places = whole.places([pair.case for pair in pairs])
+        for pair in pairs:
+            check_range(*pair)
         scores = np.array([pair[1:] for pair in pairs], np.float64).reshape(-1, 2)
-        outside = np.flatnonzero(((scores < 0) | (scores > 1)).any(axis=1))
-        if len(outside):
-            raise InvalidRequest(f"Case “{pairs[outside[0]].case}” has a score outside 0 to 1. Scale its scores.")
         return cls(places, scores[:, 0], scores[:, 1])
 
     def at(self, rows: NDArray[np.bool_]) -> _Seen:

@@ -55,6 +55,28 @@ def mean_score(repeats: Iterable[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known else None
 
 
+def mean_scores(cases: Iterable[str], scores: Scores) -> dict[str, float]:
+    """The mean scores of those cases that have one.
+
+    Raises:
+        InvalidRequest: a score is not between 0 and 1.
+    """
+    means = {case: mean for case in cases if (mean := mean_score(scores.get(case, ()))) is not None}
+    for case, mean in means.items():
+        check_range(case, mean)
+    return means
+
+
+def check_range(case: str, *scores: float | None) -> None:
+    """Check that scores are between 0 and 1; None and NaN are none.
+
+    Raises:
+        InvalidRequest: one is not.
+    """
+    if any(score is not None and (score < 0 or score > 1) for score in scores):
+        raise InvalidRequest(f"Case “{case}” has a score outside 0 to 1. Scale its scores.")
+
+
 def pairs(order: Iterable[str], first: Scores, second: Scores) -> list[Pair]:
     """The cases that both lanes have finished.
 

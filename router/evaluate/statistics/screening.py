@@ -11,7 +11,7 @@ import numpy as np
 from router.core.errors import InvalidRequest
 from router.core.intervals import wilson
 from router.evaluate.statistics.means import Mean, effective_prompts, t_quantile
-from router.evaluate.statistics.sample import Design, Floats, Places, Scores, Unit, design, mean_score
+from router.evaluate.statistics.sample import Design, Floats, Places, Scores, Unit, design, mean_scores
 from router.metrics.estimates import Estimate
 
 LEAST = 20
@@ -36,19 +36,20 @@ def screening(units: Sequence[Unit], references: Sequence[Scores], candidate: Sc
     """Estimate a lane's score on a suite from some cases, drawn at random.
 
     Its scores are regressed on the mean of the references' scores, which is known for all cases (Cochran, "Sampling
-    Techniques", 7.3). One reference is worth 1.5 times the prompts of a paired comparison, the mean of many 1.8 to 2.
-    The interval is Wilson's for as many prompts as the regression's error says.
+    Techniques", 7.3). With one reference, its cases are worth 1.4 to 1.5 times those of a paired comparison; with
+    eight, 1.8 to 2.1 times. The interval is Wilson's for as many prompts as the regression's error says.
 
     Args:
         references: lanes that ran the whole suite. Cases without a score in one of them are left out.
 
     Raises:
-        InvalidRequest: there is no reference, or the new lane has fewer than `LEAST` cases with a score.
+        InvalidRequest: there is no reference, the new lane has fewer than `LEAST` cases with a score, or a score is not
+            between 0 and 1.
     """
     if not references:
         raise InvalidRequest("Screening needs a lane that ran the whole suite. Run one first.")
     known = _known(units, references)
-    scores = {case: score for case in known if (score := mean_score(candidate.get(case, ()))) is not None}
+    scores = mean_scores(known, candidate)
     if len(scores) < LEAST:
         raise InvalidRequest(f"Screening needs {LEAST} cases with a score; the new lane has {len(scores)}. Run more.")
     whole = design([unit for unit in units if unit.case in known])
@@ -69,12 +70,9 @@ def screening(units: Sequence[Unit], references: Sequence[Scores], candidate: Sc
 
 def _known(units: Sequence[Unit], references: Sequence[Scores]) -> dict[str, list[float]]:
     """The references' scores of the cases that all of them have a score for."""
-    found = {}
-    for unit in units:
-        scores = [score for lane in references if (score := mean_score(lane.get(unit.case, ()))) is not None]
-        if len(scores) == len(references):
-            found[unit.case] = scores
-    return found
+    cases = [unit.case for unit in units]
+    lanes = [mean_scores(cases, lane) for lane in references]
+    return {case: [lane[case] for lane in lanes] for case in cases if all(case in lane for lane in lanes)}
 
 
 def _regressed(values: Floats, covariate: Floats, places: Places, whole: Design) -> Mean:

@@ -52,6 +52,8 @@ def verdict(look: Look, margin: float | None = None) -> Verdict:
 def verdicts(looks: Mapping[Key, Look], margin: float | None = None) -> dict[Key, Verdict]:
     """The verdicts on several pairs: that any of them is falsely better or worse has a chance of 5 % at most.
 
+    `no_worse` is judged for each pair by itself: it is false in 2.5 % where the loss is as large as the margin.
+
     Args:
         looks: all pairs that are to be judged, those that turn out uninteresting too.
         margin: the plan's.

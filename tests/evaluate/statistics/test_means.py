@@ -14,7 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from router.evaluate.statistics.means import (
     BOOTSTRAP_FROM,
-    EXTRA_DIFFERENCE,
+    EXTRA,
     lane_score,
     mean_difference,
     standard_error,
@@ -23,7 +23,7 @@ from router.evaluate.statistics.means import (
     t_test,
 )
 from router.evaluate.statistics.sample import Sample, Scores, Unit, design, sample
-from tests.evaluate.statistics.worlds import Floats, World, grouped, repeats, sparse, units
+from tests.evaluate.statistics.worlds import Floats, World, grouped, rare, repeats, sparse, units
 
 SUITES = 400
 
@@ -110,7 +110,7 @@ def test_the_stratified_variance_is_that_of_a_regression_on_categories() -> None
 
 def test_the_t_test_is_scipys_but_for_one_more_prompt_that_differs() -> None:
     values = np.random.default_rng(2).normal(0.03, 0.2, 80)
-    wider = math.sqrt(1 + EXTRA_DIFFERENCE / 80 / float(values.var(ddof=1)))
+    wider = math.sqrt(1 + EXTRA / 80 / float(values.var(ddof=1)))
     expected = 2 * student.sf(abs(float(ttest_1samp(values, 0).statistic)) / wider, 79)
     assert t_test(values, sample_of(units(80))) == pytest.approx(expected)
 
@@ -138,7 +138,7 @@ def test_differences_that_are_all_the_same_have_an_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "prompts", "group"), [(repeats, 60, 1), (repeats, 120, 1), (grouped, 300, 5), (sparse, 120, 1)]
+    ("make", "prompts", "group"), [(repeats, 60, 1), (grouped, 300, 5), (sparse, 120, 1), (rare, 30, 1)]
 )
 def test_intervals_cover(make: Callable[..., World], prompts: int, group: int) -> None:
     """In 400 suites, 95 % less three and a half standard errors; 2,000 are in tests/benchmarks/verdicts.py."""

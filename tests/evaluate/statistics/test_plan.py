@@ -117,8 +117,10 @@ def test_too_many_errors_allow_no_verdict() -> None:
     assert [verdict(Plan(units=units(35)).look(scores[:count])).kind for count in (33, 35)] == ["better", "no_verdict"]
 
 
-def test_a_suite_that_failed_altogether_allows_no_verdict() -> None:
-    assert verdict(Plan(units=units(2)).look([Pair("0", None, 1), Pair("1", 1, None)])).kind == "no_verdict"
+@pytest.mark.parametrize("group", [1, 2])
+def test_a_suite_that_failed_altogether_allows_no_verdict(group: int) -> None:
+    found = Plan(units=units(2, group=group)).look([Pair("0", None, 1), Pair("1", 1, None)])
+    assert verdict(found).kind == "no_verdict"
 
 
 # --- Groups, weights, grades -----------------------------------------------------------------------
@@ -155,6 +157,21 @@ def test_graded_scores_may_be_looked_at_after_every_prompt() -> None:
         first, second = rng.beta(0.3, 0.3, (2, 60))
         false += plan.look(as_pairs(first, second)).evidence >= np.log(100)
     assert false <= 12
+
+
+# --- The margin ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("prompts", "kind"), [(200, "no_worse"), (201, "not_separable")])
+def test_at_the_end_alone_a_lane_may_be_no_worse_by_the_margin(prompts: int, kind: str) -> None:
+    assert verdict(Plan(units=units(prompts), margin=0.05).look(decided(4, 4, 192)), 0.05).kind == kind
+
+
+def test_a_lane_that_is_worse_by_the_margin_is_rarely_called_no_worse() -> None:
+    """2.5 % of the time, and this is 600 times."""
+    plan, rng = Plan(units=units(100), margin=0.1), np.random.default_rng(6)
+    looks = [plan.look(as_pairs(*right_or_wrong(rng, 100, 0.25, -0.1))) for _ in range(600)]
+    assert sum(verdict(look, 0.1).kind in ("no_worse", "better") for look in looks) <= 27
 
 
 # --- What is refused -------------------------------------------------------------------------------

@@ -8,7 +8,17 @@ import pytest
 from router.core.errors import InvalidRequest
 from router.core.requests import Request
 from router.core.suites import Case
-from router.evaluate.statistics.sample import MIN_CLUSTERS, Pair, Scores, Unit, design, mean_score, pairs, sample
+from router.evaluate.statistics.sample import (
+    MIN_CLUSTERS,
+    Pair,
+    Scores,
+    Unit,
+    design,
+    mean_score,
+    mean_scores,
+    pairs,
+    sample,
+)
 from tests.evaluate.statistics.worlds import units
 
 
@@ -18,6 +28,12 @@ def test_repeats_are_averaged_without_those_that_failed() -> None:
 
 def test_a_case_whose_repeats_all_failed_has_no_score() -> None:
     assert mean_score([None, None]) is None
+
+
+@pytest.mark.parametrize("score", [1.5, -0.1])
+def test_a_score_outside_0_to_1_names_its_case(score: float) -> None:
+    with pytest.raises(InvalidRequest, match="“b” has a score outside 0 to 1"):
+        mean_scores(["a", "b"], {"a": [1.0], "b": [score]})
 
 
 def test_pairs_are_the_cases_that_both_lanes_have_finished_in_the_order_given() -> None:

@@ -147,6 +147,15 @@ def sparse(rng: np.random.Generator, prompts: int) -> World:
     return World(first, np.where(differs, rng.beta(1, 2, prompts), first), (2 / 3, 2 / 3 - 0.08 / 3))
 
 
+def rare(rng: np.random.Generator, prompts: int) -> World:
+    """Graded, near 0 on nearly all prompts."""
+    first, second = (
+        np.where(rng.random(prompts) < 0.06, rng.beta(8, 2, prompts), rng.beta(1, 60, prompts)) for _ in "ab"
+    )
+    mean = 0.06 * 0.8 + 0.94 / 61
+    return World(first, second, (mean, mean))
+
+
 def steady(rng: np.random.Generator, prompts: int) -> World:
     """Graded, with the shape of a bell."""
     return World(rng.beta(6, 3, prompts), rng.beta(5, 4, prompts), (6 / 9, 5 / 9))
