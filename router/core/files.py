@@ -112,12 +112,12 @@ def read_at_most(path: Path, most: int) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
+            data = file.read(most + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist. Check its name.") from None
     except (OSError, ValueError) as error:  # a name with NUL is a ValueError
         raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
-    if data is None or len(data) > most:
+    if len(data) > most:
         raise ConfigError(f"{path} is larger than {most / 1e6:.0f} MB, which is the limit. Use a part of it.")
     return data
 

@@ -19,7 +19,7 @@ PARAMETERS = {
     "properties": {
         "size": {"type": "tuple", "items": {"type": "float"}},
         "type": {"type": "string", "enum": ["float", "dict"], "default": "float"},
-        "anything": {"type": "any", "description": "What you like."},
+        "anything": {"type": "any", "default": {"type": "float"}},
     },
     "required": ["size"],
 }
@@ -56,7 +56,7 @@ def test_types_have_their_names_in_json_schemas() -> None:
     parameters = function(bfcl())["parameters"]
     assert parameters["type"] == "object"
     assert parameters["properties"]["size"] == {"type": "array", "items": {"type": "number"}}
-    assert parameters["properties"]["anything"] == {"description": "What you like."}
+    assert parameters["properties"]["anything"] == {"default": {"type": "float"}}
 
 
 def test_a_parameter_called_type_and_its_values_stay_as_they_are() -> None:
