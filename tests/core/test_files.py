@@ -230,7 +230,11 @@ def test_a_file_below_the_folder_is_found_by_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/passwd", "../secret", "../suites/a.png", "images/../a.png", "a/../../secret", "file:///etc/passwd", "https://x/y", "a\0b", "..\\secret"]
+    "name",
+    [
+        *("/etc/passwd", "../secret", "../suites/a.png", "images/../a.png", "a/../../secret", "..\\secret"),
+        *("file:///etc/passwd", "https://x/y", "a\0b"),
+    ],
 )
 def test_a_file_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").touch()

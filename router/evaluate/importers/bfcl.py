@@ -60,6 +60,8 @@ def _case(truths: Mapping[str, Any], stem: str, record: Mapping[str, Any]) -> Ca
     id_ = id_in(record)
     if record.get("involved_classes"):
         raise NotTaken("It needs the systems that BFCL simulates over several turns.", "Run it with bfcl-eval.")
+    if "_java" in f"_{stem}_{id_}":
+        raise NotTaken("Its values are written as in Java or JavaScript.", "Run it with bfcl-eval.")
     question, functions = record.get("question"), record.get("function")
     turns = question if isinstance(question, list) else []
     if len(turns) != 1:

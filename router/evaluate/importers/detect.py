@@ -33,6 +33,7 @@ _BY_FIELDS: tuple[tuple[frozenset[str], Importer], ...] = (
     (frozenset({"instruction_id_list", "prompt"}), import_ifeval),
     (frozenset({"entry_point", "prompt", "test"}), import_human_eval),
     (frozenset({"question", "function"}), import_bfcl),
+    (frozenset({"question", "involved_classes"}), import_bfcl),
 )
 """The fields that tell a format; those whose importers can be told a grader come after them."""
 

@@ -62,14 +62,13 @@ class Imported(NamedTuple):
 
     def usable(self, problem: Problem) -> Imported:
         """The same without the cases that have a check which its grader cannot use; each is named."""
-        found = [
-            (case, next(filter(None, (problem(check, case) for check in case.checks)), None))
-            for case in self.suite.cases
-        ]
-        kept = tuple(case for case, sentence in found if sentence is None)
-        left = (Left(case.place, f"It cannot be graded: {sentence}", "Change that, and import again.")
-                for case, sentence in found if sentence is not None)  # fmt: skip
-        return self._replace(suite=msgspec.structs.replace(self.suite, cases=kept), left=(*self.left, *left))
+        kept, left = [], list(self.left)
+        for case in self.suite.cases:
+            if sentence := next(filter(None, (problem(check, case) for check in case.checks)), None):
+                left.append(Left(case.place, f"It cannot be graded: {sentence}", "Change that, and import again."))
+            else:
+                kept.append(case)
+        return self._replace(suite=msgspec.structs.replace(self.suite, cases=tuple(kept)), left=tuple(left))
 
     @property
     def reasons(self) -> list[tuple[int, Left]]:

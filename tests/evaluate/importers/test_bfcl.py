@@ -93,6 +93,8 @@ def test_whether_any_call_is_right_is_told_by_the_name(id_: str, check: Check) -
         ({"question": [[], []]}, "It has 2 turns"),
         ({"question": [[{"role": "user", "content": "a"}], [{"role": "user", "content": "b"}]]}, "It has 2 turns"),
         ({"involved_classes": ["GorillaFileSystem"]}, "It needs the systems that BFCL simulates"),
+        ({"id": "simple_java_0"}, "Its values are written as in Java or JavaScript."),
+        ({"id": "simple_javascript_0"}, "Its values are written as in Java or JavaScript."),
         ({"function": [{"name": "a" * 65, "parameters": PARAMETERS}]}, "One of its tools cannot be sent"),
         ({"function": [{"name": "f", "parameters": {"type": "HashMap"}}]}, "One of its tools cannot be sent"),
         (
