@@ -26,6 +26,7 @@ from router.evaluate.importers import Imported
 from router.evaluate.library import find, joined
 from router.evaluate.markdown import to_markdown
 from router.evaluate.results import Results
+from router.evaluate.sandbox import UNCONFINED
 from router.evaluate.summary import LaneSummary, categories, summary
 from router.evaluate.verdicts import Compared, against_first, since_baseline
 from router.lab import Lab
@@ -133,6 +134,11 @@ def _row(category: str, lane: LaneSummary) -> Row:
 @click.option("--retry-failed", is_flag=True, help="With --resume, ask again what no model answered.")
 @click.option("--grade-again", is_flag=True, help="With --resume, grade all answers again, without asking again.")
 @click.option("--in-flight", type=click.IntRange(1, 256), metavar="N", help="Answers in progress at once (16).")
+@click.option(
+    "--unconfined",
+    is_flag=True,
+    help=f"Run code without a sandbox where there is none. {UNCONFINED}=yes has to say so, too.",
+)
 @click.option("--no-cache", is_flag=True, help="Do not use the response cache.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all answers as .jsonl or .csv.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
@@ -177,6 +183,7 @@ def _begun(lab: Lab, suites: Sequence[str], options: dict[str, Any]) -> str:
         margin=options["margin"] and options["margin"] / 100,
         max_cost=options["max_cost"],
         judge=options["judge"],
+        unconfined=options["unconfined"],
         cache=not options["no_cache"],
     )
     console = Console(stderr=True)
@@ -220,6 +227,7 @@ def _resumed(lab: Lab, run: str, suites: Sequence[str], options: dict[str, Any])
             max_cost=options["max_cost"] or plan.max_cost,
             judge=options["judge"] or plan.judge,
             grade_again=options["grade_again"],
+            unconfined=options["unconfined"],
         )
 
     lab.evaluations.resume(run, changed, retry_failed=options["retry_failed"], in_flight=options["in_flight"])

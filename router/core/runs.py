@@ -55,6 +55,7 @@ class Planned(msgspec.Struct, frozen=True, tag="plan", omit_defaults=True):
         max_cost: US dollars after which nothing more is asked, judges included; None for no limit.
         judge: a model's reference or a chain's category that judges where a check names none.
         grade_again: whether the grades before it do not count.
+        unconfined: whether code may run without a sandbox where there is none, if the environment says so, too.
         cache: whether answers may come from the response cache.
     """
 
@@ -66,6 +67,7 @@ class Planned(msgspec.Struct, frozen=True, tag="plan", omit_defaults=True):
     max_cost: float | None = None
     judge: str | None = None
     grade_again: bool = False
+    unconfined: bool = False
     cache: bool = True
 
 

@@ -80,8 +80,8 @@ class Runtime:
     def _new_provider(self, settings: ProviderConfig) -> Provider:
         if settings.protocol == "embedded":
             return self.embedded
-        from router.providers.anthropic import AnthropicProvider  # noqa: PLC0415  # see __init__
-        from router.providers.openai import OpenAIProvider  # noqa: PLC0415  # likewise
+        from router.providers.anthropic import AnthropicProvider  # noqa: PLC0415  # see `__init__`
+        from router.providers.openai import OpenAIProvider  # noqa: PLC0415  # see `__init__`
 
         speaks = AnthropicProvider if settings.protocol == "anthropic" else OpenAIProvider
         return speaks(settings, self._keys, self.transport)

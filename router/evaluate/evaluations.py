@@ -97,10 +97,11 @@ class Evaluations:
             StoreError: its journal cannot be written.
         """
         check(plan)
+        grade = self._grader(plan)
         run = f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
         journal = Journal(self._path(run))
         journal.add(plan)
-        self._go_on(run, journal, in_flight=in_flight)
+        self._go_on(run, journal, grade, in_flight=in_flight)
         return run
 
     def resume(
@@ -122,10 +123,11 @@ class Evaluations:
         """
         plan = change(before := self.results(run).planned)
         check(plan)
+        grade = self._grader(plan)
         journal = Journal(self._path(run))
         if plan != before or plan.grade_again:
             journal.add(msgspec.structs.replace(plan, at=time.time()))
-        self._go_on(run, journal, retry_failed=retry_failed, in_flight=in_flight)
+        self._go_on(run, journal, grade, retry_failed=retry_failed, in_flight=in_flight)
 
     def running(self, run: str) -> Evaluation | None:
         """A run that this process is running; None if it has ended, or never ran here."""
@@ -184,14 +186,16 @@ class Evaluations:
             raise InvalidRequest(f"{run} is no run. `fallback-lab runs` lists them.")
         return self._folder / f"{run}.jsonl"
 
-    def _go_on(self, run: str, journal: Journal, *, retry_failed: bool = False, in_flight: int | None = None) -> None:
+    def _go_on(
+        self, run: str, journal: Journal, grade: GradeAll, *, retry_failed: bool = False, in_flight: int | None = None
+    ) -> None:
         plan = (results := self.results(run)).planned
         evaluation = Evaluation(
             plan,
             journal,
             results,
             self._start,
-            self._grader(plan),
+            grade,
             retry_failed=retry_failed,
             in_flight=in_flight,
         )

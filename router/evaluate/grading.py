@@ -12,7 +12,7 @@ from router.core.suites import Answered, Grade
 from router.engine.chain import Options
 from router.engine.handle import Handle
 from router.evaluate.evaluation import GradeAll
-from router.evaluate.graders import Asked, Tools, grade
+from router.evaluate.graders import GRADERS, Asked, Tools, grade
 
 
 def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Planned) -> GradeAll:
@@ -20,17 +20,23 @@ def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Pla
 
     Args:
         start: sends a request; `Lab.start`.
+
+    Raises:
+        InvalidRequest: a check needs a judge, and there is none.
     """
+    for case in plan.suite.cases if plan.judge is None else ():
+        for check in case.checks:
+            if GRADERS[check.type].judges and not check.options.get("judge"):
+                what = f"`{check.type}` of case {case.id} needs a judge."
+                raise InvalidRequest(f"{what} Name a chain or a model with --judge, or in it.")
 
     def ask(request: Request, name: str | None) -> Asked:
-        judge = name or plan.judge
-        if judge is None:
-            raise InvalidRequest("This check needs a judge. Name a chain or a model with --judge, or in the check.")
+        judge = name or plan.judge or ""
         chosen = {"category" if judge in config().chains else "model": judge}
         completion = start(request, **chosen, options=Options(source="eval")).result()
         return Asked(completion.answer, completion.cost)
 
-    tools = Tools(ask=ask)
+    tools = Tools(ask=ask, unconfined=plan.unconfined)
 
     def grade_all(answered: Answered) -> tuple[Grade, ...]:
         return tuple(grade(answered, check, tools) for check in answered.case.checks)

@@ -40,6 +40,7 @@ class Results:
 
     Attributes:
         plan: the last one.
+        first_cases: ids of the cases of the first one.
         asked: by cell.
         scored: by cell and case's id.
         people: what people said of a cell, by cell and case's id.
@@ -52,6 +53,7 @@ class Results:
         self._lock = threading.Lock()
         self._cases: dict[str, Case] = {}
         self.plan: Planned | None = None
+        self.first_cases: frozenset[str] = frozenset()
         self.began = 0.0
         self.asked: dict[CellKey, Asked] = {}
         self.scored: dict[tuple[CellKey, str], Scored] = {}
@@ -113,7 +115,8 @@ class Results:
 
     def _take_plan(self, plan: Planned) -> None:
         """Grades by checks that have changed since do not count."""
-        self.began = self.began or plan.at
+        if self.plan is None:
+            self.began, self.first_cases = plan.at, frozenset(case.id for case in plan.suite.cases)
         self.plan, self.ended = plan, None
         before, self._cases = self._cases, {case.id: case for case in plan.suite.cases}
         for cell, name in list(self.scored):

@@ -34,7 +34,8 @@ def against_first(results: Results, plan: Planned) -> list[Compared]:
     """Each lane beside the run's first one, which is named so before anything is asked."""
     first, *others = plan.lanes
     scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
-    looks = {lane.name: _statistics(plan).look(_pairs(plan, scores[lane.name], scores[first.name])) for lane in others}
+    statistics = _statistics(results, plan)
+    looks = {lane.name: statistics.look(_pairs(plan, scores[lane.name], scores[first.name])) for lane in others}
     found = verdicts(looks, plan.margin)
     prices = {lane.name: _price(results, plan, lane) for lane in plan.lanes}
     return [
@@ -55,8 +56,9 @@ def since_baseline(results: Results, plan: Planned, before: Results, baseline: P
     if not shared or not cases:
         what = "lane" if not shared else "case"
         raise InvalidRequest(f"The baseline has no {what} in common with this run. Choose a run of the same suite.")
+    statistics = _statistics(results, plan, cases)
     looks = {
-        lane.name: _statistics(plan, cases).look(
+        lane.name: statistics.look(
             _pairs(plan, lane_scores(results, plan, lane), lane_scores(before, baseline, names[lane.name]), cases)
         )
         for lane in shared
@@ -98,9 +100,12 @@ def _common(plan: Planned, baseline: Planned) -> frozenset[str]:
     )
 
 
-def _statistics(plan: Planned, cases: frozenset[str] | None = None) -> Plan:
-    units = tuple(Unit.of(case) for case in plan.suite.cases if cases is None or case.id in cases)
-    return Plan(units=units, margin=plan.margin)
+def _statistics(results: Results, plan: Planned, cases: frozenset[str] | None = None) -> Plan:
+    """What was planned at first decides at the end; cases that came later add to the e-value alone."""
+    known = [case for case in plan.suite.cases if cases is None or case.id in cases]
+    first = [case for case in known if case.id in results.first_cases]
+    later = [case for case in known if case.id not in results.first_cases]
+    return Plan(units=tuple(map(Unit.of, [*first, *later])), planned=len(first) or None, margin=plan.margin)
 
 
 def _pairs(plan: Planned, first: Scores, second: Scores, cases: frozenset[str] | None = None) -> list[Pair]:

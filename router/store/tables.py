@@ -53,7 +53,7 @@ def _hours(name: str, *measures: Column[Any]) -> Table:
         Column("kind", Integer, nullable=False),
         Column("rows", Integer, nullable=False, comment="how many it stands for"),
         Column("latency", Text, nullable=False, comment="JSON: [[bin, rows], …], see router/store/hours.py"),
-        Column("ttft", Text, nullable=False, comment="likewise"),
+        Column("ttft", Text, nullable=False, comment="JSON, as latency"),
         *measures,
         Column("cost", Float, nullable=False, comment="US dollars, as far as they are known"),
         Column("costs", Integer, nullable=False, comment="rows whose cost is known"),
@@ -63,7 +63,7 @@ def _hours(name: str, *measures: Column[Any]) -> Table:
 
 
 request_hours = _hours("request_hours")
-attempt_hours = _hours("attempt_hours", Column("speed", Text, nullable=False, comment="tokens/s, likewise"))
+attempt_hours = _hours("attempt_hours", Column("speed", Text, nullable=False, comment="tokens/s, as latency"))
 
 feedback = Table(
     "feedback",

@@ -52,6 +52,7 @@ def test_all_texts_of_a_value_are_filled_but_no_names() -> None:
             "{{- name }}",
             "{{ range(10**9) }}",
             "{{}}",
+            "{{ name {{n}} | upper }}",
             "{{\nname | safe }}",
         ),
         *("{{ cycler.__init__.__globals__.os.popen('id').read() }}", "{% raw %}{{name}}{% endraw %}"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -56,23 +57,30 @@ def render(value: Any, given: Vars) -> Any:
 
 
 def _text(template: str, given: Vars) -> str:
-    parts, end, length = [], 0, 0
+    literals, values, end, length = [], [], 0, 0
     for found in _TEMPLATE.finditer(template):
-        parts += [template[end : found.start()], _filled(found, given)]
-        length += len(parts[-1]) + len(parts[-2])
+        literals.append(template[end : found.start()])
+        values.append(_filled(found, given))
+        length += len(literals[-1]) + len(values[-1])
         if length > MAX_TEXT:
             raise NotTaken(f"Its text grows beyond {MAX_TEXT:,} characters.", "Shorten its variables.")
         end = found.end()
-    return "".join([*parts, template[end:]])
+    literals.append(template[end:])
+    _, opened, after = "\0".join(literals).partition("{{")
+    if opened and "}}" in after:  # a template around another one; what is never closed is text
+        raise _computing("{{")
+    return "".join(part for pair in zip_longest(literals, values, fillvalue="") for part in pair)
+
+
+def _computing(what: str) -> NotTaken:
+    said = f"Its template computes something (`{shortened(what)}`)."
+    return NotTaken(said, "Write the result there; only `{{name}}` is filled.")
 
 
 def _filled(found: re.Match[str], given: Vars) -> str:
     name = (found[1] or "").strip()
     if _NAME.fullmatch(name) is None:
-        raise NotTaken(
-            f"Its template computes something (`{shortened(found[0])}`).",
-            "Write the result there; only `{{name}}` is filled.",
-        )
+        raise _computing(found[0])
     if name.startswith("env."):
         raise NotTaken(f"Its template reads the environment (`{shortened(found[0])}`).", "Write the value there.")
     value: Any = given
