@@ -12,15 +12,8 @@ import msgspec
 
 from router.chat.attachments import read_attachment
 from router.chat.conversations import Conversations
-from router.chat.transcripts import (
-    LoadFile,
-    branch,
-    export_json,
-    export_markdown,
-    import_file,
-    messages_of,
-    path,
-)
+from router.chat.transcripts import branch, messages_of, path
+from router.chat.transfer import Transfer, new_conversation, title_from
 from router.core.attempts import Attempt
 from router.core.conversations import Attachment, Entry, Settings, ToolResult, Turn
 from router.core.errors import InvalidRequest
@@ -46,6 +39,9 @@ class Chat:
         start: sends a request; `Lab.start`.
         log: where turns are stored.
         note: stores what people think of answers; never blocks.
+
+    Attributes:
+        transfer: conversations as files, and those that were begun elsewhere.
     """
 
     def __init__(self, start: Callable[..., Handle], log: ConversationLog, note: Callable[[Feedback], None]) -> None:
@@ -53,6 +49,7 @@ class Chat:
         self._log = log
         self._note = note
         self._conversations = Conversations(log)
+        self.transfer = Transfer(self._conversations, log)
         # Never held while anything is read or sent: answers in progress need it.
         self._lock = threading.Lock()
         self._handles: dict[str, Handle] = {}
@@ -62,7 +59,7 @@ class Chat:
 
     def new(self) -> str:
         """An id for a new conversation."""
-        return uuid.uuid4().hex[:12]
+        return new_conversation()
 
     def entries(self, search: str = "", current: str | None = None, *, limit: int = 200) -> list[Entry]:
         """At most so many conversations: the pinned ones, then the others, each the one used last first.
@@ -88,7 +85,7 @@ class Chat:
         """
         if not title.strip():
             raise InvalidRequest("Enter a title for the conversation.")
-        self._log.rename(conversation, " ".join(title.split())[:200])
+        self._log.rename(conversation, title_from(title))
 
     def pin(self, conversation: str, pinned: bool) -> None:
         """Pin a conversation to the top of the list, or unpin it."""
@@ -110,55 +107,6 @@ class Chat:
                 handle.cancel()
             self._handles, self._asking = {}, {}
             self._conversations.clear()
-
-    def export(self, conversation: str) -> bytes:
-        """The conversation as JSON, with all branches and files."""
-        turns = list(self._conversations.turns(conversation).values())
-        return export_json(
-            self.title(conversation) or "", turns, lambda file: self._conversations.file(conversation, file)
-        )
-
-    def export_text(self, conversation: str, through: str | None = None) -> str:
-        """One branch of the conversation as Markdown."""
-        return export_markdown(self.title(conversation) or "", self.turns(conversation, through))
-
-    def import_(self, data: bytes) -> str:
-        """Take in an exported conversation; returns the id it gets.
-
-        Raises:
-            InvalidRequest: it cannot be read, in one sentence.
-        """
-        conversation = self.new()
-        title, turns, files = import_file(data, conversation)
-        if not turns:
-            raise InvalidRequest("The file contains no prompt and no answer.")
-        for turn in turns:
-            self._conversations.keep(turn, {})
-        attachments = {attachment for turn in turns for attachment in turn.attachments}
-        self._conversations.keep_files(conversation, {attachment: files[attachment.id] for attachment in attachments})
-        if title.strip():
-            self.rename(conversation, title)
-        return conversation
-
-    def begin(self, turns: Sequence[Turn], load: LoadFile) -> str:
-        """Start a conversation with turns that were asked elsewhere; returns its id.
-
-        Args:
-            turns: from the first to the last, all over.
-            load: returns the bytes of their files.
-
-        Raises:
-            InvalidRequest: a file is no longer there; nothing is kept then.
-        """
-        conversation = self.new()
-        files = {attachment: load(attachment.id) for turn in turns for attachment in turn.attachments}
-        parent = None
-        for turn in turns:
-            begun = msgspec.structs.replace(turn, id=uuid.uuid4().hex, conversation=conversation, parent=parent)
-            self._conversations.keep(begun, {})
-            parent = begun.id
-        self._conversations.keep_files(conversation, files)
-        return conversation
 
     # --- One conversation --------------------------------------------------------------------------
 

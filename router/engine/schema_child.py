@@ -42,7 +42,7 @@ def verdict(schema: dict[str, Any], answer: str | None) -> dict[str, Any]:
 def _limit(seconds: int) -> None:
     """Let pages go first; and end at the limit, also if the parent is gone."""
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):  # not on every system
-        import resource  # noqa: PLC0415
+        import resource  # noqa: PLC0415  # not on every system
 
         os.nice(10)
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))

@@ -58,11 +58,11 @@ class Connections(aiohttp.TCPConnector):
 
 def _is_quiet(protocol: ResponseHandler) -> bool:
     """Whether nothing has come since the last answer: no response, no part of one, and nothing unread."""
-    if protocol.should_close or protocol._parser is None:  # noqa: SLF001
+    if protocol.should_close or protocol._parser is None:  # noqa: SLF001  # aiohttp has no public name for it
         return False
     try:
         # Told of the end, it gives what had begun. The next request brings a parser of its own.
-        begun = protocol._parser.feed_eof() is not None  # noqa: SLF001
+        begun = protocol._parser.feed_eof() is not None  # noqa: SLF001  # aiohttp has no public name for it
     except Exception:  # noqa: BLE001  # a part of something that is not HTTP
         return False
     return not begun and not _is_readable(protocol)

@@ -88,8 +88,8 @@ def _as_json(row: RowMapping) -> dict[str, Any]:
 
 def _write_parquet(file: BinaryIO, table: Table, chunks: Iterator[list[RowMapping]]) -> int:
     # Imported here: it takes a while, and nothing else on the command line needs it.
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415  # for Parquet alone
+    import pyarrow.parquet as pq  # noqa: PLC0415  # for Parquet alone
 
     types = {Boolean: pa.bool_(), Integer: pa.int64(), Float: pa.float64()}
     schema = pa.schema([(column.name, types.get(type(column.type), pa.string())) for column in table.columns])

@@ -145,9 +145,9 @@ def _upgrade(connection: Connection) -> None:
         if version == HEAD:
             return
     # Imported here: it takes a third of a second, and a database that is new or up to date needs none of it.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415  # see above
+    from alembic.config import Config  # noqa: PLC0415  # see above
+    from alembic.util import CommandError  # noqa: PLC0415  # see above
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chat_page import button, config, expect_end, link, overflow, prompt_of, send, target_of, visit
 from tests.browser.conftest import App, OpenContext, held
@@ -41,6 +41,14 @@ def long_conversation(app: App, upstream: Upstream, page: Page, model: str, gate
     return page
 
 
+def held_at_the_end(app: App, upstream: Upstream, page: Page, model: str, gate: threading.Event) -> Locator:
+    """The second answer of a long conversation: it has halted in its middle, and the page has followed it to there."""
+    message = send(long_conversation(app, upstream, page, model, gate), "The second")
+    expect(message.get_by_text("Line 39")).to_be_in_viewport()
+    page.wait_for_function(AT_THE_END)
+    return message
+
+
 # --- Scrolling -------------------------------------------------------------------------------------
 
 
@@ -56,9 +64,7 @@ def test_sending_goes_to_the_new_turn_and_follows_its_answer(
 
 
 def test_who_scrolls_up_stays_there(app: App, upstream: Upstream, page: Page, gate: threading.Event) -> None:
-    message = send(long_conversation(app, upstream, page, "read", gate), "The second")
-    expect(message).to_contain_text("Line 39")
-    page.wait_for_function(AT_THE_END)
+    message = held_at_the_end(app, upstream, page, "read", gate)
     end = top_of(page)
     page.mouse.move(700, 300)
     page.mouse.wheel(0, -600)
@@ -73,8 +79,7 @@ def test_who_scrolls_up_stays_there(app: App, upstream: Upstream, page: Page, ga
 def test_who_scrolls_back_to_the_end_is_taken_along_again(
     app: App, upstream: Upstream, page: Page, gate: threading.Event
 ) -> None:
-    message = send(long_conversation(app, upstream, page, "followed-again", gate), "The second")
-    expect(message).to_contain_text("Line 39")
+    message = held_at_the_end(app, upstream, page, "followed-again", gate)
     page.mouse.move(700, 300)
     page.mouse.wheel(0, -600)
     page.wait_for_function(f"!{AT_THE_END}")

@@ -646,13 +646,13 @@ def test_an_export_is_imported_beside_the_original(chat: Chat, lab: FakeLab, log
     lab.handles[-1].tell("answered", "bad")
     asked_again(chat, lab, turn, "better")
     chat.rename("c", "My talk")
-    new = chat.import_(chat.export("c"))
+    new = chat.transfer.import_(chat.transfer.export("c"))
     assert (texts(chat, new), texts(chat)) == ([("one", "better")],) * 2
     assert [len(chat.branches(chat.turns(new)[0])), log.titles[new], len(log.files)] == [2, "My talk", 2]
 
 
 def test_an_imported_conversation_can_be_gone_on_with(chat: Chat, lab: FakeLab) -> None:
-    new = chat.import_(b'[{"role": "user", "content": "one"}, {"role": "assistant", "content": "first"}]')
+    new = chat.transfer.import_(b'[{"role": "user", "content": "one"}, {"role": "assistant", "content": "first"}]')
     chat.ask(new, "two", Settings(category="chat"))
     assert [message["content"] for message in lab.requests[-1].messages] == ["one", "first", "two"]
 
@@ -668,20 +668,20 @@ def test_an_imported_conversation_can_be_gone_on_with(chat: Chat, lab: FakeLab) 
 )
 def test_a_file_that_holds_no_conversation_leaves_nothing(chat: Chat, log: FakeLog, data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^{sentence}"):
-        chat.import_(data)
+        chat.transfer.import_(data)
     assert (log.rows, log.titles, log.files) == ({}, {}, [])
 
 
 def test_a_blank_title_is_not_taken_over(chat: Chat, lab: FakeLab, log: FakeLog) -> None:
     asked(chat, lab, "one", "first")
     log.titles["c"] = " "
-    assert chat.import_(chat.export("c")) not in log.titles
+    assert chat.transfer.import_(chat.transfer.export("c")) not in log.titles
 
 
 def test_a_branch_is_exported_as_text(chat: Chat, lab: FakeLab) -> None:
     old = asked(chat, lab, "one", "bad")
     asked_again(chat, lab, old, "better")
-    assert ["bad" in chat.export_text("c", through) for through in (None, old.id)] == [False, True]
+    assert ["bad" in chat.transfer.export_text("c", through) for through in (None, old.id)] == [False, True]
 
 
 def test_files_of_idle_conversations_leave_memory_with_them(

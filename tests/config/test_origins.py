@@ -254,7 +254,7 @@ def test_an_imported_conversation_sends_no_key_elsewhere(tmp_path: Path, upstrea
     with opened(written(tmp_path, text_of(upstream.base_url))) as lab:
         for model in models:
             given = {"model": model, "base_url": evil.base_url, "messages": [{"role": "user", "content": "Hello?"}]}
-            conversation = lab.chat.import_(json.dumps(given).encode())
+            conversation = lab.chat.transfer.import_(json.dumps(given).encode())
             (turn,) = lab.chat.turns(conversation)
             again = lab.chat.ask_again(turn, Settings(model=model))
             handle = lab.chat.handle(again)

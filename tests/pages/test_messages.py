@@ -31,7 +31,7 @@ def imported(app: AppTest, *answers: str) -> AppTest:
     said = [
         {"role": role, "content": text} for each in answers for role, text in (("user", "Say."), ("assistant", each))
     ]
-    app.query_params["c"] = open_lab().chat.import_(json.dumps(said).encode())
+    app.query_params["c"] = open_lab().chat.transfer.import_(json.dumps(said).encode())
     return look(app)
 
 
@@ -66,7 +66,9 @@ def test_more_than_a_browser_takes_is_never_drawn(page: AppTest) -> None:
     ids=["long", "of many lines"],
 )
 def test_a_long_prompt_is_folded(page: AppTest, prompt: str, shown: int) -> None:
-    page.query_params["c"] = open_lab().chat.import_(json.dumps([{"role": "user", "content": prompt}]).encode())
+    page.query_params["c"] = open_lab().chat.transfer.import_(
+        json.dumps([{"role": "user", "content": prompt}]).encode()
+    )
     app = look(page)
     assert len(app.chat_message[0].markdown[0].value.replace("  \n", "\n")) <= shown
     assert f"Showing the first {shown:,} of {len(prompt):,} characters." in texts(app)

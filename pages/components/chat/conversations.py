@@ -160,8 +160,12 @@ def _export(lab: Lab, entry: Entry) -> None:
         "JSON contains all branches and files and can be imported. Markdown contains the text of the newest branch."
     )
     with st.container(horizontal=True):
-        st.download_button("JSON", lab.chat.export(entry.id), f"{name}.json", "application/json", on_click="ignore")
-        st.download_button("Markdown", lab.chat.export_text(entry.id), f"{name}.md", "text/markdown", on_click="ignore")
+        st.download_button(
+            "JSON", lab.chat.transfer.export(entry.id), f"{name}.json", "application/json", on_click="ignore"
+        )
+        st.download_button(
+            "Markdown", lab.chat.transfer.export_text(entry.id), f"{name}.md", "text/markdown", on_click="ignore"
+        )
 
 
 @dialog("Delete the conversation?")
@@ -181,7 +185,7 @@ def _import(lab: Lab) -> None:
     if file is None:
         return
     try:
-        conversation = lab.chat.import_(file.getvalue())
+        conversation = lab.chat.transfer.import_(file.getvalue())
     except InvalidRequest as error:
         st.error(label(str(error)), icon=":material/error:")
     else:

@@ -43,8 +43,9 @@ const growth = new ResizeObserver(stay);
 function onScroll(event) {
   const page = event.target;
   const rest = page.scrollHeight - page.clientHeight - page.scrollTop;
-  if (rest < 4) following = isRunning || following;
-  else if (page.scrollTop < lastTop) following = false;
+  // Up to the end leads only a page that gets shorter while its answer is drawn anew: no move of the reader's.
+  if (page.scrollTop > lastTop && rest < 4) following = isRunning || following;
+  else if (page.scrollTop < lastTop && rest >= 4) following = false;
   lastTop = page.scrollTop;
 }
 

@@ -114,7 +114,7 @@ def _offer_more(lab: Lab, comparison: Comparison, cell: Cell, name: str) -> None
     if st.button("Go on", icon=":material/forum:", type="tertiary", key=f"compare_go_on_{name}",
                  help="Go on with this answer in Chat, with the model that gave it"):  # fmt: skip
         try:
-            conversation = lab.chat.begin(turns_of(comparison, cell.key), load)
+            conversation = lab.chat.transfer.begin(turns_of(comparison, cell.key), load)
         except InvalidRequest as error:
             st.error(label(str(error)), icon=":material/error:")
         else:

@@ -38,7 +38,7 @@ def guarded(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001  # Streamlit's own signals (a rerun, a stop) are no Exceptions
-        log.error("%s cannot be drawn:\n%s", what, open_lab().keys.scrub(traceback.format_exc()))  # noqa: TRY400
+        log.error("%s cannot be drawn:\n%s", what, open_lab().keys.scrub(traceback.format_exc()))  # noqa: TRY400  # scrubbed
         st.error(
             f"{label(what)} cannot be shown ({label(type(error).__name__)}). See the log for the cause; the rest of the"
             " page is not affected.",

@@ -177,7 +177,7 @@ _DIALECTS = {"postgresql": "postgres", "mariadb": "mysql", "transactsql": "tsql"
 def is_sql(answered: Answered, check: Check) -> Found:
     """The whole answer is statements of SQL."""
     import sqlglot  # noqa: PLC0415  # loaded where it is used
-    from sqlglot import exp  # noqa: PLC0415
+    from sqlglot import exp  # noqa: PLC0415  # with it
 
     dialect, text = _dialect(check, answered.case), text_of(answered)
     if len(text) > _MAX_SQL:

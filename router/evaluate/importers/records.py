@@ -127,7 +127,7 @@ def _row(place: str, header: Sequence[str], row: Sequence[str]) -> Record:
 
 def _parquet(source: Source) -> Iterator[Record]:
     import pyarrow as pa  # noqa: PLC0415  # it takes long, and few need it
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415  # with it
 
     try:
         file = pq.ParquetFile(pa.BufferReader(source.data))

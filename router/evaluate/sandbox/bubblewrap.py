@@ -53,8 +53,8 @@ def command(bwrap: str) -> Command:
             *(*own, "--die-with-parent", "--new-session", "--hostname", "sandbox"),
             *itertools.chain.from_iterable(_files(python)),
             *("--perms", "1777", "--size", str(_FOLDER), "--tmpfs", "/tmp"),  # noqa: S108  # the sandbox's own
-            *("--remount-ro", "/", "--chdir", "/tmp", "--clearenv"),  # noqa: S108
-            *("--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"),  # noqa: S108
+            *("--remount-ro", "/", "--chdir", "/tmp", "--clearenv"),  # noqa: S108  # inside the sandbox
+            *("--setenv", "HOME", "/tmp", "--setenv", "LANG", "C.UTF-8"),  # noqa: S108  # inside the sandbox
             *("--setenv", "LD_LIBRARY_PATH", f"{sys.base_prefix}/lib"),
             *(str(python), "-I", "-S", "-B", "-u", "/harness.py"),
         ],

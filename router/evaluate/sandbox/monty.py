@@ -41,7 +41,7 @@ def run(program: Program, limits: Limits) -> Ran:
 def _failures(
     session: MontySession, program: Program, output: CollectString, limits: Limits
 ) -> Iterator[tuple[Outcome, str]]:
-    from pydantic_monty import MontyError  # noqa: PLC0415
+    from pydantic_monty import MontyError  # noqa: PLC0415  # an optional library
 
     for source, who in ((program.code, "The code"), (program.tests, "A test")):
         try:
@@ -51,7 +51,7 @@ def _failures(
 
 
 def _failure(error: MontyError, who: str, source: str, limits: Limits) -> tuple[Outcome, str]:
-    from pydantic_monty import MontyCrashedError, MontyRuntimeError  # noqa: PLC0415
+    from pydantic_monty import MontyCrashedError, MontyRuntimeError  # noqa: PLC0415  # an optional library
 
     if isinstance(error, MontyCrashedError):
         reason = f"It did not end within {limits.wall:g} seconds." if error.timed_out else "It ended its interpreter."
