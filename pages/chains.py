@@ -20,9 +20,9 @@ from components.chains.history import draw_history
 from components.chains.limits import Change, edit_limits
 from components.chains.moves import follow_moves
 from components.chains.review import BAR, draw_review, reason
-from components.chains.text_editor import edit_text, take_typed
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
+from components.shared.text_editor import edit_text, take_typed
 
 FOLLOW_EVERY = 2.0
 """Seconds between checks for changes made by others."""

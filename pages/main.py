@@ -15,9 +15,10 @@ from components.shared.style import PAGES, draw_style
 
 chat = st.Page("chat.py", title="Chat", icon=":material/forum:", default=True)
 compare = st.Page("compare.py", title="Compare", icon=":material/compare_arrows:")
+evaluate = st.Page("evaluate.py", title="Evaluate", icon=":material/fact_check:")
 dashboard = st.Page("dashboard.py", title="Dashboard", icon=":material/monitoring:")
 chains = st.Page("chains.py", title="Chains", icon=":material/account_tree:")
-pages = [chat, compare, dashboard, chains]
+pages = [chat, compare, evaluate, dashboard, chains]
 page = st.navigation(pages, position="top")
 # Narrow enough for text, wide enough for lanes and tables.
 layout: Literal["centered", "wide"] = "centered" if page == chat else "wide"

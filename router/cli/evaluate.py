@@ -23,7 +23,7 @@ from router.evaluate.evaluation import Evaluation
 from router.evaluate.export import to_csv, to_jsonl, to_junit
 from router.evaluate.gates import Gate, gates
 from router.evaluate.importers import Imported
-from router.evaluate.library import find, joined
+from router.evaluate.library import Library, joined
 from router.evaluate.markdown import to_markdown
 from router.evaluate.results import Results
 from router.evaluate.sandbox import UNCONFINED
@@ -69,10 +69,9 @@ def lanes_of(lab: Lab, names: str | None, suite_categories: Sequence[str]) -> tu
 def follow(evaluation: Evaluation, plan: Planned) -> None:
     """Draw a bar until the run has ended; Ctrl-C stops it, and keeps what has arrived."""
     console = Console(stderr=True)
-    cells = sum(1 for _ in plan.suite.cases) * len(plan.lanes) * plan.repeats
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=console.is_piped) as progress:
-        task = progress.add_task(plan.suite.name, total=cells)
+        task = progress.add_task(plan.suite.name, total=plan.cells)
         try:
             while not evaluation.wait(POLL):
                 progress.update(
@@ -91,7 +90,7 @@ def _so_far(results: Results) -> str:
 
 def print_summary(results: Results, plan: Planned) -> None:
     """Each lane's figures by category, and over all where there are several."""
-    groups: list[str | None] = [*categories(plan)]
+    groups: list[str | None] = [*categories(plan.suite)]
     if len(groups) != 1:
         groups.append(None)
     rows = [
@@ -194,12 +193,13 @@ def _begun(lab: Lab, suites: Sequence[str], options: dict[str, Any]) -> str:
 
 
 def _suite(lab: Lab, names: Sequence[str]) -> Suite:
-    return joined([_read(name, lab.folder / "suites") for name in names])
+    library = Library(lab.folder / "suites")
+    return joined([_read(name, library) for name in names])
 
 
-def _read(name: str, folder: Path) -> Suite:
+def _read(name: str, library: Library) -> Suite:
     """A suite; what of a foreign file is left out goes to standard error."""
-    imported = find(name, folder)
+    imported = library.find(name)
     if imported.left:
         say_left(imported)
     return imported.suite

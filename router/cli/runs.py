@@ -15,8 +15,8 @@ from router.cli.terminal import Console, json_text
 from router.core.errors import InvalidRequest
 from router.core.formatting import dollars
 from router.evaluate.graders import GRADERS
-from router.evaluate.library import find, names
-from router.evaluate.suites import save_suite, suite_schema
+from router.evaluate.library import Library
+from router.evaluate.suites import suite_schema
 from router.evaluate.verdicts import against_first
 from router.lab import Lab
 
@@ -47,11 +47,10 @@ def _list(lab: Lab) -> None:
         results = lab.evaluations.results(run)
         if (plan := results.plan) is None:
             continue
-        cells = len(plan.suite.cases) * len(plan.lanes) * plan.repeats
         lanes = ", ".join(lane.name for lane in plan.lanes)
         ended = _ENDED[results.ended]
         begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.began))
-        answers = f"{results.over:,} of {cells:,}"
+        answers = f"{results.over:,} of {plan.cells:,}"
         rows.append((run, begun, plan.suite.name, lanes, answers, ended, dollars(results.spent)))
     columns = ("run", "begun", "suite", "lanes", "answers", "ended", "cost")
     print_table([Column(name, is_prose=name == "lanes") for name in columns], rows, title="Runs")
@@ -65,8 +64,8 @@ def suites(config_path: Path, schema: bool) -> None:
     if schema:
         click.echo(json_text(suite_schema(GRADERS)))
         return
-    folder = config_path.absolute().parent / ".lab" / "suites"
-    found = [(name, find(str(path), folder).suite) for name, path in names(folder).items()]
+    library = _library(config_path)
+    found = [(name, library.find(name).suite) for name in library.names()]
     rows = [(name, f"{len(suite.cases):,}", " ".join(suite.description.split())) for name, suite in found]
     print_table(
         [Column("suite"), Column("cases", is_number=True), Column("about", is_prose=True)], rows, title="Suites"
@@ -80,13 +79,15 @@ def suites(config_path: Path, schema: bool) -> None:
 @click.pass_obj
 def import_suite(config_path: Path, file: Path, name: str | None, force: bool) -> None:
     """Take in a suite from promptfoo, Inspect, OpenAI evals, BFCL, HumanEval, GSM8K, IFEval, CSV, JSONL or Parquet."""
-    folder = config_path.absolute().parent / ".lab" / "suites"
-    imported = find(str(file), folder)
+    library = _library(config_path)
+    imported = library.find(str(file))
     say_left(imported)
     suite = msgspec.structs.replace(imported.suite, name=name or imported.suite.name)
-    path = folder / f"{suite.name}.yaml"
-    if path.exists() and not force:
+    if library.is_own(suite.name) and not force:
         raise InvalidRequest(f"There is a suite {suite.name} already. Use --force to replace it, or --name.")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    save_suite(suite, path)
+    path = library.keep(suite, replace=force)
     click.echo(f"{path}: run it with fallback-lab eval {suite.name}")
+
+
+def _library(config_path: Path) -> Library:
+    return Library(config_path.absolute().parent / ".lab" / "suites")

@@ -15,6 +15,10 @@ End = Literal["complete", "stopped", "limit"]
 """Why a run has no more to ask: all is answered, somebody stopped it, or its spending limit is reached."""
 
 
+LEAST_SCREENED = 20
+"""Cases from which a lane's score on a whole suite can be estimated."""
+
+
 class Lane(msgspec.Struct, frozen=True, omit_defaults=True):
     """A column of a run: a chain or a model with its parameters.
 
@@ -57,6 +61,8 @@ class Planned(msgspec.Struct, frozen=True, tag="plan", omit_defaults=True):
         grade_again: whether the grades before it do not count.
         unconfined: whether code may run without a sandbox where there is none, if the environment says so, too.
         cache: whether answers may come from the response cache.
+        screen: how many cases the lanes after the first are asked, taken at random; None for all. Their scores on the
+            whole suite are estimated.
     """
 
     at: float
@@ -69,6 +75,14 @@ class Planned(msgspec.Struct, frozen=True, tag="plan", omit_defaults=True):
     grade_again: bool = False
     unconfined: bool = False
     cache: bool = True
+    screen: int | None = None
+
+    @property
+    def cells(self) -> int:
+        """How many answers it takes: cases that ask the same share theirs."""
+        questions = len({case.key for case in self.suite.cases})
+        screened = questions if self.screen is None else min(self.screen, questions)
+        return (questions + (len(self.lanes) - 1) * screened) * self.repeats
 
 
 class Sent(msgspec.Struct, frozen=True, tag="sent"):
@@ -102,6 +116,7 @@ class Graded(msgspec.Struct, frozen=True, tag="grades", omit_defaults=True):
 
     Attributes:
         case: its id: cases that ask the same may be graded in different ways.
+        grades: of a person one, or none to take back the one before.
         by: who graded; empty for the suite's checks, else a person's name.
     """
 

@@ -15,13 +15,13 @@ from router.core.comparisons import Usual
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.requests import Request
-from router.core.runs import Lane, Planned
-from router.core.suites import Case
+from router.core.runs import LEAST_SCREENED, CellKey, Graded, Lane, Planned
+from router.core.suites import Case, Grade
 from router.engine.handle import Handle
 from router.evaluate.evaluation import IN_FLIGHT, Evaluation, GradeAll, asked_of
 from router.evaluate.results import Results
 from router.runs.estimate import AskedFirst, Estimate, lane_estimate, together
-from router.runs.journal import Journal
+from router.runs.journal import Journal, append
 
 MAX_LANES = 40
 MAX_REPEATS = 100
@@ -78,12 +78,11 @@ class Evaluations:
         """
         check(plan)
         lanes = []
-        for lane in plan.lanes:
+        for number, lane in enumerate(plan.lanes):
             first = self._asked_first(lane.settings)
-            requests = (
-                request for case in plan.suite.cases for request in _turns(lane, case) for _ in range(plan.repeats)
-            )
-            calls = sum(1 + len(case.then) for case in plan.suite.cases) * plan.repeats
+            cases = plan.suite.cases[: plan.screen if number else None]
+            requests = (request for case in cases for request in _turns(lane, case) for _ in range(plan.repeats))
+            calls = sum(1 + len(case.then) for case in cases) * plan.repeats
             seen = self._usual(first.provider, first.model)
             at_once = max(1, IN_FLIGHT // len(plan.lanes))
             lanes.append(lane_estimate(lane.name, requests, calls, first, seen, at_once=at_once))
@@ -128,6 +127,22 @@ class Evaluations:
         if plan != before or plan.grade_again:
             journal.add(msgspec.structs.replace(plan, at=time.time()))
         self._go_on(run, journal, grade, retry_failed=retry_failed, in_flight=in_flight)
+
+    def rate(self, run: str, cell: CellKey, case: str, grade: Grade | None, *, by: str = "a person") -> None:
+        """Keep what a person says of an answer; the last word counts.
+
+        Args:
+            case: its id.
+            grade: None takes it back.
+
+        Raises:
+            InvalidRequest: there is no such run, or the cell has no answer.
+            StoreError: the journal cannot be written.
+        """
+        asked = self.results(run).asked.get(cell)
+        if asked is None or asked.state != "answered":
+            raise InvalidRequest("This cell has no answer to grade.")
+        append(self._path(run), Graded(time.time(), cell, case, () if grade is None else (grade,), by))
 
     def running(self, run: str) -> Evaluation | None:
         """A run that this process is running; None if it has ended, or never ran here."""
@@ -228,12 +243,14 @@ def check(plan: Planned) -> None:
     for number, name in enumerate(names):
         if name in names[:number] or keys[number] in keys[:number]:
             raise InvalidRequest(f"Two lanes are the same: {name}. Remove one, or use repeats.")
-    if (cells := len(plan.suite.cases) * len(plan.lanes) * plan.repeats) > MAX_CELLS:
-        raise InvalidRequest(
-            f"This run has {cells:,} answers; the limit is {MAX_CELLS:,}. Use fewer cases, lanes or repeats."
-        )
+    if plan.screen is not None and plan.screen < LEAST_SCREENED:
+        raise InvalidRequest(f"Screening needs at least {LEAST_SCREENED} cases, not {plan.screen}.")
     for case in plan.suite.cases:
         try:
             case.key  # noqa: B018  # it is worked out, once, from a request that can be sent
         except InvalidRequest as error:
             raise InvalidRequest(f"Case {case.id}: {error}") from None
+    if (cells := plan.cells) > MAX_CELLS:
+        raise InvalidRequest(
+            f"This run has {cells:,} answers; the limit is {MAX_CELLS:,}. Use fewer cases, lanes or repeats."
+        )

@@ -2,44 +2,159 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import msgspec
 
-from router.core.errors import ConfigError, InvalidRequest
+from router.core.errors import ConfigError, InvalidRequest, StoreError
+from router.core.files import whole
 from router.core.suites import Case, Check, Suite
 from router.evaluate.graders import GRADERS, problem
-from router.evaluate.importers import Imported, read_suite
+from router.evaluate.importers import Imported, Source, read_suite
+from router.evaluate.suites import parse_suite, save_suite, suite_text
 
 BUNDLED = Path(str(resources.files("router.evaluate"))) / "bundled"
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-def names(folder: Path) -> dict[str, Path]:
-    """All suites that have a name; the Lab's own come first.
+NEW = """\
+name: {name}
+description: What this suite checks.
+category: conversation
+cases:
+  - id: capital
+    prompt: What is the capital of France? Answer with one word.
+    checks: [{{contains: Paris}}]
+"""
+"""A suite to begin with."""
+
+
+class Library:
+    """The suites that have a name.
 
     Args:
-        folder: of the Lab's suites.
+        folder: of the Lab's own suites; made when one is kept.
     """
-    own = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    return own | {path.stem: path for path in sorted(BUNDLED.glob("*.yaml")) if path.stem not in own}
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-def find(name: str, folder: Path) -> Imported:
-    """A suite by its name or its file.
+    def names(self) -> dict[str, Path]:
+        """All suites that have a name; the Lab's own come first, and prompts that were kept as test cases."""
+        own = {path.stem: path for ending in ("yaml", "jsonl") for path in sorted(self._folder.glob(f"*.{ending}"))}
+        return own | {path.stem: path for path in sorted(BUNDLED.glob("*.yaml")) if path.stem not in own}
 
-    Raises:
-        ConfigError: there is none, or it cannot be read.
-        InvalidRequest: a check of it cannot be used.
-    """
-    path = Path(name)
-    if not path.exists():
-        known = names(folder)
-        if name not in known:
-            raise ConfigError(f"There is no suite {name}: neither a file, nor one of {', '.join(known)}.")
-        path = known[name]
-    return read_suite(path, GRADERS, _read)
+    def find(self, name: str) -> Imported:
+        """A suite by its name or its file.
+
+        Raises:
+            ConfigError: there is none, or it cannot be read.
+            InvalidRequest: a check of it cannot be used.
+        """
+        path = Path(name)
+        if not path.is_file():
+            known = self.names()
+            if name not in known:
+                raise ConfigError(f"There is no suite {name}: neither a file, nor one of {', '.join(known)}.")
+            path = known[name]
+        return read_suite(path, GRADERS, _read)
+
+    def read(self, name: str, data: bytes) -> Imported:
+        """The suite in a file that was sent: its name tells its format as that of a file on disk does.
+
+        Raises:
+            ConfigError: it is in no format that is known, or cannot be read.
+            InvalidRequest: a check of it cannot be used.
+        """
+        return read_suite(Source(self._folder / Path(name).name, data), GRADERS, _read)
+
+    def is_own(self, name: str) -> bool:
+        """Whether a suite is the Lab's, which can be changed and deleted."""
+        return self._path(name).is_file()
+
+    def text(self, name: str) -> str:
+        """A suite as YAML; of one in another format, what was taken in.
+
+        Raises:
+            ConfigError, InvalidRequest: as for `find`.
+        """
+        path = self.names().get(name, self._path(name))
+        if path.suffix != ".yaml":
+            return suite_text(self.find(name).suite)
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return suite_text(self.find(name).suite)  # says what is wrong with it
+
+    def check(self, name: str, text: str) -> Suite:
+        """A suite's text, checked as when it is kept.
+
+        Raises:
+            ConfigError: one sentence with the line and the fix.
+            InvalidRequest: the name cannot be used, or a check of it.
+        """
+        return parse_suite(text, self._path(name), GRADERS, _read)
+
+    def write(self, name: str, text: str, before: str | None) -> Suite:
+        """Keep a suite's text as it is, under a name.
+
+        Args:
+            before: the text that it replaces; None for a new suite.
+
+        Raises:
+            ConfigError, InvalidRequest: as for `check`, or the file holds another text by now; nothing is written.
+            StoreError: it cannot be written.
+        """
+        suite, path = self.check(name, text), self._path(name)
+        if path.is_file() and path.read_text(encoding="utf-8") != before:
+            said = "it was changed meanwhile" if before is not None else "there is one of that name already"
+            raise InvalidRequest(f"The suite {name} is not saved: {said}. Choose another name, or open it again.")
+        self._make_folder()
+        try:
+            with whole(path) as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}.") from None
+        return suite
+
+    def keep(self, suite: Suite, *, replace: bool = False) -> Path:
+        """Keep a suite under its own name; returns its file.
+
+        Raises:
+            InvalidRequest: there is one of that name already.
+            ConfigError: it has no case, is too large to be read back, or cannot be written.
+        """
+        path = self._path(suite.name)
+        if path.exists() and not replace:
+            raise InvalidRequest(f"There is a suite {suite.name} already. Choose another name.")
+        self._make_folder()
+        save_suite(suite, path)
+        return path
+
+    def delete(self, name: str) -> None:
+        """Delete a suite of the Lab; runs keep their cases.
+
+        Raises:
+            StoreError: it cannot be deleted.
+        """
+        try:
+            self._path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"The suite {name} cannot be deleted: {error.strerror}.") from None
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._folder} cannot be made: {error.strerror}.") from None
+
+    def _path(self, name: str) -> Path:
+        if _NAME.fullmatch(name) is None:
+            raise InvalidRequest(f"“{name}” cannot name a suite. Use letters, digits, -, _ and ., up to 100 of them.")
+        return self._folder / f"{name}.yaml"
 
 
 def _read(check: Check, case: Case) -> None:

@@ -38,7 +38,7 @@ def _facts(results: Results, plan: Planned) -> str:
 def _table(results: Results, plan: Planned) -> Iterator[str]:
     yield "| category | lane | passed | interval | cases | failed calls | not graded | cost a case | median |"
     yield "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-    groups: list[str | None] = [*categories(plan)]
+    groups: list[str | None] = [*categories(plan.suite)]
     for category in groups if len(groups) == 1 else [*groups, None]:
         for lane in plan.lanes:
             yield _row(category or "all", summary(results, plan, lane, category))

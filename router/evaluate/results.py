@@ -151,7 +151,9 @@ class Results:
                 self.scored[entry.cell, entry.case] = scored = score_of(self._cases[entry.case], entry.grades)
                 self.spent += scored.cost or 0.0
                 self.unpriced += scored.cost is None
-            case Graded() if entry.by:
-                self.people[entry.cell, entry.case] = entry.grades[0]
+            case Graded(grades=(grade,)) if entry.by:
+                self.people[entry.cell, entry.case] = grade
+            case Graded(grades=()) if entry.by:
+                self.people.pop((entry.cell, entry.case), None)
             case Ended():
                 self.ended = entry.why

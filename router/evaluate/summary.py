@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from router.core.intervals import wilson
 from router.core.runs import CellKey, Lane, Planned
-from router.core.suites import Case
-from router.evaluate.results import Results
+from router.core.suites import Case, Suite
+from router.evaluate.results import Asked, Results
 
 
 class CaseScore(NamedTuple):
@@ -19,6 +19,7 @@ class CaseScore(NamedTuple):
         score: the mean of the scores; None if there is none.
         passed: of the scored repeats, the share that passed.
         scored, failed, errors: repeats with a score, that no model answered, and that a grader could not judge.
+        asked: repeats that are over, whatever came of them.
     """
 
     case: Case
@@ -27,6 +28,7 @@ class CaseScore(NamedTuple):
     scored: int
     failed: int
     errors: int
+    asked: int
 
 
 class LaneSummary(NamedTuple):
@@ -38,7 +40,7 @@ class LaneSummary(NamedTuple):
         passed: their mean share of passes; `low` and `high` are its Wilson interval of 95 %.
         failed: answers that no model gave; they are no wrong answers.
         errors: answers that a grader could not judge.
-        cost: US dollars a case, failed attempts included, judges not; None if any part is unknown.
+        cost: US dollars a case, failed attempts included, judges and cached answers not; None if any part is unknown.
         latency, slow: median and 95th percentile of answers' seconds.
     """
 
@@ -63,7 +65,7 @@ def case_scores(results: Results, plan: Planned, lane: Lane, category: str | Non
     """
     for case in plan.suite.cases:
         if category is None or case.category == category:
-            score = _case_score(results, plan, lane, case)
+            score = case_score(results, plan, lane, case)
             if score.scored or score.failed or score.errors:
                 yield score
 
@@ -74,8 +76,8 @@ def summary(results: Results, plan: Planned, lane: Lane, category: str | None = 
     known = [each for each in scores if each.score is not None]
     passed = statistics.fmean([each.passed or 0.0 for each in known]) if known else None
     low, high = wilson(passed, len(known)) if passed is not None else (None, None)
-    cells = [results.asked[cell] for cell in _cells(results, plan, lane, [each.case for each in scores])]
-    costs = [cell.cost for cell in cells]
+    cells = [results.asked[cell] for cell in cells_of(results, plan, lane, [each.case for each in scores])]
+    cost = mean_cost(cells)
     latencies = sorted(cell.latency for cell in cells if cell.latency is not None)
     return LaneSummary(
         name=lane.name,
@@ -86,19 +88,27 @@ def summary(results: Results, plan: Planned, lane: Lane, category: str | None = 
         high=high,
         failed=sum(each.failed for each in scores),
         errors=sum(each.errors for each in scores),
-        cost=sum(each for each in costs if each is not None) / len(scores) if scores and None not in costs else None,
+        cost=cost * len(cells) / len(scores) if scores and cost is not None else None,
         latency=statistics.median(latencies) if latencies else None,
         slow=latencies[int(0.95 * (len(latencies) - 1))] if latencies else None,
     )
 
 
-def categories(plan: Planned) -> list[str]:
+def mean_cost(cells: Iterable[Asked]) -> float | None:
+    """US dollars of a cell; None if any is unknown. What came from the cache cost nothing, and says nothing."""
+    costs = [cell.cost for cell in cells if cell.state == "failed" or cell.latency is not None]
+    known = [cost for cost in costs if cost is not None]
+    return statistics.fmean(known) if known and len(known) == len(costs) else None
+
+
+def categories(suite: Suite) -> list[str]:
     """The categories of a suite's cases, in its order."""
-    return list(dict.fromkeys(case.category for case in plan.suite.cases if case.category is not None))
+    return list(dict.fromkeys(case.category for case in suite.cases if case.category is not None))
 
 
-def _case_score(results: Results, plan: Planned, lane: Lane, case: Case) -> CaseScore:
-    cells = list(_cells(results, plan, lane, [case]))
+def case_score(results: Results, plan: Planned, lane: Lane, case: Case) -> CaseScore:
+    """What a lane achieved in a case so far."""
+    cells = list(cells_of(results, plan, lane, [case]))
     found = [scored for cell in cells if (scored := results.scored.get((cell, case.id))) is not None]
     scores = [scored.score for scored in found if scored.score is not None]
     return CaseScore(
@@ -108,10 +118,12 @@ def _case_score(results: Results, plan: Planned, lane: Lane, case: Case) -> Case
         scored=len(scores),
         failed=sum(results.asked[cell].state == "failed" for cell in cells),
         errors=sum(scored.error is not None for scored in found),
+        asked=sum(results.asked[cell].state in ("answered", "failed") for cell in cells),
     )
 
 
-def _cells(results: Results, plan: Planned, lane: Lane, cases: Iterable[Case]) -> Iterator[CellKey]:
+def cells_of(results: Results, plan: Planned, lane: Lane, cases: Iterable[Case]) -> Iterator[CellKey]:
+    """The cells of cases in a lane, as far as they were asked."""
     for question in dict.fromkeys(case.key for case in cases):
         for repeat in range(plan.repeats):
             if (cell := CellKey(question, lane.key, repeat)) in results.asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
 from router.evaluate.results import Results
 from router.evaluate.statistics import Pair, Plan, Scores, Unit, Verdict, pairs, verdict_sentence, verdicts
+from router.evaluate.summary import mean_cost
 
 
 class Compared(NamedTuple):
@@ -70,6 +72,22 @@ def since_baseline(results: Results, plan: Planned, before: Results, baseline: P
     ]
 
 
+def between_all(results: Results, plan: Planned, category: str | None = None) -> dict[tuple[str, str], Verdict]:
+    """The verdicts on all pairs of a run's lanes, by their names.
+
+    Args:
+        category: of the cases; None for all.
+    """
+    cases = frozenset(case.id for case in plan.suite.cases if category in (None, case.category))
+    scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
+    statistics = _statistics(results, plan, cases)
+    looks = {
+        (first, second): statistics.look(_pairs(plan, scores[first], scores[second], cases))
+        for first, second in itertools.combinations(scores, 2)
+    }
+    return verdicts(looks, plan.margin)
+
+
 def lane_scores(results: Results, plan: Planned, lane: Lane) -> Scores:
     """The share of passes by case, one value a repeat, of cases whose repeats are all over; None is an error."""
     found: dict[str, list[float | None]] = {}
@@ -115,12 +133,8 @@ def _pairs(plan: Planned, first: Scores, second: Scores, cases: frozenset[str] |
 
 def _price(results: Results, plan: Planned, lane: Lane) -> float | None:
     """US dollars of a case with its repeats; None if any part is unknown."""
-    costs = [
-        asked.cost for cell, asked in list(results.asked.items()) if cell.lane == lane.key and asked.state != "sent"
-    ]
-    if not costs or None in costs:
-        return None
-    return sum(cost for cost in costs if cost is not None) / len(costs) * plan.repeats
+    cost = mean_cost(asked for cell, asked in list(results.asked.items()) if cell.lane == lane.key)
+    return cost * plan.repeats if cost is not None else None
 
 
 def _sum(*prices: float | None) -> float | None:

@@ -96,7 +96,7 @@ class Journal:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._claim.acquire()
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            self._end_last_line()
+            _end_last_line(self._file)
         except Timeout:
             raise InvalidRequest(f"Another process is running {path.stem}. Wait for it, or stop it first.") from None
         except OSError as error:
@@ -120,11 +120,29 @@ class Journal:
         os.close(self._file)
         self._claim.release()
 
-    def _end_last_line(self) -> None:
-        """A process that was killed may have left the beginning of a line."""
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")
+
+def append(path: Path, entry: object) -> None:
+    """Add an entry to a journal that exists, also while a process writes it: what is added is one write.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND)
+        try:
+            _end_last_line(file)
+            os.write(file, msgspec.json.encode(entry) + b"\n")
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _end_last_line(file: int) -> None:
+    """A process that was killed may have left the beginning of a line."""
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        os.write(file, b"\n")
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:

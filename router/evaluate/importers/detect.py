@@ -21,7 +21,7 @@ from router.evaluate.importers.promptfoo.importing import KEYS
 from router.evaluate.importers.records import records
 from router.evaluate.importers.source import Source, opened
 from router.evaluate.importers.tables import import_table
-from router.evaluate.suites.loading import Problem, load_suite
+from router.evaluate.suites.loading import Problem, parse_suite
 
 Importer = Callable[[Source], Imported]
 
@@ -39,7 +39,7 @@ _BY_FIELDS: tuple[tuple[frozenset[str], Importer], ...] = (
 
 
 def read_suite(
-    path: Path,
+    given: Path | Source,
     graders: Collection[str],
     problem: Problem | None = None,
     *,
@@ -59,8 +59,8 @@ def read_suite(
     Raises:
         ConfigError: it is in no such format, or cannot be read; one sentence.
     """
-    if not (source := opened(path)).data.strip():
-        raise ConfigError(f"{path} is empty. Import another file.")
+    if not (source := opened(given)).data.strip():
+        raise ConfigError(f"{source.path} is empty. Import another file.")
     if (own := _own_suite(source, graders, problem)) is not None:
         return own
     found = _imported(source, columns, template, {"check": check} if check is not None else {})
@@ -82,7 +82,7 @@ def _imported(source: Source, columns: Mapping[str, str] | None, template: str, 
 def _own_suite(source: Source, graders: Collection[str], problem: Problem | None) -> Imported | None:
     if not _is_document(source) or "cases" not in _keys(source):
         return None
-    suite = load_suite(source.path, graders, problem)
+    suite = parse_suite(source.text, source.path, graders, problem)
     return Imported(OWN, suite, (), len(suite.cases))
 
 

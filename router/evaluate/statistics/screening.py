@@ -10,12 +10,10 @@ import numpy as np
 
 from router.core.errors import InvalidRequest
 from router.core.intervals import wilson
+from router.core.runs import LEAST_SCREENED
 from router.evaluate.statistics.means import Mean, effective_prompts, t_quantile
 from router.evaluate.statistics.sample import Design, Floats, Places, Scores, Unit, design, mean_scores
 from router.metrics.estimates import Estimate
-
-LEAST = 20
-"""Cases of the new lane, at least."""
 
 
 class Screening(NamedTuple):
@@ -43,15 +41,16 @@ def screening(units: Sequence[Unit], references: Sequence[Scores], candidate: Sc
         references: lanes that ran the whole suite. Cases without a score in one of them are left out.
 
     Raises:
-        InvalidRequest: there is no reference, the new lane has fewer than `LEAST` cases with a score, or a score is not
-            between 0 and 1.
+        InvalidRequest: there is no reference, the new lane has fewer than `LEAST_SCREENED` cases with a score, or a
+            score is not between 0 and 1.
     """
     if not references:
         raise InvalidRequest("Screening needs a lane that ran the whole suite. Run one first.")
     known = _known(units, references)
     scores = mean_scores(known, candidate)
-    if len(scores) < LEAST:
-        raise InvalidRequest(f"Screening needs {LEAST} cases with a score; the new lane has {len(scores)}. Run more.")
+    if len(scores) < LEAST_SCREENED:
+        needed = f"Screening needs {LEAST_SCREENED} cases with a score"
+        raise InvalidRequest(f"{needed}; the new lane has {len(scores)}. Run more.")
     whole = design([unit for unit in units if unit.case in known])
     places, values = whole.places(scores), np.array(list(scores.values()))
     reference = np.array([known[case] for case in whole.place])  # (cases, lanes)

@@ -9,8 +9,8 @@ import pytest
 import statsmodels.api as sm
 
 from router.core.errors import InvalidRequest
+from router.core.runs import LEAST_SCREENED
 from router.evaluate.statistics import Scores, Unit, screening
-from router.evaluate.statistics.screening import LEAST
 from tests.evaluate.statistics.worlds import Floats, units
 
 
@@ -83,7 +83,7 @@ def test_a_case_without_a_reference_is_left_out() -> None:
 
 
 def test_too_few_cases_are_refused() -> None:
-    with pytest.raises(InvalidRequest, match=f"needs {LEAST} cases with a score; the new lane has 19"):
+    with pytest.raises(InvalidRequest, match=f"needs {LEAST_SCREENED} cases with a score; the new lane has 19"):
         screening(units(60), [scores(np.ones(60))], scores(np.ones(19)))
 
 

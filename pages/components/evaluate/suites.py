@@ -1,0 +1,212 @@
+"""The suites: what they check, their text to edit, and files to import."""
+
+from __future__ import annotations
+
+import msgspec
+import streamlit as st
+
+from router.core.errors import FallbackLabError
+from router.core.formatting import counted
+from router.core.suites import Suite
+from router.evaluate.importers import Imported
+from router.evaluate.importers.source import suite_name
+from router.evaluate.library import NEW, Library
+from router.evaluate.summary import categories
+
+from components.evaluate.start import SUITES, suite_of
+from components.shared.following import dialog
+from components.shared.markdown import label
+from components.shared.text_editor import edit_text, take_typed
+
+_OPEN = "evaluate_suite_open"
+"""The session's key of the suite in the editor: its name, the text on disk (None if new), and the text as typed."""
+
+_SAID, _PROBLEM = "evaluate_suite_said", "evaluate_suite_problem"
+_TEXT = "evaluate_suite_text"
+
+
+class Draft(msgspec.Struct):
+    """A suite in the editor.
+
+    Attributes:
+        before: the text that it replaces; None for a new suite.
+        text: as typed.
+    """
+
+    name: str
+    before: str | None
+    text: str
+
+
+def draw_suites(library: Library) -> None:
+    """The list, or the suite that is open."""
+    if said := st.session_state.pop(_SAID, None):
+        st.success(label(said), icon=":material/check:")
+    if problem := st.session_state.pop(_PROBLEM, None):
+        st.error(label(problem), icon=":material/error:")
+    draft: Draft | None = st.session_state.get(_OPEN)
+    if draft is not None:
+        _draw_editor(library, draft)
+        return
+    with st.container(horizontal=True):
+        st.button("New suite", icon=":material/add:", on_click=_new, args=(library,), key="evaluate_new_suite")
+        if st.button("Import a file", icon=":material/upload:", key="evaluate_import"):
+            _import(library)
+    for name in library.names():
+        _draw_suite(library, name)
+
+
+def _draw_suite(library: Library, name: str) -> None:
+    try:
+        suite = suite_of(library, name)
+        about = f"{counted(len(suite.cases), 'case')}, {', '.join(categories(suite)) or 'no category'}"
+        problem = ""
+    except FallbackLabError as error:
+        suite, about, problem = None, "", str(error)
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{label(name)}**", width="content")
+            st.caption(
+                label(about) if library.is_own(name) or not about else f"{label(about)}, bundled", width="content"
+            )
+            st.space("stretch")
+            if suite is not None:
+                st.button("Run", icon=":material/play_arrow:", type="tertiary", key=f"evaluate_use_{name}",
+                          help=f"Choose {label(name)} for a new run", on_click=_use, args=(name,))  # fmt: skip
+            st.button("Open", icon=":material/edit:", type="tertiary", key=f"evaluate_edit_{name}",
+                      help=f"Show and edit {label(name)}", on_click=_edit, args=(library, name))  # fmt: skip
+        if problem:
+            st.error(label(problem), icon=":material/error:")
+        elif suite is not None and suite.description:
+            st.caption(label(" ".join(suite.description.split())))
+
+
+def _use(name: str) -> None:
+    st.session_state[SUITES] = [name]
+    st.session_state["evaluate_tabs"] = "New run"
+
+
+# --- The editor ------------------------------------------------------------------------------------
+
+
+def _new(library: Library) -> None:
+    known, number = library.names(), 1
+    while (name := f"suite-{number}") in known:
+        number += 1
+    st.session_state[_OPEN] = Draft(name, None, NEW.format(name=name))
+
+
+def _edit(library: Library, name: str) -> None:
+    """Open a suite; one of this project is copied, since it stays as it is."""
+    try:
+        text = library.text(name)
+    except FallbackLabError as error:
+        text = f"# {error}\n"
+    is_own = library.is_own(name)
+    st.session_state[_OPEN] = Draft(name if is_own else f"my-{name}", text if is_own else None, text)
+
+
+def _typed() -> Draft:
+    draft: Draft = st.session_state[_OPEN]
+    if typed := take_typed(f"{_TEXT}_{draft.name}"):
+        draft.text = typed[0]
+    return draft
+
+
+def _draw_editor(library: Library, draft: Draft) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        unsaved = "What is not saved is lost" if draft.text != draft.before else None
+        st.button("All suites", icon=":material/arrow_back:", on_click=_close, key="evaluate_suite_close", help=unsaved)
+        if draft.before is None:
+            name = st.text_input("Name", draft.name, key="evaluate_suite_name", max_chars=100, width=280)
+        else:
+            name = draft.name
+            st.markdown(f"**{label(name)}**", width="content")
+    suite, problem = _checked(library, name, draft)
+    edit_text("The suite as YAML", draft.text, base=draft.text, key=f"{_TEXT}_{draft.name}", on_typed=_typed)
+    st.caption("Validated as you type. `docs/evaluating.md` lists all keys and graders.")
+    with st.bottom:
+        if problem:
+            st.error(label(problem), icon=":material/error:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Save", type="primary", icon=":material/save:", key="evaluate_suite_save",
+                      disabled=bool(problem) or draft.text == draft.before, on_click=_save,
+                      args=(library, name))  # fmt: skip
+            if draft.before is not None and st.button(
+                ":red[Delete]", icon=":material/delete:", type="tertiary", key="evaluate_suite_delete"
+            ):
+                _delete(library, draft.name)
+            if suite is not None:
+                st.caption(counted(len(suite.cases), "case"), width="content")
+
+
+def _checked(library: Library, name: str, draft: Draft) -> tuple[Suite | None, str]:
+    try:
+        return library.check(name, draft.text), ""
+    except FallbackLabError as error:
+        return None, str(error)
+
+
+def _close() -> None:
+    del st.session_state[_OPEN]
+
+
+def _save(library: Library, name: str) -> None:
+    draft = _typed()
+    try:
+        suite = library.write(name, draft.text, draft.before)
+    except FallbackLabError as error:
+        st.session_state[_PROBLEM] = str(error)
+        return
+    st.session_state[_OPEN] = Draft(name, draft.text, draft.text)
+    st.session_state[_SAID] = f"Saved {name}: {counted(len(suite.cases), 'case')}."
+
+
+@dialog("Delete this suite?", icon=":material/delete:")
+def _delete(library: Library, name: str) -> None:
+    st.markdown(f"**{label(name)}** is deleted from `.lab/suites`. Runs keep their cases and answers.")
+    if st.button(":red[Delete]", icon=":material/delete:", key="evaluate_suite_delete_it"):
+        library.delete(name)
+        _close()
+        st.rerun()
+
+
+# --- Import ----------------------------------------------------------------------------------------
+
+
+@dialog("Import a suite", width="large", icon=":material/upload:")
+def _import(library: Library) -> None:
+    st.caption(
+        "promptfoo, Inspect samples, OpenAI evals, BFCL, HumanEval, GSM8K, IFEval, CSV, JSONL, Parquet, or a suite in"
+        " YAML. Nothing is dropped in silence: what cannot be taken is named."
+    )
+    given = st.file_uploader("File", key="evaluate_file", label_visibility="collapsed")
+    if given is None:
+        return
+    try:
+        imported = library.read(given.name, given.getvalue())
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    _draw_imported(imported)
+    name = st.text_input("Name", suite_name(imported.suite.name), key="evaluate_import_name", max_chars=100)
+    if st.button("Keep", type="primary", icon=":material/save:", key="evaluate_import_keep"):
+        keep_imported(library, msgspec.structs.replace(imported.suite, name=name))
+
+
+def _draw_imported(imported: Imported) -> None:
+    st.markdown(label(imported.sentence))
+    for count, left in imported.reasons:
+        more = f" and {counted(count - 1, 'other place')}" if count > 1 else ""
+        st.markdown(f":orange[:material/info:] {label(f'{left.place}{more}: {left.what} {left.fix}')}")
+
+
+def keep_imported(library: Library, suite: Suite) -> None:
+    """Keep a suite and say so on the page; if that fails, say why."""
+    try:
+        library.keep(suite)
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    st.session_state[_SAID] = f"Kept as {suite.name}: {counted(len(suite.cases), 'case')}."
+    st.rerun()

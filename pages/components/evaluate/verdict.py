@@ -1,0 +1,213 @@
+"""What a run says: verdicts in words, the lanes in tiers, and quality beside cost and latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from router.core.formatting import counted, dollars, seconds
+from router.core.runs import Planned
+from router.evaluate.leaderboard import Standing, flaky, standings
+from router.evaluate.people import agreement_sentence, agreements
+from router.evaluate.results import Results
+from router.evaluate.statistics import separates_sentence
+from router.evaluate.summary import LaneSummary, categories
+from router.evaluate.verdicts import Compared, against_first
+
+from components.evaluate.opened import Opened
+from components.shared.chart_colors import axis_colors, ink
+from components.shared.markdown import label
+
+_LOOKS = {
+    "better": ":green[:material/trending_up:]",
+    "worse": ":red[:material/trending_down:]",
+    "no_worse": ":green[:material/trending_flat:]",
+    "not_separable": ":gray[:material/hourglass_empty:]",
+    "no_verdict": ":orange[:material/warning:]",
+}
+
+_OPEN = ("not_separable", "no_verdict")
+
+FEW = 3
+"""Open verdicts that are shown at once."""
+
+_FRONT, _OTHER = "#14988b", "#8b9795"
+
+ALL = "All"
+
+
+def draw_sentences(compared: Sequence[Compared]) -> None:
+    """One verdict a line; what is open comes last, and where it is many, when it is asked for."""
+    with st.container(gap="xsmall"):
+        ordered = sorted(compared, key=lambda each: each.verdict.kind in _OPEN)
+        told = [each for each in ordered if each.verdict.kind not in _OPEN]
+        rest = ordered[len(told) :]
+        _draw_lines(told)
+        if len(rest) > FEW:
+            with st.expander(f"{counted(len(rest), 'lane')} not separable yet", type="compact"):
+                _draw_lines(rest)
+        else:
+            _draw_lines(rest)
+
+
+def _draw_lines(compared: Sequence[Compared]) -> None:
+    for each in compared:
+        st.markdown(f"{_LOOKS[each.verdict.kind]} {label(each.sentence)}")
+
+
+def draw_verdict(opened: Opened) -> None:
+    """The verdicts, then the lanes of a category."""
+    results, plan = opened.results, opened.plan
+    if len(plan.lanes) > 1:
+        with st.container(border=True, key="evaluate_verdict"):
+            draw_sentences(against_first(results, plan))
+    st.caption(f"{separates_sentence(len(plan.suite.cases))}.")
+    category = pick_category(plan, "evaluate_category")
+    board = standings(results, plan, category)
+    draw_board(board)
+    for sentence in _notes(results, plan, board):
+        st.caption(label(sentence))
+    with st.grid(2, min_column_width=340):
+        _draw_front(board, _COST)
+        _draw_front(board, _LATENCY)
+
+
+def pick_category(plan: Planned, key: str) -> str | None:
+    """The chosen category; None for all."""
+    names = categories(plan.suite)
+    if len(names) < 2:
+        return None
+    chosen = st.segmented_control("Category", [ALL, *names], default=ALL, required=True, key=key,
+                                  label_visibility="collapsed")  # fmt: skip
+    return None if chosen == ALL else chosen
+
+
+def draw_board(board: Sequence[Standing]) -> None:
+    """The lanes as a table, the best tier first."""
+    rows = [
+        {
+            "tier": each.tier,
+            "lane": each.summary.name,
+            "passed": 100 * each.summary.passed if each.summary.passed is not None else None,
+            "interval": _interval(each.summary.low, each.summary.high),
+            "every": each.every.value if each.every is not None else None,
+            "cases": each.summary.cases,
+            "failed": each.summary.failed,
+            "errors": each.summary.errors,
+            "cost": each.summary.cost,
+            "latency": each.summary.latency,
+            "slow": each.summary.slow,
+            "best": _best(each),
+        }
+        for each in board
+    ]
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(["passed", "every", "cost", "latency", "slow"], "float64"))
+    column = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        alt="The lanes in tiers",
+        placeholder="unknown",
+        column_config={
+            "tier": column.NumberColumn("Tier", help="Lanes of one tier are not separable from its best one",
+                                        pinned=True, width="small"),
+            "lane": column.TextColumn("Lane", pinned=True),
+            "passed": column.ProgressColumn("Passed", format="%.0f %%", min_value=0, max_value=100, color=_FRONT,
+                                            help="The mean share of passes over cases"),
+            "interval": column.TextColumn("95 % interval"),
+            "every": column.NumberColumn("Pass every time", format="percent",
+                                         help="The chance that all repeats of a case pass (pass^k)")
+            if frame["every"].notna().any() else None,
+            "cases": column.NumberColumn("Cases", help="With a score"),
+            "failed": column.NumberColumn("Failed calls", help="Answers that no model gave; not counted as wrong")
+            if frame["failed"].any() else None,
+            "errors": column.NumberColumn("Not graded", help="Answers that a grader could not judge")
+            if frame["errors"].any() else None,
+            "cost": column.NumberColumn("Cost a case", format="$%.5f", help="With failed attempts, without judges"),
+            "latency": column.NumberColumn("p50 latency", format="%.2f s"),
+            "slow": column.NumberColumn("p95", format="%.2f s"),
+            "best": column.TextColumn("No lane is as good and", help="The Pareto front"),
+        },
+    )  # fmt: skip
+
+
+def _best(each: Standing) -> str:
+    words = [word for word, holds in (("cheaper", each.is_cheapest), ("faster", each.is_fastest)) if holds]
+    return " or ".join(words)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return f"{low:.0%} to {high:.0%}" if low is not None and high is not None else ""
+
+
+def _notes(results: Results, plan: Planned, board: Sequence[Standing]) -> list[str]:
+    """What the table cannot say: estimates of screened lanes, flaky cases, judges beside people."""
+    found = []
+    for each in board:
+        if (screened := each.screened) is not None and screened.score.value is not None:
+            score = screened.score
+            found.append(
+                f"{each.summary.name} was asked {counted(score.rows, 'case')}. On the whole suite it would score about"
+                f" {score.value:.0%} ({_interval(score.low, score.high)}), an estimate for this suite only."
+            )
+    found += [
+        f"{lane.name}: the repeats of {counted(unsteady, 'case')} disagree."
+        for lane in plan.lanes
+        if (unsteady := len(flaky(results, plan, lane).flaky))
+    ]
+    return [*found, *(agreement_sentence(rated) for rated in agreements(results, plan))]
+
+
+class _Figure(NamedTuple):
+    """A figure of which less is better, beside which quality is drawn."""
+
+    title: str
+    unit: str
+    of: Callable[[LaneSummary], float | None]
+    words: Callable[[float | None], str]
+    is_best: Callable[[Standing], bool]
+
+
+_COST = _Figure("cost", "US dollars a case", lambda lane: lane.cost, dollars, lambda each: each.is_cheapest)
+_LATENCY = _Figure("latency", "seconds, median", lambda lane: lane.latency, seconds, lambda each: each.is_fastest)
+
+
+def _draw_front(board: Sequence[Standing], figure: _Figure) -> None:
+    """Each lane as a point with its interval; those on the Pareto front are joined."""
+    rows = pd.DataFrame(
+        [
+            {
+                "lane": each.summary.name,
+                "x": figure.of(each.summary),
+                "passed": each.summary.passed,
+                "low": each.summary.low,
+                "high": each.summary.high,
+                "front": figure.is_best(each),
+                "said": figure.words(figure.of(each.summary)),
+            }
+            for each in board
+            if figure.of(each.summary) is not None and each.summary.passed is not None
+        ]
+    )
+    if rows.empty:
+        st.caption(f"Quality and {figure.title}: unknown.")
+        return
+    x = alt.X("x:Q", title=figure.unit, scale=alt.Scale(zero=True, nice=True, padding=20), axis=alt.Axis(tickCount=5))
+    y = alt.Y("passed:Q", title=None, axis=alt.Axis(format="%", tickCount=5), scale=alt.Scale(zero=False, padding=10))
+    color = alt.condition("datum.front", alt.value(_FRONT), alt.value(_OTHER))
+    base = alt.Chart(rows, height=280, title=f"Passed, by {figure.title}")
+    tips = [alt.Tooltip("lane:N"), alt.Tooltip("passed:Q", format=".1%"), alt.Tooltip("said:N", title=figure.unit)]
+    layers = (
+        base.transform_filter("datum.front")
+        .mark_line(color=_FRONT, opacity=0.5, interpolate="step-after")
+        .encode(x=x, y=y)
+        + base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q", color=color)
+        + base.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, color=color, tooltip=tips)
+        + base.mark_text(align="left", dx=8, dy=-8, color=ink(), limit=160).encode(x=x, y=y, text="lane:N")
+    )
+    said = "; ".join(f"{row.lane}: {row.passed:.0%}, {row.said}" for row in rows.itertuples())
+    st.altair_chart(layers.configure_axis(**axis_colors()), alt=f"Quality and {figure.title} by lane. {said}")

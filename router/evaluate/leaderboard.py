@@ -1,0 +1,120 @@
+"""A run's lanes in tiers, with what makes one the better choice: quality beside cost and latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from router.core.errors import InvalidRequest
+from router.core.runs import Lane, Planned
+from router.evaluate.results import Results
+from router.evaluate.statistics import (
+    Screening,
+    Stability,
+    Unit,
+    mean_pass,
+    pass_hat_k,
+    screening,
+    stability,
+    tiers,
+)
+from router.evaluate.summary import LaneSummary, case_scores, cells_of, summary
+from router.evaluate.verdicts import between_all, lane_scores
+from router.metrics.estimates import Estimate
+
+
+class Standing(NamedTuple):
+    """A lane beside the others.
+
+    Attributes:
+        tier: from 1; None without a score.
+        every: pass^k, the chance that all repeats of a case pass; None with one repeat.
+        is_cheapest, is_fastest: whether no other lane is as good and cheaper, or as good and faster: its place on the
+            Pareto front. False where the figure is unknown.
+        screened: the estimate of its score on the whole suite, where it was asked a part.
+    """
+
+    summary: LaneSummary
+    tier: int | None
+    every: Estimate | None
+    is_cheapest: bool
+    is_fastest: bool
+    screened: Screening | None
+
+
+def standings(results: Results, plan: Planned, category: str | None = None) -> list[Standing]:
+    """The lanes of a run, the best tier first.
+
+    Args:
+        category: of the cases; None for all.
+    """
+    lanes = [summary(results, plan, lane, category) for lane in plan.lanes]
+    scored = {lane.name: lane.passed for lane in lanes if lane.passed is not None}
+    tier = tiers(scored, between_all(results, plan, category))
+    cheapest, fastest = front(lanes, lambda lane: lane.cost), front(lanes, lambda lane: lane.latency)
+    found = [
+        Standing(
+            summary=line,
+            tier=tier.get(line.name),
+            every=_every(results, plan, lane, category) if plan.repeats > 1 else None,
+            is_cheapest=line.name in cheapest,
+            is_fastest=line.name in fastest,
+            screened=_screened(results, plan, lane) if category is None else None,
+        )
+        for lane, line in zip(plan.lanes, lanes, strict=True)
+    ]
+    return sorted(found, key=lambda each: (each.tier or len(found) + 1, -(each.summary.passed or 0.0)))
+
+
+def front(lanes: Sequence[LaneSummary], of: Callable[[LaneSummary], float | None]) -> set[str]:
+    """The names of the lanes that no other one dominates: as many passes for less, or more passes for as much.
+
+    Args:
+        of: the figure of which less is better; lanes without it are left out.
+    """
+    known = [
+        (lane, passed, value)
+        for lane in lanes
+        if (passed := lane.passed) is not None and (value := of(lane)) is not None
+    ]
+    return {
+        lane.name
+        for lane, passed, value in known
+        if not any(other >= passed and less <= value and (other, less) != (passed, value) for _, other, less in known)
+    }
+
+
+def flaky(results: Results, plan: Planned, lane: Lane) -> Stability:
+    """How much a lane's repeats vary from case to case."""
+    return stability(
+        {
+            case.id: [
+                [scored.score]
+                for cell in cells_of(results, plan, lane, [case])
+                if (scored := results.scored.get((cell, case.id))) is not None and scored.score is not None
+            ]
+            for case in plan.suite.cases
+        }
+    )
+
+
+def _every(results: Results, plan: Planned, lane: Lane, category: str | None) -> Estimate:
+    cases = [case for case in plan.suite.cases if category in (None, case.category)]
+    scores = lane_scores(results, plan, lane)
+    return mean_pass(pass_hat_k, [Unit.of(case) for case in cases], scores, plan.repeats)
+
+
+def _screened(results: Results, plan: Planned, lane: Lane) -> Screening | None:
+    """An estimate from the cases that a lane was asked, regressed on the lanes that were asked all."""
+    cases = len(plan.suite.cases)
+    asked = {other.name: len(list(case_scores(results, plan, other))) for other in plan.lanes}
+    whole = [other for other in plan.lanes if asked[other.name] == cases]
+    if asked[lane.name] == cases or not whole:
+        return None
+    units = [Unit.of(case) for case in plan.suite.cases]
+    try:
+        return screening(
+            units, [lane_scores(results, plan, other) for other in whole], lane_scores(results, plan, lane)
+        )
+    except InvalidRequest:  # too few cases so far
+        return None
