@@ -16,7 +16,7 @@ from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import Console
 from router.core.conversations import Settings
 from router.core.errors import StoreError
-from router.core.formatting import counted, dollars, seconds
+from router.core.formatting import counted, dollars, expense, seconds
 from router.core.runs import Lane, Planned
 from router.core.suites import Suite
 from router.evaluate.evaluation import Evaluation
@@ -109,7 +109,7 @@ def _row(category: str, lane: LaneSummary) -> Row:
         str(lane.cases),
         Cell(str(lane.failed), "red" if lane.failed else ""),
         Cell(str(lane.errors), "red" if lane.errors else ""),
-        dollars(lane.cost),
+        expense(lane.cost),
         seconds(lane.latency),
     )
 

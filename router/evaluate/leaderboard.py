@@ -51,7 +51,7 @@ def standings(results: Results, plan: Planned, category: str | None = None) -> l
     lanes = [summary(results, plan, lane, category) for lane in plan.lanes]
     scored = {lane.name: lane.passed for lane in lanes if lane.passed is not None}
     tier = tiers(scored, between_all(results, plan, category))
-    cheapest, fastest = front(lanes, lambda lane: lane.cost), front(lanes, lambda lane: lane.latency)
+    cheapest, fastest = front(lanes, lambda lane: lane.cost.cost), front(lanes, lambda lane: lane.latency)
     found = [
         Standing(
             summary=line,

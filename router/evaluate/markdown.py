@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from router.core.formatting import counted, dollars, seconds
+from router.core.formatting import counted, dollars, expense, seconds
 from router.core.runs import Planned
 from router.evaluate.gates import Gate
 from router.evaluate.results import Results
@@ -47,7 +47,7 @@ def _table(results: Results, plan: Planned) -> Iterator[str]:
 def _row(category: str, lane: LaneSummary) -> str:
     passed = f"{lane.passed:.1%}" if lane.passed is not None else "–"
     interval = f"{lane.low:.1%} to {lane.high:.1%}" if lane.low is not None and lane.high is not None else "–"
-    figures = (lane.cases, lane.failed, lane.errors, dollars(lane.cost), seconds(lane.latency))
+    figures = (lane.cases, lane.failed, lane.errors, expense(lane.cost), seconds(lane.latency))
     return f"| {_plain(category)} | {_plain(lane.name)} | {passed} | {interval} | {' | '.join(map(str, figures))} |"
 
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from router.core.attempts import spent
+from router.core.attempts import Spent, spent
 from router.core.errors import InvalidRequest
 from router.core.runs import CellKey, Ended, Entry, Graded, Landed, Planned, Sent
 from router.core.suites import Case, Grade
@@ -22,7 +22,7 @@ class Asked(NamedTuple):
     Attributes:
         offset: of its entry in the journal; None while it is only sent.
         latency: seconds; None if there is no answer of its own.
-        cost: US dollars; None if any part is unknown.
+        spent: by its calls, failed ones included.
         model: what answered.
         error: why nothing did, one sentence.
     """
@@ -30,7 +30,7 @@ class Asked(NamedTuple):
     state: State
     offset: int | None = None
     latency: float | None = None
-    cost: float | None = None
+    spent: Spent = Spent(0.0, 0)
     model: str | None = None
     error: str | None = None
 
@@ -134,15 +134,15 @@ class Results:
                     self.possibly_paid.add(cell)
                 self.asked[cell] = Asked("sent")
             case Landed(cell=cell):
-                cost, unpriced = spent(entry.attempts)
-                self.spent += cost or 0.0
-                self.unpriced += unpriced
+                cost = spent(entry.attempts)
+                self.spent += cost.cost or 0.0
+                self.unpriced += cost.unpriced
                 last = entry.attempts[-1] if entry.attempts else None
                 self.asked[cell] = Asked(
                     entry.state,
                     offset,
                     entry.latency,
-                    None if unpriced else cost,
+                    cost,
                     last.model if last is not None and entry.state == "answered" else None,
                     entry.error,
                 )

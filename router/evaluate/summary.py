@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from router.core.attempts import Spent
 from router.core.intervals import wilson
 from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case, Suite
@@ -40,7 +41,7 @@ class LaneSummary(NamedTuple):
         passed: their mean share of passes; `low` and `high` are its Wilson interval of 95 %.
         failed: answers that no model gave; they are no wrong answers.
         errors: answers that a grader could not judge.
-        cost: US dollars a case, failed attempts included, judges and cached answers not; None if any part is unknown.
+        cost: US dollars a case, failed attempts included, judges and cached answers not; and calls of unknown cost.
         latency, slow: median and 95th percentile of answers' seconds.
     """
 
@@ -52,7 +53,7 @@ class LaneSummary(NamedTuple):
     high: float | None
     failed: int
     errors: int
-    cost: float | None
+    cost: Spent
     latency: float | None
     slow: float | None
 
@@ -78,6 +79,9 @@ def summary(results: Results, plan: Planned, lane: Lane, category: str | None = 
     low, high = wilson(passed, len(known)) if passed is not None else (None, None)
     cells = [results.asked[cell] for cell in cells_of(results, plan, lane, [each.case for each in scores])]
     cost = mean_cost(cells)
+    paid = Spent(
+        cost * len(cells) / len(scores) if cost is not None else None, sum(cell.spent.unpriced for cell in cells)
+    )
     latencies = sorted(cell.latency for cell in cells if cell.latency is not None)
     return LaneSummary(
         name=lane.name,
@@ -88,17 +92,17 @@ def summary(results: Results, plan: Planned, lane: Lane, category: str | None = 
         high=high,
         failed=sum(each.failed for each in scores),
         errors=sum(each.errors for each in scores),
-        cost=cost * len(cells) / len(scores) if scores and cost is not None else None,
+        cost=paid,
         latency=statistics.median(latencies) if latencies else None,
         slow=latencies[int(0.95 * (len(latencies) - 1))] if latencies else None,
     )
 
 
 def mean_cost(cells: Iterable[Asked]) -> float | None:
-    """US dollars of a cell; None if any is unknown. What came from the cache cost nothing, and says nothing."""
-    costs = [cell.cost for cell in cells if cell.state == "failed" or cell.latency is not None]
-    known = [cost for cost in costs if cost is not None]
-    return statistics.fmean(known) if known and len(known) == len(costs) else None
+    """US dollars of a cell, as far as they are known. What came from the cache cost nothing, and says nothing."""
+    own = [cell.spent.cost for cell in cells if cell.state == "failed" or cell.latency is not None]
+    known = [cost for cost in own if cost is not None]
+    return statistics.fmean(known) if known else None
 
 
 def categories(suite: Suite) -> list[str]:

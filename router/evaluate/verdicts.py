@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from router.core.errors import InvalidRequest
 from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
@@ -52,23 +54,34 @@ def since_baseline(results: Results, plan: Planned, before: Results, baseline: P
     Raises:
         InvalidRequest: the runs have no lane, or no case, in common.
     """
-    names = {lane.name: lane for lane in baseline.lanes}
-    shared = [lane for lane in plan.lanes if lane.name in names]
-    cases = _common(plan, baseline)
+    shared = lanes_since(results, plan, before, baseline)
+    cases = frozenset(_common(plan, baseline).values())
     if not shared or not cases:
         what = "lane" if not shared else "case"
         raise InvalidRequest(f"The baseline has no {what} in common with this run. Choose a run of the same suite.")
     statistics = _statistics(results, plan, cases)
-    looks = {
-        lane.name: statistics.look(
-            _pairs(plan, lane_scores(results, plan, lane), lane_scores(before, baseline, names[lane.name]), cases)
-        )
-        for lane in shared
-    }
+    looks = {lane.name: statistics.look(_pairs(plan, now, then, cases)) for lane, then, now in shared}
     found = verdicts(looks, plan.margin)
     return [
         Compared(lane.name, f"{lane.name} in the baseline", found[lane.name], _price(results, plan, lane))
-        for lane in shared
+        for lane, *_ in shared
+    ]
+
+
+def lanes_since(
+    results: Results, plan: Planned, before: Results, baseline: Planned
+) -> list[tuple[Lane, Scores, Scores]]:
+    """The lanes whose name an earlier run has too, each with its scores then and now, by this run's cases."""
+    names = {lane.name: lane for lane in baseline.lanes}
+    cases = _common(plan, baseline)
+    return [
+        (
+            lane,
+            {cases.get(case, case): scores for case, scores in lane_scores(before, baseline, names[lane.name]).items()},
+            lane_scores(results, plan, lane),
+        )
+        for lane in plan.lanes
+        if lane.name in names
     ]
 
 
@@ -108,14 +121,14 @@ def _values(results: Results, plan: Planned, lane: Lane, case: Case) -> Iterator
             yield None
 
 
-def _common(plan: Planned, baseline: Planned) -> frozenset[str]:
-    """The ids of the cases that ask and check the same in two plans."""
-    before = {case.id: case for case in baseline.suite.cases}
-    return frozenset(
-        case.id
-        for case in plan.suite.cases
-        if (old := before.get(case.id)) is not None and (old.key, old.checks) == (case.key, case.checks)
-    )
+def _common(plan: Planned, baseline: Planned) -> dict[str, str]:
+    """The cases that ask and check the same in two plans: the baseline's ids, each with the plan's."""
+    before = {_content(case): case.id for case in baseline.suite.cases}
+    return {old: case.id for case in plan.suite.cases if (old := before.get(_content(case))) is not None}
+
+
+def _content(case: Case) -> bytes:
+    return msgspec.json.encode((case.key, case.checks, case.target), order="sorted")
 
 
 def _statistics(results: Results, plan: Planned, cases: frozenset[str] | None = None) -> Plan:

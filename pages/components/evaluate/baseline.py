@@ -9,7 +9,7 @@ from router.core.errors import FallbackLabError
 from router.core.formatting import counted
 from router.evaluate.results import Results
 from router.evaluate.statistics import Change, changes
-from router.evaluate.verdicts import lane_scores, since_baseline
+from router.evaluate.verdicts import lanes_since, since_baseline
 
 from components.evaluate.opened import Opened
 from components.evaluate.runs import facts, title_of
@@ -41,11 +41,8 @@ def draw_baseline(opened: Opened) -> None:
     except FallbackLabError as error:
         st.caption(label(str(error)))
         return
-    shared = {lane.name: lane for lane in before.planned.lanes}
-    for lane in plan.lanes:
-        if lane.name in shared:
-            found = changes(lane_scores(before, before.planned, shared[lane.name]), lane_scores(results, plan, lane))
-            _draw_changes(lane.name, [change for change in found if change.kind != "same"])
+    for lane, then, now in lanes_since(results, plan, before, before.planned):
+        _draw_changes(lane.name, [change for change in changes(then, now) if change.kind != "same"])
 
 
 def _others(opened: Opened) -> dict[str, Results]:

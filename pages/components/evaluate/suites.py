@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import streamlit as st
 
+from router.compare.matrix import beginning
 from router.core.errors import FallbackLabError
 from router.core.formatting import counted
 from router.core.suites import Suite
@@ -78,7 +79,7 @@ def _draw_suite(library: Library, name: str) -> None:
         if problem:
             st.error(label(problem), icon=":material/error:")
         elif suite is not None and suite.description:
-            st.caption(label(" ".join(suite.description.split())))
+            st.caption(label(beginning(suite.description, 240)))
 
 
 def _use(name: str) -> None:

@@ -69,8 +69,9 @@ def draw_verdict(opened: Opened) -> None:
     category = pick_category(plan, "evaluate_category")
     board = standings(results, plan, category)
     draw_board(board)
-    for sentence in _notes(results, plan, board):
-        st.caption(label(sentence))
+    with st.container(gap="xsmall"):
+        for sentence in _notes(results, plan, board):
+            st.caption(label(sentence))
     with st.grid(2, min_column_width=340):
         _draw_front(board, _COST)
         _draw_front(board, _LATENCY)
@@ -92,13 +93,14 @@ def draw_board(board: Sequence[Standing]) -> None:
         {
             "tier": each.tier,
             "lane": each.summary.name,
-            "passed": 100 * each.summary.passed if each.summary.passed is not None else None,
+            "passed": _percent(each.summary.passed),
             "interval": _interval(each.summary.low, each.summary.high),
-            "every": each.every.value if each.every is not None else None,
+            "every": _percent(each.every.value if each.every is not None else None),
             "cases": each.summary.cases,
             "failed": each.summary.failed,
             "errors": each.summary.errors,
-            "cost": each.summary.cost,
+            "cost": each.summary.cost.cost,
+            "unpriced": each.summary.cost.unpriced,
             "latency": each.summary.latency,
             "slow": each.summary.slow,
             "best": _best(each),
@@ -119,7 +121,7 @@ def draw_board(board: Sequence[Standing]) -> None:
             "passed": column.ProgressColumn("Passed", format="%.0f %%", min_value=0, max_value=100, color=_FRONT,
                                             help="The mean share of passes over cases"),
             "interval": column.TextColumn("95 % interval"),
-            "every": column.NumberColumn("Pass every time", format="percent",
+            "every": column.NumberColumn("Pass every time", format="%.0f %%",
                                          help="The chance that all repeats of a case pass (pass^k)")
             if frame["every"].notna().any() else None,
             "cases": column.NumberColumn("Cases", help="With a score"),
@@ -128,6 +130,8 @@ def draw_board(board: Sequence[Standing]) -> None:
             "errors": column.NumberColumn("Not graded", help="Answers that a grader could not judge")
             if frame["errors"].any() else None,
             "cost": column.NumberColumn("Cost a case", format="$%.5f", help="With failed attempts, without judges"),
+            "unpriced": column.NumberColumn("+ calls unknown", help="Calls of unknown cost, not in the cost")
+            if frame["unpriced"].any() else None,
             "latency": column.NumberColumn("p50 latency", format="%.2f s"),
             "slow": column.NumberColumn("p95", format="%.2f s"),
             "best": column.TextColumn("No lane is as good and", help="The Pareto front"),
@@ -138,6 +142,10 @@ def draw_board(board: Sequence[Standing]) -> None:
 def _best(each: Standing) -> str:
     words = [word for word, holds in (("cheaper", each.is_cheapest), ("faster", each.is_fastest)) if holds]
     return " or ".join(words)
+
+
+def _percent(share: float | None) -> float | None:
+    return 100 * share if share is not None else None
 
 
 def _interval(low: float | None, high: float | None) -> str:
@@ -154,11 +162,10 @@ def _notes(results: Results, plan: Planned, board: Sequence[Standing]) -> list[s
                 f"{each.summary.name} was asked {counted(score.rows, 'case')}. On the whole suite it would score about"
                 f" {score.value:.0%} ({_interval(score.low, score.high)}), an estimate for this suite only."
             )
-    found += [
-        f"{lane.name}: the repeats of {counted(unsteady, 'case')} disagree."
-        for lane in plan.lanes
-        if (unsteady := len(flaky(results, plan, lane).flaky))
-    ]
+    unsteady = {lane.name: len(flaky(results, plan, lane).flaky) for lane in plan.lanes}
+    if any(unsteady.values()):
+        words = "; ".join(f"{name}: {counted(number, 'case')}" for name, number in unsteady.items() if number)
+        found.append(f"Flaky, with repeats that disagree: {words}.")
     return [*found, *(agreement_sentence(rated) for rated in agreements(results, plan))]
 
 
@@ -172,7 +179,7 @@ class _Figure(NamedTuple):
     is_best: Callable[[Standing], bool]
 
 
-_COST = _Figure("cost", "US dollars a case", lambda lane: lane.cost, dollars, lambda each: each.is_cheapest)
+_COST = _Figure("cost", "US dollars a case", lambda lane: lane.cost.cost, dollars, lambda each: each.is_cheapest)
 _LATENCY = _Figure("latency", "seconds, median", lambda lane: lane.latency, seconds, lambda each: each.is_fastest)
 
 
@@ -207,7 +214,7 @@ def _draw_front(board: Sequence[Standing], figure: _Figure) -> None:
         .encode(x=x, y=y)
         + base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q", color=color)
         + base.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, color=color, tooltip=tips)
-        + base.mark_text(align="left", dx=8, dy=-8, color=ink(), limit=160).encode(x=x, y=y, text="lane:N")
+        + base.mark_text(dy=-12, color=ink(), limit=160).encode(x=x, y=y, text="lane:N")
     )
     said = "; ".join(f"{row.lane}: {row.passed:.0%}, {row.said}" for row in rows.itertuples())
     st.altair_chart(layers.configure_axis(**axis_colors()), alt=f"Quality and {figure.title} by lane. {said}")
