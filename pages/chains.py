@@ -12,7 +12,7 @@ from router.config.draft import Draft
 from router.config.schema import Config
 from router.core.errors import ConfigError, FallbackLabError, StoreError
 from router.lab import Lab
-from router.metrics.chains import DAYS, chain_lines
+from router.metrics.chains import DAYS, EVALUATED_DAYS, chain_lines
 
 from components.chains.editor import WIDTH, edit_chain
 from components.chains.figures import style_figures
@@ -238,7 +238,7 @@ def _draw_chains(lab: Lab, config: Config, change: Change | None) -> None:
     known = lab.named_models(config)
     try:
         with st.spinner("Loading statistics …", show_time=True):
-            lines = chain_lines(lab.observed, config.chains, time.time())
+            lines = chain_lines(lab.observed, lab.store.scores, config.chains, time.time())
     except StoreError as error:  # chains can be edited without their figures
         st.error(label(str(error)), icon=":material/error:")
         lines = {category: {} for category in config.chains}
@@ -248,7 +248,8 @@ def _draw_chains(lab: Lab, config: Config, change: Change | None) -> None:
         edit_limits(config.policy, change)
         follow_moves()
     st.caption(
-        f"Figures: each model's calls in its category over the last {DAYS} days. Below each value: its 95 % confidence"
+        f"Quality: the share of cases that the model passes in evaluations of the last {EVALUATED_DAYS} days. The other"
+        f" figures: each model's calls in its category over the last {DAYS} days. Below each value: its 95 % confidence"
         " interval and the number of requests it is based on. Rescued: of the requests whose primary failed, the share"
         " that this model answered."
     )

@@ -95,6 +95,7 @@ class Lab:
             self.config,
             grader=self._grader,
             asked_first=self._asked_first,
+            scores=self.store.scores,
             usual=self.store.comparisons.usual,
         )
 

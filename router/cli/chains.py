@@ -25,6 +25,7 @@ _COLUMNS = (
     Column("first\ntoken", is_number=True),
     Column("answer", is_number=True),
     Column("cost of\na call", is_number=True),
+    Column("quality", is_number=True, optional=True),
 )
 
 
@@ -47,7 +48,7 @@ def show_chains(config_path: Path, as_json: bool, rollback: bool, list_: bool, t
         raise click.UsageError("Use --list and --to with --rollback.")
     with closing(Lab(config_path)) as lab:
         chains = lab.config().chains
-        lines = chain_lines(lab.observed, chains, time.time())
+        lines = chain_lines(lab.observed, lab.store.scores, chains, time.time())
         links = [
             (name, number, link, lines[name].get(link.ref.text, UNSEEN))
             for name, chain in chains.items()
@@ -69,10 +70,10 @@ def show_chains(config_path: Path, as_json: bool, rollback: bool, list_: bool, t
 
 
 def _figures(line: ModelLine) -> list[str]:
-    answered, rescued, first_p50, first_p95, p50, p95, cost = line.cells()
-    shares = [f"{cell.value}\n{cell.of}".strip() for cell in (answered, rescued)]
+    quality, answered, rescued, first_p50, first_p95, p50, p95, cost = line.cells()
+    answered_of, rescued_of, passed_of = (f"{cell.value}\n{cell.of}".strip() for cell in (answered, rescued, quality))
     times = ["\n".join(dict.fromkeys((low.value, high.value))) for low, high in ((first_p50, first_p95), (p50, p95))]
-    return [*shares, *times, cost.value]
+    return [answered_of, rescued_of, *times, cost.value, passed_of]
 
 
 def _roll_back(editor: Editor, path: Path, list_: bool, to: str | None) -> None:

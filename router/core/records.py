@@ -39,6 +39,34 @@ class Feedback(Frozen, frozen=True, kw_only=True):
     at: float
 
 
+class ScoredAnswer(Frozen, frozen=True, kw_only=True):
+    """What an evaluation says of a model's answer.
+
+    Attributes:
+        at: Unix time of the grade, seconds.
+        run: the evaluation's id.
+        question: `Case.key`.
+        lane: `Lane.key`.
+        category: the case's; None if unknown.
+        model: what answered, as models.yaml names it.
+        place: in its chain; 0 for a primary, and for a model alone. Fallbacks see what others left.
+        score: 0 to 1.
+    """
+
+    at: float
+    run: str
+    suite: str
+    case: str
+    question: str
+    lane: str
+    repeat: int
+    category: str | None
+    model: str
+    place: int
+    score: float
+    passed: bool
+
+
 RequestOutcome = Literal["answered", "failed", "cancelled"]
 
 

@@ -12,6 +12,7 @@ import msgspec
 from router.core.attempts import Completion, spent
 from router.core.conversations import Settings
 from router.core.errors import StoreError
+from router.core.records import ScoredAnswer
 from router.core.requests import Request
 from router.core.runs import CellKey, End, Ended, Graded, Landed, Planned, Sent
 from router.core.suites import Answered, Case, Grade
@@ -38,9 +39,11 @@ class Evaluation:
     """A run in progress. Its methods may be called from any thread.
 
     Args:
+        run: its id.
         results: of the journal.
         start: sends a request; `Lab.start`.
         grade: grades one answer.
+        keep: is told of every score.
         retry_failed: whether cells that no model of their lane answered are asked again.
 
     Attributes:
@@ -49,21 +52,24 @@ class Evaluation:
 
     def __init__(
         self,
-        plan: Planned,
+        run: str,
         journal: Journal,
         results: Results,
         start: Callable[..., Handle],
         grade: GradeAll,
         *,
+        keep: Callable[[ScoredAnswer], None],
         retry_failed: bool = False,
         in_flight: int | None = None,
     ) -> None:
+        self._run = run
         self._journal = journal
         self.results = results.refresh()
         self._start = start
         self._grade = grade
+        self._keep = keep
         self._asked_again = {"sent", "cut", "failed"} if retry_failed else {"sent", "cut"}
-        self._plan = plan
+        self._plan = self.results.planned
         self._lanes = {lane.key: lane for lane in self._plan.lanes}
         self._cases = by_question(self._plan)
         self._lock = threading.Lock()
@@ -142,8 +148,25 @@ class Evaluation:
             latency=landed.latency,
             cost=cost_of(landed),
         )
-        self._journal.add(Graded(time.time(), cell, case.id, self._grade(answered)))
-        self.results.refresh()
+        now = time.time()
+        self._journal.add(Graded(now, cell, case.id, self._grade(answered)))
+        scored = self.results.refresh().scored.get((cell, case.id))
+        answers = [attempt for attempt in landed.attempts if attempt.outcome == "answered"]
+        if answers and scored is not None and scored.score is not None:
+            self._keep(
+                ScoredAnswer(
+                    at=now,
+                    run=self._run,
+                    suite=self._plan.suite.name,
+                    case=case.id,
+                    **cell._asdict(),
+                    category=case.category,
+                    model=answers[-1].model,
+                    place=max(attempt.place for attempt in answers),
+                    score=scored.score,
+                    passed=scored.passed,
+                )
+            )
 
     def _ask(self, cell: CellKey) -> Landed:
         lane = self._lanes[cell.lane]

@@ -22,6 +22,7 @@ from router.evaluate.evaluation import IN_FLIGHT, Evaluation, GradeAll, asked_of
 from router.evaluate.results import Results
 from router.runs.estimate import AskedFirst, Estimate, lane_estimate, together
 from router.runs.journal import Journal, append
+from router.store import ScoreLog
 
 MAX_LANES = 40
 MAX_REPEATS = 100
@@ -37,6 +38,7 @@ class Evaluations:
         config: models.yaml as it is now.
         grader: makes what grades a run's answers.
         asked_first: the model that a lane would call first.
+        scores: where scores are stored.
         usual: the newest calls of a provider's model; None if there are none.
     """
 
@@ -48,6 +50,7 @@ class Evaluations:
         *,
         grader: Callable[[Planned], GradeAll],
         asked_first: Callable[[Settings], AskedFirst],
+        scores: ScoreLog,
         usual: Callable[[str, str], Usual | None],
     ) -> None:
         self._folder = folder
@@ -55,6 +58,7 @@ class Evaluations:
         self._config = config
         self._grader = grader
         self._asked_first = asked_first
+        self._scores = scores
         self._usual = usual
         self._lock = threading.Lock()
         self._running: dict[str, Evaluation] = {}
@@ -181,6 +185,7 @@ class Evaluations:
         self._path(run).with_suffix(".lock").unlink(missing_ok=True)
         with self._lock:
             self._results.pop(run, None)
+        self._scores.drop(run)
 
     def forget(self) -> None:
         """Stop and delete all runs of this process's Lab."""
@@ -204,13 +209,13 @@ class Evaluations:
     def _go_on(
         self, run: str, journal: Journal, grade: GradeAll, *, retry_failed: bool = False, in_flight: int | None = None
     ) -> None:
-        plan = (results := self.results(run)).planned
         evaluation = Evaluation(
-            plan,
+            run,
             journal,
-            results,
+            self.results(run),
             self._start,
             grade,
+            keep=self._scores.save,
             retry_failed=retry_failed,
             in_flight=in_flight,
         )

@@ -7,14 +7,19 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from router.core.formatting import dollars, seconds
+from router.core.intervals import wilson
 from router.metrics import predicates
 from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate
 from router.metrics.registry import FIGURES
 from router.metrics.view import Filter, View
+from router.store import Passes, ScoreLog
 
 DAYS = 7
 """Days that the statistics cover."""
+
+EVALUATED_DAYS = 90
+"""Days that the quality covers: evaluations are rarer than requests."""
 
 
 class Cell(NamedTuple):
@@ -37,6 +42,7 @@ class ModelLine(NamedTuple):
     """A model's figures in one category, by the names of the registry; None where nothing was seen.
 
     Attributes:
+        quality: the share of cases that its answers pass, from evaluations in which it was asked first.
         places: where in the chain requests whose primary had failed reached it, whatever its place is now.
     """
 
@@ -48,10 +54,12 @@ class ModelLine(NamedTuple):
     p95: Estimate | None
     cost: Estimate | None
     places: tuple[int, ...] = ()
+    quality: Estimate | None = None
 
     def cells(self) -> tuple[Cell, ...]:
-        """What people compare models by: answered, rescued, first token and whole answer, cost of a call."""
+        """What people compare models by: quality, answered, rescued, first token and whole answer, cost of a call."""
         return (
+            _quality(self.quality),
             _share("answered", self.availability),
             _share("rescued", self.rescues, self.places),
             _time("first token p50", self.first_p50),
@@ -72,6 +80,11 @@ def _share(name: str, estimate: Estimate | None, places: tuple[int, ...] = ()) -
     low, high = estimate.low or 0, estimate.high or 0
     at = f"as fallback {' or '.join(map(str, places))}" if places else ""
     return Cell(name, f"{estimate.value:.0%}", f"{low * 100:.0f} to {high:.0%}", f"of {estimate.rows:,}", at)
+
+
+def _quality(estimate: Estimate | None) -> Cell:
+    cell = _share("quality", estimate)
+    return cell._replace(of=f"{cell.of} cases") if cell.of else cell
 
 
 def _time(name: str, estimate: Estimate | None) -> Cell:
@@ -98,17 +111,40 @@ def _cost(name: str, estimate: Estimate | None) -> Cell:
     return Cell(name, dollars(estimate.value / estimate.rows), "", f"{dollars(estimate.value)} for {estimate.rows:,}")
 
 
-def chain_lines(observed: Observed, categories: Iterable[str], now: float) -> Mapping[str, Mapping[str, ModelLine]]:
+def chain_lines(
+    observed: Observed, scores: ScoreLog, categories: Iterable[str], now: float
+) -> Mapping[str, Mapping[str, ModelLine]]:
     """The figures of each category's models, by category and model reference.
 
     Args:
+        scores: what evaluations said.
         now: Unix time, seconds.
 
     Raises:
         StoreError: the database is damaged.
     """
     view = View.of(observed.rows()).where(Filter(since=now - DAYS * 86_400))
-    return {category: _lines(view.where(Filter(categories=(category,))), category) for category in categories}
+    passes = scores.passes(now - EVALUATED_DAYS * 86_400)
+    return {
+        category: _with_quality(
+            _lines(view.where(Filter(categories=(category,))), category),
+            {model: of for (of_category, model), of in passes.items() if of_category == category},
+        )
+        for category in categories
+    }
+
+
+def _with_quality(lines: Mapping[str, ModelLine], passes: Mapping[str, Passes]) -> Mapping[str, ModelLine]:
+    """The lines with what evaluations say, also of models that nothing else was observed of."""
+    return {
+        model: lines.get(model, UNSEEN)._replace(quality=_estimate(passes[model]) if model in passes else None)
+        for model in (*lines, *(model for model in passes if model not in lines))
+    }
+
+
+def _estimate(passes: Passes) -> Estimate:
+    low, high = wilson(passes.share, passes.cases)
+    return Estimate(passes.share, low, high, rows=passes.cases)
 
 
 def _lines(part: View, category: str) -> dict[str, ModelLine]:

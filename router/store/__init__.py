@@ -16,6 +16,7 @@ from router.store.feedback import FeedbackLog
 from router.store.presets import PresetLog
 from router.store.records import ObservationLog, RequestLog
 from router.store.retention import Pruned, Retention
+from router.store.scores import Passes, ScoreLog
 from router.store.tables import metadata
 from router.store.templates import Template, TemplateLog
 from router.store.views import SavedView, ViewLog
@@ -27,11 +28,13 @@ __all__ = [
     "ConversationLog",
     "FeedbackLog",
     "ObservationLog",
+    "Passes",
     "PresetLog",
     "Pruned",
     "RequestLog",
     "Retention",
     "SavedView",
+    "ScoreLog",
     "Store",
     "Template",
     "TemplateLog",
@@ -65,6 +68,7 @@ class Store:
         self.observations = ObservationLog(self.database, self.writer)
         self.requests = RequestLog(self.database, self.writer)
         self.feedback = FeedbackLog(self.database, self.writer)
+        self.scores = ScoreLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)
         self.templates = TemplateLog(self.database, self.writer)
         self.presets = PresetLog(self.database, self.writer)

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, Meta
 
 from router.core.fields import columns_of
 from router.core.messages import Frozen
-from router.core.records import Observation, RequestSummary
+from router.core.records import Observation, RequestSummary, ScoredAnswer
 
 metadata = MetaData()
 
@@ -71,6 +71,15 @@ feedback = Table(
     Column("request_id", Text, primary_key=True),
     Column("liked", Boolean, nullable=False),
     Column("at", Float, nullable=False, comment="Unix time, seconds"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    *_columns_of(ScoredAnswer),
+    Index("scores_cell", "run", "question", "lane", "repeat", "case", unique=True),
+    Index("scores_at", "at"),
 )
 
 conversations = Table(

@@ -20,7 +20,7 @@ def cells(run: Run, model: str) -> list[str]:
 
 
 def test_a_model_that_was_not_asked_has_no_figures(run: Run) -> None:
-    assert cells(run, "primary") == ["–", "–", "–", "–", "–"]
+    assert cells(run, "primary") == ["–", "–", "–", "–", "–", "–"]
 
 
 @pytest.fixture
@@ -35,6 +35,15 @@ def test_what_was_observed_stands_beside_the_models(run: Run) -> None:
     assert cells(run, "primary")[:2] == ["50% of 2", "–"]
     assert cells(run, "fallback")[:2] == ["100% of 1", "100% of 1"]
     assert all(re.fullmatch(r"[\d.]+ m?s", cell) for cell in cells(run, "fallback")[2:4])
+
+
+def test_the_share_of_cases_that_a_model_passes_stands_beside_it(config: Path, run: Run, upstream: Upstream) -> None:
+    upstream.script("primary", then=answer("Paris"))
+    suite = config.parent / "towns.yaml"
+    suite.write_text("category: chat\ncases:\n  - {prompt: Which town?, checks: [equals: Paris]}\n", encoding="utf-8")
+    run("eval", str(suite), "--lanes", "primary")
+    assert cells(run, "primary")[-1] == "100% of 1 cases"
+    assert cells(run, "fallback")[-1] == "–"
 
 
 @pytest.mark.usefixtures("asked", "terminal")

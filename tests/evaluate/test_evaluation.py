@@ -51,6 +51,7 @@ def evaluations(lab: Lab, tmp_path: Path) -> Iterator[Evaluations]:
         lab.config,
         grader=lambda _: says_yes,
         asked_first=lab._asked_first,
+        scores=lab.store.scores,
         usual=lab.store.comparisons.usual,
     )
     yield evaluations
@@ -61,7 +62,13 @@ def reopened(evaluations: Evaluations) -> Evaluations:
     """What a new process sees."""
     of = evaluations
     return Evaluations(
-        of._folder, of._start, of._config, grader=of._grader, asked_first=of._asked_first, usual=of._usual
+        of._folder,
+        of._start,
+        of._config,
+        grader=of._grader,
+        asked_first=of._asked_first,
+        scores=of._scores,
+        usual=of._usual,
     )
 
 

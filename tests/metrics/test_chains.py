@@ -16,7 +16,7 @@ def cells(**figures: Any) -> dict[str, Cell]:
 
 
 def test_a_model_of_which_nothing_was_seen_has_every_figure_and_no_value() -> None:
-    assert len(cells()) == 7 == len(ModelLine._fields) - 1  # the places are no figure
+    assert len(cells()) == 8 == len(ModelLine._fields) - 1  # the places are no figure
     assert {cell.value for cell in cells().values()} == {"–"}
 
 
@@ -28,7 +28,7 @@ def test_a_share_has_its_interval_and_says_of_how_many() -> None:
 @pytest.mark.parametrize(("places", "words"), [((), ""), ((2,), "as fallback 2"), ((1, 2), "as fallback 1 or 2")])
 def test_a_share_that_belongs_to_places_of_the_chain_names_them(places: tuple[int, ...], words: str) -> None:
     line = UNSEEN._replace(rescues=Estimate(0.04, 0.01, 0.1, rows=100), places=places)
-    assert line.cells()[1].at == words
+    assert line.cells()[2].at == words
 
 
 @pytest.mark.parametrize(

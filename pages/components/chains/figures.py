@@ -17,7 +17,7 @@ _STYLE = """<style>
 .figures span { opacity: .75; }
 .stElementContainer:has(.figures.names) { display: none; }
 @media (min-width: 1200px) {
-  .figures { grid-template-columns: repeat(7, minmax(0, 1fr)); min-width: 40rem; }
+  .figures { grid-template-columns: repeat(8, minmax(0, 1fr)); min-width: 40rem; }
   .figures div { display: block; }
   .figures b, .figures span { display: block; }
   .figures div span:first-child { position: absolute; width: 1px; height: 1px; overflow: hidden;
