@@ -1,10 +1,12 @@
-"""Drift: where a model came to fail more often, or to answer more slowly, than before, as a quiet notice.
+"""Drift: where a model came to fail more often, to answer more slowly, or worse, than before, as a quiet notice.
 
-Two measures of each category's model are tested, as `router.metrics.changepoint` says:
+Three measures of each category's model are tested, as `router.metrics.changepoint` says:
 
 - failures. Null: from a moment on, at most the share of calls fails that failed before.
 - latency. Null: from a moment on, calls take at most a quarter longer than before. The event is to take longer than
   two in three of the calls before, and a quarter more; what timed out took longer than any.
+- quality. Null: from a moment on, at most the share of a suite's cases is wrong that was wrong before, in each answer
+  for itself. A suite is compared with itself alone, and only where the model was asked first.
 
 `CHANCE` is that of any false notice in a week, over all models and categories, however often one looks. Only what
 became worse is told: what became better asks nothing of anybody.
@@ -15,7 +17,7 @@ the evidence, the other starts it again. All is computed from the rows, so a res
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -41,8 +43,9 @@ from router.metrics.columns import AttemptLabels
 from router.metrics.estimates import Estimate, by_quantile, share
 from router.metrics.predicates import is_timed_call
 from router.metrics.view import Slice, View
+from router.store.scores import Passed, Suite
 
-CHANCE = {"failures": 0.035, "latency": 0.015}
+CHANCE = {"failures": 0.034, "latency": 0.011, "quality": 0.005}
 """The chance of a false notice in a week: 5 % together; the larger part where fewer calls tell more."""
 
 MARGIN = 1.25
@@ -76,21 +79,23 @@ class Drift(NamedTuple):
 
     Attributes:
         category: None for single models.
-        measure: what became worse: the share of its calls that failed, or the time in seconds that one in three takes
-            longer than, infinite where so many time out.
+        measure: what became worse: the share of its calls that failed, the share of its answers that are wrong, or the
+            time in seconds that one in three takes longer than, infinite where so many time out.
         before, after: the measure over the evidence, and since; their `rows` are calls. The intervals are those of
             any such rows: that the moment was chosen because of them is not in there.
-        failed: calls that failed since.
+        failed: calls that failed since, or answers that are wrong.
         since: Unix time when it probably began, seconds.
+        suite: of the answers; empty where it is about calls.
     """
 
     category: str | None
     model: str
-    measure: Literal["failures", "latency"]
+    measure: Literal["failures", "latency", "quality"]
     before: Estimate
     after: Estimate
     failed: int
     since: float
+    suite: str = ""
 
 
 class Calls(NamedTuple):
@@ -110,11 +115,12 @@ class Calls(NamedTuple):
         return Calls(self.started[which], self.failed[which], self.latency[which])
 
 
-def drifts(view: View, now: float) -> tuple[Drift, ...]:
+def drifts(view: View, scores: Mapping[Suite, Sequence[Passed]], now: float) -> tuple[Drift, ...]:
     """What became worse and still is, newest first.
 
     Args:
         view: of all that is stored; what a filter leaves is tested by itself, with its own chance of a false notice.
+        scores: of answers in the order of time; see `ScoreLog.streams`.
         now: Unix time, seconds.
     """
     streams = _streams(view.attempts)
@@ -126,6 +132,11 @@ def drifts(view: View, now: float) -> tuple[Drift, ...]:
             _latency(category, model, calls, CHANCE["latency"] / len(streams), now),
         )
         if drift is not None
+    ]
+    found += [
+        drift
+        for asked, answers in scores.items()
+        if (drift := _quality(asked, answers, CHANCE["quality"] / len(scores), now)) is not None
     ]
     return tuple(sorted(found, key=lambda drift: -drift.since))
 
@@ -200,6 +211,24 @@ def _latency(category: str | None, model: str, calls: Calls, chance: float, now:
         by_quantile((), part, (QUANTILE,))[(QUANTILE,)] for part in (calls.latency[before], calls.latency[start:])
     )
     return Drift(category, model, "latency", was, now_is, int(calls.failed[start:].sum()), float(calls.started[start]))
+
+
+def _quality(asked: Suite, answers: Sequence[Passed], chance: float, now: float) -> Drift | None:
+    wrong = Calls(
+        started=np.array([answer.at for answer in answers]),
+        failed=np.array([not answer.passed for answer in answers], bool),
+        latency=np.full(len(answers), np.nan, np.float32),
+    )
+    if len(answers) <= LEAST:
+        return None
+    found = _lasting(wrong, np.arange(len(answers)), lambda part: more_failures(part, chance), now)
+    if found is None:
+        return None
+    before, start = found
+    was, now_wrong = int(wrong.failed[before].sum()), int(wrong.failed[start:].sum())
+    after = share(now_wrong, len(answers) - start)
+    began = float(wrong.started[start])
+    return Drift(asked.category, asked.model, "quality", share(was, len(before)), after, now_wrong, began, asked.suite)
 
 
 def _distinct(calls: Calls) -> Places:
@@ -293,6 +322,10 @@ def sentence(drift: Drift, now: float, zone: tzinfo | None = None) -> str:
         low, high = f"{100 * (after.low or 0):.0f}", _percent(after.high)
         what = f"{drift.failed} of its last {after.rows:,} calls failed ({_percent(after.value)}, {low} to {high})"
         what += f", up from {_percent(before.value)} of {before.rows:,}"
+    elif drift.measure == "quality":
+        low, high = f"{100 * (after.low or 0):.0f}", _percent(after.high)
+        what = f"{drift.failed} of its last {after.rows:,} answers to the suite {drift.suite} are wrong"
+        what += f" ({_percent(after.value)}, {low} to {high}), up from {_percent(before.value)} of {before.rows:,}"
     else:
         between = (
             f" ({_time(after.low)} to {_time(after.high)})"

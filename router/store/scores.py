@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -29,6 +29,21 @@ class Passes(NamedTuple):
     cases: int
 
 
+class Suite(NamedTuple):
+    """Cases that are compared with themselves alone: a suite's answers by one model."""
+
+    category: str | None
+    model: str
+    suite: str
+
+
+class Passed(NamedTuple):
+    """Whether an answer passed, and when it was graded: Unix time, seconds."""
+
+    at: float
+    passed: bool
+
+
 class ScoreLog:
     """Stores scores, and sums them up."""
 
@@ -43,6 +58,20 @@ class ScoreLog:
     def drop(self, run: str) -> None:
         """Delete the scores of a run."""
         self._writer.put(_DROP, {"run": run})
+
+    def streams(self) -> Mapping[Suite, Sequence[Passed]]:
+        """All answers of models that were asked first, oldest first."""
+        row = scores.c
+        rows = (
+            select(row.category, row.model, row.suite, row.at, row.passed)
+            .where(row.place == 0)
+            .order_by(row.at, row.id)
+        )
+        found: dict[Suite, list[Passed]] = {}
+        with self._database.reading() as connection:
+            for category, model, suite, at, passed in connection.execute(rows):
+                found.setdefault(Suite(category, model, suite), []).append(Passed(at, passed))
+        return found
 
     def passes(self, since: float) -> Mapping[tuple[str, str], Passes]:
         """How often models pass, by category and model, where they were asked first.

@@ -42,6 +42,7 @@ from router.metrics.drift import (
 )
 from router.metrics.estimates import share
 from router.store.database import Database
+from router.store.scores import Passed, Suite
 from tests.traffic import DAY, UNTIL, write_traffic
 
 WEEK = 7 * DAY
@@ -109,7 +110,7 @@ def noticed(calls: Calls) -> list[Drift]:
     """What is told of the calls after the last of them, of one pair among twelve."""
     quiet = Calls(np.arange(65, dtype=np.float64) * 60, np.zeros(65, bool), np.ones(65, np.float32))
     view = view_of({PAIRS[0]: calls, **dict.fromkeys(PAIRS[1:], quiet)})
-    return list(drifts(view, float(calls.started[-1])))
+    return list(drifts(view, {}, float(calls.started[-1])))
 
 
 def first(calls: Calls) -> Iterator[int]:
@@ -297,8 +298,8 @@ def test_a_burst_is_one_fault() -> None:
 )
 def test_only_first_calls_on_the_wire_count(other: dict[str, Any]) -> None:
     calls = changed(np.random.default_rng(7), 500, 100, failing=0.9)
-    assert drifts(view_of({PAIRS[0]: calls}), UNTIL)
-    assert drifts(view_of({PAIRS[0]: calls}, **other), UNTIL) == ()
+    assert drifts(view_of({PAIRS[0]: calls}), {}, UNTIL)
+    assert drifts(view_of({PAIRS[0]: calls}, **other), {}, UNTIL) == ()
 
 
 def test_with_little_evidence_there_is_nothing_to_say() -> None:
@@ -355,7 +356,7 @@ def test_nothing_at_all() -> None:
     empty: Rows[Any] = Rows(
         (), none.astype(np.int32), none.astype(np.int64), none, {"latency": none.astype(np.float32)}, {}
     )
-    assert drifts(View.of((empty, empty)), UNTIL) == ()
+    assert drifts(View.of((empty, empty)), {}, UNTIL) == ()
 
 
 @pytest.mark.parametrize("failing", [0.0, 1.0])
@@ -398,7 +399,7 @@ def test_of_stored_traffic_what_became_worse_is_told_alone(tmp_path: Path) -> No
     database = Database(path)
     view = View.of(Observed(database, tmp_path / "observed").rows())
     database.close()
-    [drift] = drifts(view, UNTIL)
+    [drift] = drifts(view, {}, UNTIL)
     assert sentence(drift, UNTIL, UTC).startswith("anthropic:claude-sonnet in code: ")
     assert drift.measure == "failures"
     assert 60 <= drift.failed <= 100
@@ -428,3 +429,38 @@ def test_latency_in_words() -> None:
     )
     few = drift._replace(after=Estimate(3.2, 2.5, None, 10))
     assert "took longer than 3.20 s, up from" in sentence(few, 0.0, UTC)
+
+
+# --- Quality ---------------------------------------------------------------------------------------
+
+ASKED = Suite("code", "glm", "parsing")
+
+
+def answers(*wrong: bool, until: float = UNTIL) -> list[Passed]:
+    """A run with one answer every two seconds, the last one now."""
+    return [Passed(until - 2 * (len(wrong) - number), not is_wrong) for number, is_wrong in enumerate(wrong)]
+
+
+def nothing_observed() -> View:
+    empty: Rows[Any] = Rows((), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), {}, {})
+    return View.of((empty, empty))
+
+
+def test_a_model_that_came_to_answer_worse_is_told() -> None:
+    yesterday = answers(*(number % 10 == 0 for number in range(120)), until=UNTIL - DAY)
+    today = answers(*(number % 2 == 0 for number in range(60)))
+    [drift] = drifts(nothing_observed(), {ASKED: [*yesterday, *today]}, UNTIL)
+    assert (drift.measure, drift.suite, drift.model) == ("quality", "parsing", "glm")
+    assert sentence(drift, UNTIL, UTC).startswith(
+        f"glm in code: {drift.failed} of its last {drift.after.rows} answers to the suite parsing are wrong ("
+    )
+
+
+def test_a_harder_suite_is_no_drift() -> None:
+    easy, hard = Suite("code", "glm", "easy"), Suite("code", "glm", "hard")
+    scores = {easy: answers(*[False] * 120, until=UNTIL - 3600), hard: answers(*[True, False] * 60)}
+    assert drifts(nothing_observed(), scores, UNTIL) == ()
+
+
+def test_a_suite_that_was_asked_once_is_no_drift() -> None:
+    assert drifts(nothing_observed(), {ASKED: answers(*[True] * 60)}, UNTIL) == ()

@@ -104,6 +104,7 @@ LATER = (
     "DROP TABLE presets",
     "DROP TABLE feedback",
     "DROP TABLE views",
+    "DROP TABLE scores",
 )
 """Undoes what came after that."""
 

@@ -37,7 +37,7 @@ def draw_verdict(lab: Lab, everything: View) -> None:
     key = (everything.attempts.rows.state, everything.requests.rows.state, now // 60)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept[0] != key:
-        found = drifts(everything, now)
+        found = drifts(everything, lab.store.scores.streams(), now)
         kept = st.session_state[_KEPT] = (key, found, verdict(everything, found, now, zone()))
     _, found, said = kept
     with st.container(border=True, gap="xsmall", key=f"verdict_{said.level}"):
@@ -48,7 +48,8 @@ def draw_verdict(lab: Lab, everything: View) -> None:
             open_rows(lab.store, behind(everything), said.sentence, "What the verdict rests on.", "verdict")
         for number, drift in enumerate(found[:_SHOWN]):
             words = f":small[:orange[:material/show_chart:] {label(sentence(drift, now, zone()))}]"
-            if _draw_line(words, f"drift_{number}", help=_DRIFT):
+            is_open = drift.measure != "quality"  # its answers stand on the Evaluate page
+            if _draw_line(words, f"drift_{number}", is_open=is_open, help=_DRIFT):
                 meaning = "The first calls since the figure got worse, without retries and injected faults."
                 title = f"{drift.model} since it got worse"
                 open_rows(lab.store, calls_since(drift, everything), title, meaning, "drift")
