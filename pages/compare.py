@@ -155,6 +155,15 @@ def _draw_head(lab: Lab, comparison: Comparison) -> None:
             )
         with st.popover("Save", icon=":material/bookmark:", help="Name this comparison and share its link"):
             _draw_save(lab, comparison)
+        if st.button(
+            "Make a suite",
+            icon=":material/fact_check:",
+            key="compare_suite",
+            help="Make a suite of the prompts whose answers people voted for",
+        ):
+            from components.shared.suites import of_comparison  # noqa: PLC0415  # loads what evaluations need
+
+            of_comparison(lab, comparison)
         with st.popover("Export", icon=":material/download:"):
             for kind, mime, write in _EXPORTS:
                 st.download_button(

@@ -7,7 +7,6 @@ import functools
 import streamlit as st
 
 from router.core.errors import FallbackLabError
-from router.evaluate.library import Library
 from router.lab import Lab
 
 from components.evaluate.baseline import draw_baseline
@@ -22,6 +21,7 @@ from components.evaluate.verdict import draw_verdict
 from components.shared.following import follow
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
+from components.shared.suites import library_of
 
 VERDICT, MATRIX, CHANGES = "Verdict", "Cases", "Since an earlier run"
 
@@ -45,7 +45,7 @@ def _opened(lab: Lab, run: str) -> Opened | None:
 
 
 def _draw_start(lab: Lab) -> None:
-    library = Library(lab.folder / "suites")
+    library = library_of(lab)
     new, earlier, suites = st.tabs(["New run", "Earlier runs", "Suites"], on_change="rerun", key="evaluate_tabs")
     with new:
         draw_new(lab, library, shown=bool(new.open))

@@ -109,9 +109,11 @@ class Usual(NamedTuple):
 
     Attributes:
         completion_tokens, cost: None where no call's is known; tokens, US dollars.
+        spread: the standard deviation of their length or else cost, as a share of its mean; None where it is not known.
     """
 
     calls: int
     latency: float
     completion_tokens: float | None = None
     cost: float | None = None
+    spread: float | None = None

@@ -28,7 +28,7 @@ def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Pla
         for check in case.checks:
             if GRADERS[check.type].judges and not check.options.get("judge"):
                 what = f"`{check.type}` of case {case.id} needs a judge."
-                raise InvalidRequest(f"{what} Name a chain or a model with --judge, or in it.")
+                raise InvalidRequest(f"{what} Choose a judge for the run, or name one in it.")
 
     def ask(request: Request, name: str | None) -> Asked:
         judge = name or plan.judge or ""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from router.core.capabilities import needs_of
 from router.core.comparisons import Usual
 from router.core.formatting import counted, dollars, seconds
+from router.core.intervals import Z
 from router.core.messages import Usage
 from router.core.pricing import CostFunction
 from router.core.requests import Request
@@ -34,12 +35,17 @@ class AskedFirst(NamedTuple):
 
 
 class LaneEstimate(NamedTuple):
-    """A lane's likely cost in US dollars and time in seconds; None is unknown."""
+    """A lane's likely cost in US dollars and time in seconds; None is unknown.
+
+    Attributes:
+        error: how far the cost may be off, US dollars: half of its interval of 95 %.
+    """
 
     name: str
     calls: int
     cost: float | None
     time: float | None
+    error: float | None = None
 
 
 class Estimate(NamedTuple):
@@ -48,6 +54,7 @@ class Estimate(NamedTuple):
     Attributes:
         calls: requested answers; retries, fallbacks and judges come on top.
         cost: US dollars of the lanes with a known price.
+        error: half of the cost's interval of 95 %, US dollars; None if it is not known for each of them.
         time: seconds of the slowest lane whose first model has stored answers.
         no_cost, no_time: the lanes that these leave out.
         lanes: how many there are.
@@ -59,12 +66,18 @@ class Estimate(NamedTuple):
     no_cost: tuple[str, ...]
     no_time: tuple[str, ...]
     lanes: int
+    error: float | None = None
 
     def sentence(self) -> str:
         """The estimate as a sentence."""
-        cost = self._said(dollars(self.cost), self.no_cost, "price or length unknown")
+        cost = self._said(dollars(self.cost) + self._between(), self.no_cost, "price or length unknown")
         time = self._said(f"about {seconds(self.time)}", self.no_time, "no earlier answers")
         return f"{counted(self.calls, 'call')}. Likely cost: {cost}. Likely time: {time}."
+
+    def _between(self) -> str:
+        if not self.error:
+            return ""
+        return f" ({dollars(max(0.0, self.cost - self.error))} to {dollars(self.cost + self.error)})"
 
     def _said(self, value: str, missing: tuple[str, ...], why: str) -> str:
         if len(missing) == self.lanes:
@@ -74,6 +87,8 @@ class Estimate(NamedTuple):
 
 def together(lanes: Sequence[LaneEstimate]) -> Estimate:
     """The estimate of a run from those of its lanes, which run side by side."""
+    priced = [lane for lane in lanes if lane.cost is not None]
+    errors = [lane.error if lane.cost else 0.0 for lane in priced]
     return Estimate(
         calls=sum(lane.calls for lane in lanes),
         cost=sum(lane.cost or 0.0 for lane in lanes),
@@ -81,6 +96,7 @@ def together(lanes: Sequence[LaneEstimate]) -> Estimate:
         no_cost=tuple(lane.name for lane in lanes if lane.cost is None),
         no_time=tuple(lane.name for lane in lanes if lane.time is None),
         lanes=len(lanes),
+        error=None if None in errors else sum(error for error in errors if error is not None),
     )
 
 
@@ -99,7 +115,10 @@ def lane_estimate(
     if cost is None and seen is not None and seen.cost is not None:
         cost = seen.cost * calls  # where the price or the length is unknown: as much as earlier answers cost
     time = math.ceil(calls / at_once) * seen.latency if seen is not None else None
-    return LaneEstimate(name, calls, cost, time)
+    spread = seen.spread if seen is not None else None
+    # The cost of all is as uncertain as the calls' own variation, and what is not known of their mean.
+    error = Z * spread * cost * math.sqrt(1 / calls + 1 / seen.calls) if seen and spread and cost and calls else None
+    return LaneEstimate(name, calls, cost, time, error)
 
 
 def _output_tokens(request: Request, seen: Usual | None) -> float | None:

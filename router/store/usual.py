@@ -43,16 +43,19 @@ def _of_calls(connection: Connection, provider: str, names: Iterable[str]) -> Us
     calls = connection.execute(rows).all()
     if not calls:
         return None
-    return Usual(
-        len(calls),
-        statistics.median(call.latency for call in calls),
-        _mean([call.completion_tokens for call in calls if call.completion_tokens is not None]),
-        _mean([call.cost for call in calls if call.cost is not None]),
-    )
+    tokens = [call.completion_tokens for call in calls if call.completion_tokens is not None]
+    costs = [call.cost for call in calls if call.cost is not None]
+    latency = statistics.median(call.latency for call in calls)
+    return Usual(len(calls), latency, _mean(tokens), _mean(costs), _spread(tokens or costs))
 
 
 def _mean(values: list[float]) -> float | None:
     return statistics.fmean(values) if values else None
+
+
+def _spread(values: list[float]) -> float | None:
+    mean = _mean(values)
+    return statistics.stdev(values) / mean if mean and len(values) > 1 else None
 
 
 def _of_summaries(connection: Connection, provider: str, names: Iterable[str]) -> Usual | None:

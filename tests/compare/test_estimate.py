@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,23 @@ def test_time_is_that_of_the_slowest_lane() -> None:
 
 def test_a_model_never_seen_is_named() -> None:
     assert likely((FREE, None), (FREE, Usual(9, 3.0, 10.0))).no_time == ("m0",)
+
+
+def test_the_cost_has_an_interval_where_earlier_answers_vary() -> None:
+    # 1.96 standard errors of the sum of 4 calls whose mean was estimated from 12: 92 * 0.5 * sqrt(1/4 + 1/12).
+    found = likely((DEAR, Usual(12, 1.0, 10.0, spread=0.5)), prompts=4)
+    assert (found.cost, found.error) == (92, pytest.approx(1.96 * 46 * math.sqrt(1 / 3), rel=1e-3))
+    assert "Likely cost: $92.00 ($39.95 to $144.05)." in found.sentence()
+
+
+def test_the_interval_is_left_out_where_a_lane_s_is_not_known() -> None:
+    found = likely((DEAR, Usual(12, 1.0, 10.0, spread=0.5)), (DEAR, Usual(1, 1.0, 10.0)), prompts=4)
+    assert found.error is None
+
+
+def test_a_lane_that_costs_nothing_leaves_the_interval_as_it_is() -> None:
+    found = likely((DEAR, Usual(12, 1.0, 10.0, spread=0.5)), (FREE, Usual(1, 1.0, 10.0)), prompts=4)
+    assert found.error is not None
 
 
 def test_the_sentence_says_what_is_not_known() -> None:
@@ -184,7 +202,7 @@ def test_what_is_usual_is_a_median_and_a_mean(store: Store) -> None:
     for latency, tokens, cost in ((1.0, 10, 0.5), (2.0, 20, None), (9.0, 60, 1.5)):
         see(store, latency=latency, cost=cost, usage=Usage(completion_tokens=tokens))
     store.writer.flush()
-    assert store.comparisons.usual("p", "m") == Usual(3, 2.0, 30.0, 1.0)
+    assert store.comparisons.usual("p", "m") == Usual(3, 2.0, 30.0, 1.0, math.sqrt(700) / 30)
 
 
 def summarize(store: Store) -> None:
@@ -214,7 +232,7 @@ def test_a_model_s_history_is_found_under_both_its_names(store: Store) -> None:
     see(store, model="p:m")
     see(store, model="m")
     store.writer.flush()
-    assert store.comparisons.usual("p", "m") == Usual(2, 2.0, 10.0)
+    assert store.comparisons.usual("p", "m") == Usual(2, 2.0, 10.0, spread=0.0)
 
 
 @pytest.mark.parametrize(

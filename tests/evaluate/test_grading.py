@@ -53,6 +53,6 @@ def test_what_a_judge_costs_is_kept(lab: Lab) -> None:
 
 
 def test_without_a_judge_nothing_is_asked_and_the_sentence_says_what_to_do(lab: Lab) -> None:
-    sentence = r"^`llm-rubric` of case c needs a judge\. Name a chain or a model with --judge, or in it\.$"
+    sentence = r"^`llm-rubric` of case c needs a judge\. Choose a judge for the run, or name one in it\.$"
     with pytest.raises(InvalidRequest, match=sentence):
         graded(lab)

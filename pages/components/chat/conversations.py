@@ -27,6 +27,7 @@ _ACTIONS = {
     "Unpin": ":material/keep_off:",
     "Rename": ":material/edit:",
     "Export": ":material/download:",
+    "Make a suite": ":material/fact_check:",
     "Delete": ":material/delete:",
 }
 
@@ -117,7 +118,7 @@ def _draw_entry(lab: Lab, entry: Entry, *, is_open: bool) -> None:
             key=f"{_MENU}{entry.id}",
             type="tertiary",
             format_func=lambda name: f"{_ACTIONS[name]} {name}",
-            help="Pin, rename, export or delete",
+            help="Pin, rename, export, make a suite of its liked answers, or delete",
         )
     match action:
         case "Pin" | "Unpin":
@@ -127,6 +128,10 @@ def _draw_entry(lab: Lab, entry: Entry, *, is_open: bool) -> None:
             _rename(lab, entry)
         case "Export":
             _export(lab, entry)
+        case "Make a suite":
+            from components.shared.suites import of_conversation  # noqa: PLC0415  # loads what evaluations need
+
+            of_conversation(lab, entry)
         case "Delete":
             _delete(lab, entry, is_open=is_open)
 
@@ -197,8 +202,8 @@ def _import(lab: Lab) -> None:
 def _forget(lab: Lab) -> None:
     stored = ", ".join(counted(number, noun) for noun, number in lab.store.contents().items())
     st.markdown(
-        f"Deletes **{label(stored)}**, and all test cases, statistics and cached answers, for everyone who uses this"
-        " app. models.yaml and keys are kept."
+        f"Deletes **{label(stored)}**, and all evaluations, test cases, statistics and cached answers, for everyone who"
+        " uses this app. Suites, models.yaml and keys are kept."
     )
     sure = st.checkbox("Yes, delete all of this. It cannot be undone.")
     if st.button(":red[Delete everything]", icon=":material/delete_forever:", disabled=not sure):

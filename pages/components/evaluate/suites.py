@@ -9,14 +9,13 @@ from router.compare.matrix import beginning
 from router.core.errors import FallbackLabError
 from router.core.formatting import counted
 from router.core.suites import Suite
-from router.evaluate.importers import Imported
-from router.evaluate.importers.source import suite_name
 from router.evaluate.library import NEW, Library
 from router.evaluate.summary import categories
 
 from components.evaluate.start import SUITES, suite_of
 from components.shared.following import dialog
 from components.shared.markdown import label
+from components.shared.suites import keep_form
 from components.shared.text_editor import edit_text, take_typed
 
 _OPEN = "evaluate_suite_open"
@@ -189,25 +188,4 @@ def _import(library: Library) -> None:
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
-    _draw_imported(imported)
-    name = st.text_input("Name", suite_name(imported.suite.name), key="evaluate_import_name", max_chars=100)
-    if st.button("Keep", type="primary", icon=":material/save:", key="evaluate_import_keep"):
-        keep_imported(library, msgspec.structs.replace(imported.suite, name=name))
-
-
-def _draw_imported(imported: Imported) -> None:
-    st.markdown(label(imported.sentence))
-    for count, left in imported.reasons:
-        more = f" and {counted(count - 1, 'other place')}" if count > 1 else ""
-        st.markdown(f":orange[:material/info:] {label(f'{left.place}{more}: {left.what} {left.fix}')}")
-
-
-def keep_imported(library: Library, suite: Suite) -> None:
-    """Keep a suite and say so on the page; if that fails, say why."""
-    try:
-        library.keep(suite)
-    except FallbackLabError as error:
-        st.error(label(str(error)), icon=":material/error:")
-        return
-    st.session_state[_SAID] = f"Kept as {suite.name}: {counted(len(suite.cases), 'case')}."
-    st.rerun()
+    keep_form(library, imported, key="evaluate_import")
