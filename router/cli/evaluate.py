@@ -17,17 +17,18 @@ from router.cli.terminal import Console
 from router.core.conversations import Settings
 from router.core.errors import StoreError
 from router.core.formatting import counted, dollars, expense, seconds
-from router.core.runs import Lane, Planned
+from router.core.runs import LEAST_SCREENED, Lane, Planned
 from router.core.suites import Suite
 from router.evaluate.evaluation import Evaluation
 from router.evaluate.export import to_csv, to_jsonl, to_junit
 from router.evaluate.gates import Gate, gates
 from router.evaluate.importers import Imported
+from router.evaluate.leaderboard import Standing, notes, standings
 from router.evaluate.library import Library, joined
 from router.evaluate.markdown import to_markdown
 from router.evaluate.results import Results
 from router.evaluate.sandbox import UNCONFINED
-from router.evaluate.summary import LaneSummary, categories, summary
+from router.evaluate.summary import categories
 from router.evaluate.verdicts import Compared, against_first, since_baseline
 from router.lab import Lab
 
@@ -44,6 +45,8 @@ _COLUMNS = (
     Column("not graded", is_number=True, optional=True),
     Column("cost a case", is_number=True, optional=True),
     Column("median", is_number=True, optional=True),
+    Column("tier", is_number=True, optional=True),
+    Column("pass^k", is_number=True, optional=True),
 )
 
 
@@ -93,13 +96,13 @@ def print_summary(results: Results, plan: Planned) -> None:
     groups: list[str | None] = [*categories(plan.suite)]
     if len(groups) != 1:
         groups.append(None)
-    rows = [
-        _row(category or "all", summary(results, plan, lane, category)) for category in groups for lane in plan.lanes
-    ]
+    boards = {category: standings(results, plan, category) for category in groups}
+    rows = [_row(category or "all", each) for category, board in boards.items() for each in board]
     print_table(_COLUMNS, rows, title=plan.suite.name, grouped=True)
 
 
-def _row(category: str, lane: LaneSummary) -> Row:
+def _row(category: str, each: Standing) -> Row:
+    lane = each.summary
     interval = f"{lane.low:.1%} to {lane.high:.1%}" if lane.low is not None and lane.high is not None else "–"
     return (
         category,
@@ -111,6 +114,8 @@ def _row(category: str, lane: LaneSummary) -> Row:
         Cell(str(lane.errors), "red" if lane.errors else ""),
         expense(lane.cost),
         seconds(lane.latency),
+        str(each.tier or "–"),
+        f"{each.every.value:.1%}" if each.every is not None and each.every.value is not None else "–",
     )
 
 
@@ -129,6 +134,12 @@ def _row(category: str, lane: LaneSummary) -> Row:
 )
 @click.option("--min-score", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail if a lane passes less.")
 @click.option("--strict", is_flag=True, help="Exit with 3 where a gate is not separable from its limit.")
+@click.option(
+    "--screen",
+    type=click.IntRange(LEAST_SCREENED),
+    metavar="CASES",
+    help="Ask the lanes after the first only so many cases, and estimate their scores on the whole suite.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with a run that ended early; what is answered is not asked again.")
 @click.option("--retry-failed", is_flag=True, help="With --resume, ask again what no model answered.")
 @click.option("--grade-again", is_flag=True, help="With --resume, grade all answers again, without asking again.")
@@ -184,6 +195,7 @@ def _begun(lab: Lab, suites: Sequence[str], options: dict[str, Any]) -> str:
         judge=options["judge"],
         unconfined=options["unconfined"],
         cache=not options["no_cache"],
+        screen=options["screen"],
     )
     console = Console(stderr=True)
     console.say(f"{suite.name}: {counted(len(suite.cases), 'case')}. {lab.evaluations.estimate(plan).sentence()}")
@@ -228,6 +240,7 @@ def _resumed(lab: Lab, run: str, suites: Sequence[str], options: dict[str, Any])
             judge=options["judge"] or plan.judge,
             grade_again=options["grade_again"],
             unconfined=options["unconfined"],
+            screen=options["screen"] or plan.screen,
         )
 
     lab.evaluations.resume(run, changed, retry_failed=options["retry_failed"], in_flight=options["in_flight"])
@@ -236,8 +249,8 @@ def _resumed(lab: Lab, run: str, suites: Sequence[str], options: dict[str, Any])
 
 def _say_verdicts(run: str, results: Results, compared: Sequence[Compared]) -> None:
     console = Console()
-    for each in compared:
-        console.say(each.sentence)
+    for sentence in [*(each.sentence for each in compared), *notes(results, results.planned)]:
+        console.say(sentence)
     if results.possibly_paid:
         console.say(f"{counted(len(results.possibly_paid), 'call')} may have been paid twice: the process was killed.")
     if results.ended != "complete":

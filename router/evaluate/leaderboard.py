@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from router.core.errors import InvalidRequest
+from router.core.formatting import counted
 from router.core.runs import Lane, Planned
+from router.evaluate.people import agreement_sentence, agreements
 from router.evaluate.results import Results
 from router.evaluate.statistics import (
     Screening,
@@ -31,7 +33,6 @@ class Standing(NamedTuple):
         every: pass^k, the chance that all repeats of a case pass; None with one repeat.
         is_cheapest, is_fastest: whether no other lane is as good and cheaper, or as good and faster: its place on the
             Pareto front. False where the figure is unknown.
-        screened: the estimate of its score on the whole suite, where it was asked a part.
     """
 
     summary: LaneSummary
@@ -39,7 +40,6 @@ class Standing(NamedTuple):
     every: Estimate | None
     is_cheapest: bool
     is_fastest: bool
-    screened: Screening | None
 
 
 def standings(results: Results, plan: Planned, category: str | None = None) -> list[Standing]:
@@ -59,7 +59,6 @@ def standings(results: Results, plan: Planned, category: str | None = None) -> l
             every=_every(results, plan, lane, category) if plan.repeats > 1 else None,
             is_cheapest=line.name in cheapest,
             is_fastest=line.name in fastest,
-            screened=_screened(results, plan, lane) if category is None else None,
         )
         for lane, line in zip(plan.lanes, lanes, strict=True)
     ]
@@ -95,6 +94,27 @@ def flaky(results: Results, plan: Planned, lane: Lane) -> Stability:
             ]
             for case in plan.suite.cases
         }
+    )
+
+
+def notes(results: Results, plan: Planned) -> list[str]:
+    """What a table of lanes cannot say, one sentence each: screened lanes, flaky cases, judges beside people."""
+    found = []
+    for lane in plan.lanes:
+        if (screened := _screened(results, plan, lane)) is not None:
+            found.append(_estimated(lane.name, screened.score))
+    unsteady = {lane.name: len(flaky(results, plan, lane).flaky) for lane in plan.lanes}
+    if any(unsteady.values()):
+        words = "; ".join(f"{name}: {counted(number, 'case')}" for name, number in unsteady.items() if number)
+        found.append(f"Flaky, with repeats that disagree: {words}.")
+    return [*found, *(agreement_sentence(rated) for rated in agreements(results, plan))]
+
+
+def _estimated(name: str, score: Estimate) -> str:
+    value, low, high = (100 * (end or 0.0) for end in score[:3])
+    return (
+        f"{name} was asked {counted(score.rows, 'case')}. On the whole suite it would pass about {value:.0f} %"
+        f" ({low:.0f} to {high:.0f} %), an estimate for this suite only."
     )
 
 

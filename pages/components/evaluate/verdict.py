@@ -11,9 +11,7 @@ import streamlit as st
 
 from router.core.formatting import counted, dollars, seconds
 from router.core.runs import Planned
-from router.evaluate.leaderboard import Standing, flaky, standings
-from router.evaluate.people import agreement_sentence, agreements
-from router.evaluate.results import Results
+from router.evaluate.leaderboard import Standing, notes, standings
 from router.evaluate.statistics import separates_sentence
 from router.evaluate.summary import LaneSummary, categories
 from router.evaluate.verdicts import Compared, against_first
@@ -70,7 +68,7 @@ def draw_verdict(opened: Opened) -> None:
     board = standings(results, plan, category)
     draw_board(board)
     with st.container(gap="xsmall"):
-        for sentence in _notes(results, plan, board):
+        for sentence in notes(results, plan):
             st.caption(label(sentence))
     with st.grid(2, min_column_width=340):
         _draw_front(board, _COST)
@@ -150,23 +148,6 @@ def _percent(share: float | None) -> float | None:
 
 def _interval(low: float | None, high: float | None) -> str:
     return f"{low:.0%} to {high:.0%}" if low is not None and high is not None else ""
-
-
-def _notes(results: Results, plan: Planned, board: Sequence[Standing]) -> list[str]:
-    """What the table cannot say: estimates of screened lanes, flaky cases, judges beside people."""
-    found = []
-    for each in board:
-        if (screened := each.screened) is not None and screened.score.value is not None:
-            score = screened.score
-            found.append(
-                f"{each.summary.name} was asked {counted(score.rows, 'case')}. On the whole suite it would score about"
-                f" {score.value:.0%} ({_interval(score.low, score.high)}), an estimate for this suite only."
-            )
-    unsteady = {lane.name: len(flaky(results, plan, lane).flaky) for lane in plan.lanes}
-    if any(unsteady.values()):
-        words = "; ".join(f"{name}: {counted(number, 'case')}" for name, number in unsteady.items() if number)
-        found.append(f"Flaky, with repeats that disagree: {words}.")
-    return [*found, *(agreement_sentence(rated) for rated in agreements(results, plan))]
 
 
 class _Figure(NamedTuple):
