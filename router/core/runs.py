@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -19,7 +20,7 @@ LEAST_SCREENED = 20
 """Cases from which a lane's score on a whole suite can be estimated."""
 
 
-class Lane(msgspec.Struct, frozen=True, omit_defaults=True):
+class Lane(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     """A column of a run: a chain or a model with its parameters.
 
     Attributes:
@@ -31,7 +32,7 @@ class Lane(msgspec.Struct, frozen=True, omit_defaults=True):
     settings: Settings
     chain: str
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """What its cells are kept under."""
         return digest(msgspec.json.encode(self.settings, order="sorted"), self.chain)[:16]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,7 +22,7 @@ from router.evaluate.statistics import (
     stability,
     tiers,
 )
-from router.evaluate.summary import LaneSummary, case_scores, cells_of, summary
+from router.evaluate.summary import LaneSummary, cells_of, summary
 from router.evaluate.verdicts import between_all, lane_scores
 from router.metrics.estimates import Estimate
 
@@ -99,11 +101,9 @@ def flaky(results: Results, plan: Planned, lane: Lane) -> Stability:
 
 def notes(results: Results, plan: Planned) -> list[str]:
     """What a table of lanes cannot say, one sentence each: screened lanes, flaky cases, judges beside people."""
-    found = []
-    for lane in plan.lanes:
-        if (screened := _screened(results, plan, lane)) is not None:
-            found.append(_estimated(lane.name, screened.score))
-    unsteady = {lane.name: len(flaky(results, plan, lane).flaky) for lane in plan.lanes}
+    found = [_estimated(name, lane.score) for name, lane in screened(results, plan).items()]
+    repeated = plan.lanes if plan.repeats > 1 else ()
+    unsteady = {lane.name: len(flaky(results, plan, lane).flaky) for lane in repeated}
     if any(unsteady.values()):
         words = "; ".join(f"{name}: {counted(number, 'case')}" for name, number in unsteady.items() if number)
         found.append(f"Flaky, with repeats that disagree: {words}.")
@@ -124,17 +124,17 @@ def _every(results: Results, plan: Planned, lane: Lane, category: str | None) ->
     return mean_pass(pass_hat_k, [Unit.of(case) for case in cases], scores, plan.repeats)
 
 
-def _screened(results: Results, plan: Planned, lane: Lane) -> Screening | None:
-    """An estimate from the cases that a lane was asked, regressed on the lanes that were asked all."""
-    cases = len(plan.suite.cases)
-    asked = {other.name: len(list(case_scores(results, plan, other))) for other in plan.lanes}
-    whole = [other for other in plan.lanes if asked[other.name] == cases]
-    if asked[lane.name] == cases or not whole:
-        return None
+def screened(results: Results, plan: Planned) -> dict[str, Screening]:
+    """Estimates of the lanes that were asked a part of the suite, by their names, from those that were asked all."""
+    over = Counter(cell.lane for cell, asked in list(results.asked.items()) if asked.state in ("answered", "failed"))
+    most = len({case.key for case in plan.suite.cases}) * plan.repeats
+    parts = [lane for lane in plan.lanes if over[lane.key] < most]
+    if not parts:
+        return {}
+    whole = [lane_scores(results, plan, lane) for lane in plan.lanes if over[lane.key] >= most]
     units = [Unit.of(case) for case in plan.suite.cases]
-    try:
-        return screening(
-            units, [lane_scores(results, plan, other) for other in whole], lane_scores(results, plan, lane)
-        )
-    except InvalidRequest:  # too few cases so far
-        return None
+    found = {}
+    for lane in parts if whole else ():
+        with contextlib.suppress(InvalidRequest):  # too few cases so far
+            found[lane.name] = screening(units, whole, lane_scores(results, plan, lane))
+    return found

@@ -112,17 +112,26 @@ def categories(suite: Suite) -> list[str]:
 
 def case_score(results: Results, plan: Planned, lane: Lane, case: Case) -> CaseScore:
     """What a lane achieved in a case so far."""
-    cells = list(cells_of(results, plan, lane, [case]))
-    found = [scored for cell in cells if (scored := results.scored.get((cell, case.id))) is not None]
-    scores = [scored.score for scored in found if scored.score is not None]
+    total, passed, scored, failed, errors, over = 0.0, 0, 0, 0, 0, 0
+    for repeat in range(plan.repeats):
+        cell = CellKey(case.key, lane.key, repeat)
+        if (asked := results.asked.get(cell)) is None:
+            continue
+        over += asked.state in ("answered", "failed")
+        failed += asked.state == "failed"
+        if (found := results.scored.get((cell, case.id))) is None:
+            continue
+        errors += found.error is not None
+        if found.score is not None:
+            total, passed, scored = total + found.score, passed + found.passed, scored + 1
     return CaseScore(
         case=case,
-        score=statistics.fmean(scores) if scores else None,
-        passed=statistics.fmean([scored.passed for scored in found if scored.score is not None]) if scores else None,
-        scored=len(scores),
-        failed=sum(results.asked[cell].state == "failed" for cell in cells),
-        errors=sum(scored.error is not None for scored in found),
-        asked=sum(results.asked[cell].state in ("answered", "failed") for cell in cells),
+        score=total / scored if scored else None,
+        passed=passed / scored if scored else None,
+        scored=scored,
+        failed=failed,
+        errors=errors,
+        asked=over,
     )
 
 

@@ -12,8 +12,8 @@ from router.core.errors import InvalidRequest
 from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
 from router.evaluate.results import Results
-from router.evaluate.statistics import Pair, Plan, Scores, Unit, Verdict, pairs, verdict_sentence, verdicts
-from router.evaluate.summary import mean_cost
+from router.evaluate.statistics import Plan, Scores, Unit, Verdict, pairs, verdict_sentence, verdicts
+from router.evaluate.summary import cells_of, mean_cost
 
 
 class Compared(NamedTuple):
@@ -39,7 +39,8 @@ def against_first(results: Results, plan: Planned) -> list[Compared]:
     first, *others = plan.lanes
     scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
     statistics = _statistics(results, plan)
-    looks = {lane.name: statistics.look(_pairs(plan, scores[lane.name], scores[first.name])) for lane in others}
+    order = _order(plan)
+    looks = {lane.name: statistics.look(pairs(order, scores[lane.name], scores[first.name])) for lane in others}
     found = verdicts(looks, plan.margin)
     prices = {lane.name: _price(results, plan, lane) for lane in plan.lanes}
     return [
@@ -60,7 +61,8 @@ def since_baseline(results: Results, plan: Planned, before: Results, baseline: P
         what = "lane" if not shared else "case"
         raise InvalidRequest(f"The baseline has no {what} in common with this run. Choose a run of the same suite.")
     statistics = _statistics(results, plan, cases)
-    looks = {lane.name: statistics.look(_pairs(plan, now, then, cases)) for lane, then, now in shared}
+    order = _order(plan, cases)
+    looks = {lane.name: statistics.look(pairs(order, now, then)) for lane, then, now in shared}
     found = verdicts(looks, plan.margin)
     return [
         Compared(lane.name, f"{lane.name} in the baseline", found[lane.name], _price(results, plan, lane))
@@ -94,8 +96,9 @@ def between_all(results: Results, plan: Planned, category: str | None = None) ->
     cases = frozenset(case.id for case in plan.suite.cases if category in (None, case.category))
     scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
     statistics = _statistics(results, plan, cases)
+    order = _order(plan, cases)
     looks = {
-        (first, second): statistics.look(_pairs(plan, scores[first], scores[second], cases))
+        (first, second): statistics.look(pairs(order, scores[first], scores[second]))
         for first, second in itertools.combinations(scores, 2)
     }
     return verdicts(looks, plan.margin)
@@ -139,14 +142,15 @@ def _statistics(results: Results, plan: Planned, cases: frozenset[str] | None = 
     return Plan(units=tuple(map(Unit.of, [*first, *later])), planned=len(first) or None, margin=plan.margin)
 
 
-def _pairs(plan: Planned, first: Scores, second: Scores, cases: frozenset[str] | None = None) -> list[Pair]:
-    order = sorted((case for case in plan.suite.cases if cases is None or case.id in cases), key=lambda case: case.key)
-    return pairs((case.id for case in order), first, second)
+def _order(plan: Planned, cases: frozenset[str] | None = None) -> list[str]:
+    """The ids of the cases as they are asked: in the order of their hashes, which is as good as random."""
+    asked = (case for case in plan.suite.cases if cases is None or case.id in cases)
+    return [case.id for case in sorted(asked, key=lambda case: case.key)]
 
 
 def _price(results: Results, plan: Planned, lane: Lane) -> float | None:
     """US dollars of a case with its repeats; None if any part is unknown."""
-    cost = mean_cost(asked for cell, asked in list(results.asked.items()) if cell.lane == lane.key)
+    cost = mean_cost(results.asked[cell] for cell in cells_of(results, plan, lane, plan.suite.cases))
     return cost * plan.repeats if cost is not None else None
 
 

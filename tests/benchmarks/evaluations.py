@@ -1,0 +1,154 @@
+"""What an evaluation costs beside the bare engine, and how soon the page shows a large run.
+
+uv run python -m tests.benchmarks.evaluations
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from streamlit.testing.v1 import AppTest
+
+from router.core.attempts import Attempt
+from router.core.conversations import Settings
+from router.core.messages import Answer, Usage
+from router.core.requests import Request
+from router.core.runs import CellKey, Ended, Graded, Landed, Lane, Planned, Sent
+from router.core.suites import Case, Check, Grade, Suite
+from router.engine.chain import Options
+from router.lab import Lab, close_lab
+from tests.benchmarks.harness import ROOT, lab_on, upstream_process
+
+CASES = 2_000
+AT_ONCE = 16
+LANES = 10
+ROUNDS = 5
+
+
+def suite(cases: int) -> Suite:
+    return Suite(
+        name="large",
+        cases=tuple(
+            Case(
+                id=f"case-{number}",
+                request=Request(messages=({"role": "user", "content": f"Prompt number {number}: what comes next?"},)),
+                category=("tools", "code", "reasoning", "conversation")[number % 4],
+                checks=(Check(type="contains", value="token"),),
+            )
+            for number in range(cases)
+        ),
+    )
+
+
+# --- Throughput ------------------------------------------------------------------------------------
+
+
+def by_engine(lab: Lab, cases: Suite, sample: int) -> float:
+    """Seconds that the engine takes alone, with as many requests in progress."""
+    options = Options(source="eval", cache="off", sample=sample)
+
+    def ask(case: Case) -> object:
+        return lab.start(case.request, model="good", options=options).result()
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(ask, cases.cases))
+    return time.perf_counter() - began
+
+
+def by_run(lab: Lab, cases: Suite) -> float:
+    """Seconds that an evaluation of the same takes, with its journal, grades and scores."""
+    plan = Planned(at=0.0, suite=cases, lanes=(lab.evaluations.lane(Settings(model="good")),), cache=False)
+    began = time.perf_counter()
+    run = lab.evaluations.begin(plan, in_flight=AT_ONCE)
+    running = lab.evaluations.running(run)
+    if running is not None:
+        running.wait()
+    taken = time.perf_counter() - began
+    results = lab.evaluations.results(run)
+    assert (results.ended, len(results.scored)) == ("complete", len(cases.cases)), results.ended
+    return taken
+
+
+def throughput() -> None:
+    """Rounds in turns, so that both meet the same machine."""
+    asked = suite(CASES)
+    with upstream_process(token_delay=0.0) as url, lab_on(url, ["good"], cache={"enabled": False}) as lab:
+        by_run(lab, suite(100))  # what is loaded at first
+        rounds = [(by_engine(lab, asked, number), by_run(lab, asked)) for number in range(ROUNDS)]
+    shares = sorted(engine / run for engine, run in rounds)
+    rates = sorted(CASES / run for _, run in rounds)
+    print(
+        f"A run of {CASES:,} cases, {AT_ONCE} at once: {shares[ROUNDS // 2]:.0%} of the engine's throughput"
+        f" ({shares[0]:.0%} to {shares[-1]:.0%}); {rates[ROUNDS // 2]:,.0f} cases/s"
+    )
+
+
+# --- The page --------------------------------------------------------------------------------------
+
+
+def write_run(folder: Path, cells: int) -> str:
+    """A finished run with that many cells; returns its id."""
+    asked = suite(cells // LANES)
+    lanes = tuple(Lane(f"model-{number}", Settings(model=f"model-{number}"), "chain") for number in range(LANES))
+    folder.mkdir(parents=True)
+    path = folder / f"20260101-000000-{cells:04x}.jsonl"
+    with path.open("wb") as file:
+        for entry in _entries(Planned(at=0.0, suite=asked, lanes=lanes)):
+            file.write(msgspec.json.encode(entry) + b"\n")
+    return path.stem
+
+
+def _entries(plan: Planned) -> Iterator[Any]:
+    yield plan
+    for number, lane in enumerate(plan.lanes):
+        attempt = Attempt(
+            model=lane.name, provider="local", place=0, number=1, outcome="answered", started=0.0, offset=0.0,
+            latency=0.5, ttft=0.1, cost=0.001, usage=Usage(prompt_tokens=20, completion_tokens=60),
+        )  # fmt: skip
+        for place, case in enumerate(plan.suite.cases):
+            cell, is_right = CellKey(case.key, lane.key, 0), (place * 7 + number * 3) % 10 > number
+            yield Sent(0.0, cell)
+            yield Landed(0.0, cell, "answered", (Answer(text="token " * 60),), (attempt,), 0.5)
+            yield Graded(0.0, cell, case.id, (Grade(check="contains", score=float(is_right), passed=is_right),))
+    yield Ended(0.0, "complete")
+
+
+def page(cells: int) -> None:
+    """The first look at a run in a process that has not read it, then the cases, then a filter."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "models.yaml"
+        config.write_text("chains: {code: [model-0]}\n", encoding="utf-8")
+        run = write_run(config.parent / ".lab" / "runs", cells)
+        os.environ["FALLBACK_LAB_CONFIG"] = str(config)
+        app = AppTest.from_file(ROOT / "pages" / "main.py", default_timeout=300)
+        app.run()
+        app.switch_page(str(ROOT / "pages" / "evaluate.py"))
+        app.query_params["run"] = run
+        first = seconds(app.run)
+        matrix = seconds(lambda: app.segmented_control(key="evaluate_view").set_value("Cases").run())
+        chosen = seconds(lambda: app.segmented_control(key="evaluate_show").set_value("differs").run())
+        assert not app.exception, app.exception
+        close_lab()
+    print(f"{cells:,} cells: verdict {first:.2f} s, cases {matrix:.2f} s, a filter {chosen:.2f} s")
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    sys.path.append(str(ROOT / "pages"))
+    throughput()
+    page(10_000)
+    page(100_000)
