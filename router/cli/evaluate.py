@@ -19,6 +19,7 @@ from router.core.errors import StoreError
 from router.core.formatting import counted, dollars, expense, seconds
 from router.core.runs import LEAST_SCREENED, Lane, Planned
 from router.core.suites import Suite
+from router.evaluate.eval_log import to_logs
 from router.evaluate.evaluation import Evaluation
 from router.evaluate.export import to_csv, to_jsonl, to_junit
 from router.evaluate.gates import Gate, gates
@@ -150,7 +151,9 @@ def _row(category: str, each: Standing) -> Row:
     help=f"Run code without a sandbox where there is none. {UNCONFINED}=yes has to say so, too.",
 )
 @click.option("--no-cache", is_flag=True, help="Do not use the response cache.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all answers as .jsonl or .csv.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all answers as .jsonl, .csv or .eval."
+)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a comment for a pull request.")
 @click.pass_obj
@@ -261,13 +264,23 @@ def _say_verdicts(run: str, results: Results, compared: Sequence[Compared]) -> N
 def _write(
     results: Results, plan: Planned, compared: Sequence[Compared], found: Sequence[Gate], options: dict[str, Any]
 ) -> None:
-    if (out := options["out"]) is not None:
-        data = to_csv(results, plan).encode() if out.suffix == ".csv" else b"".join(to_jsonl(results, plan))
-        out.write_bytes(data)
+    if options["out"] is not None:
+        write_answers(results, plan, options["out"])
     if options["junit"] is not None:
         options["junit"].write_bytes(to_junit(results, plan))
     if options["markdown"] is not None:
         options["markdown"].write_text(to_markdown(results, plan, compared, found), encoding="utf-8")
+
+
+def write_answers(results: Results, plan: Planned, out: Path) -> None:
+    """All answers in the format that the file's ending names; of Inspect's logs, one a lane."""
+    if out.suffix == ".eval":
+        for name, data in to_logs(results, plan):
+            path = out if len(plan.lanes) == 1 else out.with_name(f"{out.stem}-{name}")
+            path.write_bytes(data)
+            click.echo(f"{path}: inspect view --log-dir {path.parent}", err=True)
+    else:
+        out.write_bytes(to_csv(results, plan).encode() if out.suffix == ".csv" else b"".join(to_jsonl(results, plan)))
 
 
 def exit_code(results: Results, found: Sequence[Gate], compared: Sequence[Compared], *, strict: bool) -> int:

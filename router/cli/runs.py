@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from router.cli.evaluate import print_summary, say_left
+from router.cli.evaluate import print_summary, say_left, write_answers
 from router.cli.tables import Column, print_table
 from router.cli.terminal import Console, json_text
 from router.core.errors import InvalidRequest
@@ -25,10 +25,15 @@ _ENDED = {"complete": "complete", "stopped": "stopped", "limit": "at its spendin
 
 @click.command()
 @click.option("--delete", metavar="RUN", help="Delete a run with its answers.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write RUN's answers as .jsonl, .csv or .eval."
+)
 @click.argument("run", required=False)
 @click.pass_obj
-def runs(config_path: Path, run: str | None, delete: str | None) -> None:
+def runs(config_path: Path, run: str | None, delete: str | None, out: Path | None) -> None:
     """List the evaluation runs, or show RUN again."""
+    if out is not None and run is None:
+        raise click.UsageError("Name the run whose answers --out writes.")
     with closing(Lab(config_path)) as lab:
         if delete is not None:
             lab.evaluations.delete(delete)
@@ -37,6 +42,8 @@ def runs(config_path: Path, run: str | None, delete: str | None) -> None:
             print_summary(results, results.planned)
             for each in against_first(results, results.planned):
                 Console().say(each.sentence)
+            if out is not None:
+                write_answers(results, results.planned, out)
         else:
             _list(lab)
 

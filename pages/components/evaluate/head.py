@@ -11,6 +11,7 @@ import streamlit as st
 from router.core.conversations import Settings
 from router.core.errors import FallbackLabError
 from router.core.runs import Planned
+from router.evaluate.eval_log import to_zip
 from router.evaluate.evaluation import Evaluation
 from router.evaluate.evaluations import MAX_REPEATS
 from router.evaluate.export import to_csv, to_jsonl, to_junit
@@ -66,6 +67,7 @@ def _markdown(results: Results, plan: Planned) -> str:
 _EXPORTS: list[tuple[str, str, str, Callable[[Results, Planned], str | bytes]]] = [
     ("CSV", "csv", "text/csv", to_csv),
     ("JSONL", "jsonl", "application/jsonl", _jsonl),
+    ("Inspect logs", "zip", "application/zip", to_zip),
     ("JUnit", "xml", "application/xml", to_junit),
     ("Markdown", "md", "text/markdown", _markdown),
 ]
