@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from router.config.schema import Config
+from router.config.values import shortened
 from router.core.comparisons import Usual
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
@@ -124,7 +125,8 @@ class Evaluations:
         Raises:
             InvalidRequest: there is no such run, another process runs it, or the changed plan cannot be run.
         """
-        plan = change(before := self.results(run).planned)
+        before = self.results(run).planned
+        plan = change(msgspec.structs.replace(before, grade_again=False))  # which was done, or is gone on with
         check(plan)
         grade = self._grader(plan)
         journal = Journal(self._path(run))
@@ -161,10 +163,10 @@ class Evaluations:
             InvalidRequest: there is no such run.
             StoreError: its journal cannot be read.
         """
-        if not self._path(run).is_file():
-            raise InvalidRequest(f"There is no run {run}. `fallback-lab runs` lists them.")
+        if not _is_file(path := self._path(run)):
+            raise InvalidRequest(f"There is no run {shortened(run)}. `fallback-lab runs` lists them.")
         with self._lock:
-            results = self._results.setdefault(run, Results(self._path(run)))
+            results = self._results.setdefault(run, Results(path))
         return results.refresh()
 
     def all(self) -> Sequence[str]:
@@ -203,7 +205,7 @@ class Evaluations:
 
     def _path(self, run: str) -> Path:
         if Path(run).name != run:
-            raise InvalidRequest(f"{run} is no run. `fallback-lab runs` lists them.")
+            raise InvalidRequest(f"{shortened(run)} is no run. `fallback-lab runs` lists them.")
         return self._folder / f"{run}.jsonl"
 
     def _go_on(
@@ -222,6 +224,13 @@ class Evaluations:
         with self._lock:
             self._running[run] = evaluation
         evaluation.begin()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no name of a file is that long
+        return False
 
 
 def _turns(lane: Lane, case: Case) -> Iterator[Request]:

@@ -11,7 +11,7 @@ import msgspec
 
 from router.core.errors import ConfigError, InvalidRequest, StoreError
 from router.core.files import whole
-from router.core.suites import Case, Check, Suite
+from router.core.suites import Suite
 from router.evaluate.graders import GRADERS, problem
 from router.evaluate.importers import Imported, Source, read_suite
 from router.evaluate.suites import parse_suite, save_suite, suite_text
@@ -51,8 +51,7 @@ class Library:
         """A suite by its name or its file.
 
         Raises:
-            ConfigError: there is none, or it cannot be read.
-            InvalidRequest: a check of it cannot be used.
+            ConfigError: there is none, or it cannot be read; one sentence.
         """
         path = Path(name)
         if not path.is_file():
@@ -60,26 +59,29 @@ class Library:
             if name not in known:
                 raise ConfigError(f"There is no suite {name}: neither a file, nor one of {', '.join(known)}.")
             path = known[name]
-        return read_suite(path, GRADERS, _read)
+        return read_suite(path, GRADERS, problem)
 
     def read(self, name: str, data: bytes) -> Imported:
         """The suite in a file that was sent: its name tells its format as that of a file on disk does.
 
         Raises:
-            ConfigError: it is in no format that is known, or cannot be read.
-            InvalidRequest: a check of it cannot be used.
+            ConfigError: it is in no format that is known, or cannot be read; one sentence.
         """
-        return read_suite(Source(self._folder / Path(name).name, data), GRADERS, _read)
+        return read_suite(Source(self._folder / Path(name).name, data), GRADERS, problem)
 
     def is_own(self, name: str) -> bool:
         """Whether a suite is the Lab's, which can be changed and deleted."""
-        return self._path(name).is_file()
+        return _NAME.fullmatch(name) is not None and self._path(name).is_file()
+
+    def is_bundled(self, name: str) -> bool:
+        """Whether a suite is one of this project."""
+        return self.names().get(name, self._folder).parent == BUNDLED
 
     def text(self, name: str) -> str:
         """A suite as YAML; of one in another format, what was taken in.
 
         Raises:
-            ConfigError, InvalidRequest: as for `find`.
+            ConfigError: as for `find`.
         """
         path = self.names().get(name, self._path(name))
         if path.suffix != ".yaml":
@@ -94,9 +96,9 @@ class Library:
 
         Raises:
             ConfigError: one sentence with the line and the fix.
-            InvalidRequest: the name cannot be used, or a check of it.
+            InvalidRequest: the name cannot be used.
         """
-        return parse_suite(text, self._path(name), GRADERS, _read)
+        return parse_suite(text, self._path(name), GRADERS, problem)
 
     def write(self, name: str, text: str, before: str | None) -> Suite:
         """Keep a suite's text as it is, under a name.
@@ -109,7 +111,7 @@ class Library:
             StoreError: it cannot be written.
         """
         suite, path = self.check(name, text), self._path(name)
-        if path.is_file() and path.read_text(encoding="utf-8") != before:
+        if _is_taken(path, before):
             said = "it was changed meanwhile" if before is not None else "there is one of that name already"
             raise InvalidRequest(f"The suite {name} is not saved: {said}. Choose another name, or open it again.")
         self._make_folder()
@@ -128,7 +130,7 @@ class Library:
             ConfigError: it has no case, is too large to be read back, or cannot be written.
         """
         path = self._path(suite.name)
-        if path.exists() and not replace:
+        if not replace and _is_taken(path, None):
             raise InvalidRequest(f"There is a suite {suite.name} already. Choose another name.")
         self._make_folder()
         save_suite(suite, path)
@@ -157,9 +159,14 @@ class Library:
         return self._folder / f"{name}.yaml"
 
 
-def _read(check: Check, case: Case) -> None:
-    if (wrong := problem(check, case)) is not None:
-        raise InvalidRequest(wrong)
+def _is_taken(path: Path, before: str | None) -> bool:
+    """Whether a suite of that name holds anything but this text, or if this is None, whether there is one."""
+    if before is None:
+        return path.exists() or path.with_suffix(".jsonl").exists()
+    try:
+        return path.is_file() and path.read_text(encoding="utf-8") != before
+    except (OSError, UnicodeDecodeError):
+        return True
 
 
 def joined(suites: Sequence[Suite]) -> Suite:

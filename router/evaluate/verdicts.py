@@ -73,13 +73,22 @@ def since_baseline(results: Results, plan: Planned, before: Results, baseline: P
 def lanes_since(
     results: Results, plan: Planned, before: Results, baseline: Planned
 ) -> list[tuple[Lane, Scores, Scores]]:
-    """The lanes whose name an earlier run has too, each with its scores then and now, by this run's cases."""
+    """The lanes whose name an earlier run has too, each with its scores then and now, by this run's cases.
+
+    An earlier case that this run does not have keeps its id, unless another case has it by now: then it is left out.
+    """
     names = {lane.name: lane for lane in baseline.lanes}
-    cases = _common(plan, baseline)
+    ids = {case.id for case in plan.suite.cases}
+    gone = {case.id: case.id for case in baseline.suite.cases if case.id not in ids}
+    cases = {**gone, **_common(plan, baseline)}
     return [
         (
             lane,
-            {cases.get(case, case): scores for case, scores in lane_scores(before, baseline, names[lane.name]).items()},
+            {
+                cases[case]: scores
+                for case, scores in lane_scores(before, baseline, names[lane.name]).items()
+                if case in cases
+            },
             lane_scores(results, plan, lane),
         )
         for lane in plan.lanes

@@ -55,6 +55,8 @@ class Reader(Generic[Entry]):
                     if not line.endswith(b"\n"):
                         return
                     offset, self._next = self._next, self._next + len(line)
+                    if line == b"\n":  # two have ended a line, one of them while the other one wrote it
+                        continue
                     try:
                         yield Line(offset, self._decoder.decode(line))
                     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -123,6 +125,8 @@ class Journal:
 
 def append(path: Path, entry: object) -> None:
     """Add an entry to a journal that exists, also while a process writes it: what is added is one write.
+
+    A line that is just being written may look torn; then an empty one follows it, which readers pass by.
 
     Raises:
         StoreError: it cannot be written.

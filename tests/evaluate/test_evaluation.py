@@ -14,10 +14,12 @@ import pytest
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.requests import Request
-from router.core.runs import Planned, Sent
+from router.core.runs import LEAST_SCREENED, CellKey, Planned, Sent
 from router.core.suites import Answered, Case, Check, Grade, Suite
 from router.evaluate.evaluations import Evaluations
+from router.evaluate.people import opinion
 from router.evaluate.results import Results
+from router.evaluate.summary import mean_cost
 from router.lab import Lab
 from router.runs.journal import Journal
 from tests.conftest import MakeLab
@@ -288,7 +290,7 @@ def test_a_deleted_run_is_gone(evaluations: Evaluations, tmp_path: Path) -> None
         evaluations.results(run)
 
 
-@pytest.mark.parametrize("run", ["../lab", "/etc/passwd", ".."])
+@pytest.mark.parametrize("run", ["", ".", "a/", "../lab", "/etc/passwd", "..", "a\0b", "x" * 5000, "\ud800", "🙂" * 70])
 def test_no_name_leads_out_of_the_folder(evaluations: Evaluations, run: str) -> None:
     with pytest.raises(InvalidRequest):
         evaluations.results(run)
@@ -318,3 +320,122 @@ def test_what_cannot_be_written_is_not_asked(
     next(iter(evaluation._handles)).cancel()
     assert evaluation.wait(30)
     assert (len(upstream.received("a")), evaluation.problem and "No space left" in evaluation.problem) == (1, True)
+
+
+# --- Graded again, once ----------------------------------------------------------------------------
+
+
+def test_going_on_after_answers_were_graded_again_keeps_those_grades(
+    evaluations: Evaluations, upstream: Upstream
+) -> None:
+    run = evaluations.begin(planned(evaluations))
+    over(evaluations, run)
+    evaluations.resume(run, lambda plan: msgspec.structs.replace(plan, grade_again=True))
+    over(evaluations, run)
+    graded: list[str] = []
+    evaluations._grader = lambda _: lambda answered: graded.append(answered.case.id) or says_yes(answered)
+    evaluations.resume(run, lambda plan: msgspec.structs.replace(plan, suite=suite(5)))
+    assert len(over(evaluations, run).scored) == 5
+    assert graded == ["case-4"]
+
+
+# --- Screening -------------------------------------------------------------------------------------
+
+
+def screening(evaluations: Evaluations, screen: int | None = LEAST_SCREENED, **rest: Any) -> Planned:
+    return planned(evaluations, "a", "b", suite=suite(30), screen=screen, **rest)
+
+
+def asked(upstream: Upstream, model: str) -> set[str]:
+    return {call.body["messages"][0]["content"] for call in upstream.received(model)}
+
+
+def test_the_lanes_after_the_first_are_asked_only_so_many_cases(evaluations: Evaluations, upstream: Upstream) -> None:
+    plan = screening(evaluations)
+    results = over(evaluations, evaluations.begin(plan))
+    assert [len(upstream.received(model)) for model in "ab"] == [30, 20]
+    assert (results.ended, results.over, plan.cells) == ("complete", 50, 50)
+
+
+def test_the_cases_of_a_screening_are_not_those_that_come_first(evaluations: Evaluations, upstream: Upstream) -> None:
+    over(evaluations, evaluations.begin(screening(evaluations)))
+    assert asked(upstream, "b") != {f"Question {number}" for number in range(LEAST_SCREENED)}
+
+
+@pytest.mark.parametrize(("screen", "calls"), [(25, 25), (None, 30), (99, 30)])
+def test_a_screening_that_is_extended_asks_only_the_rest(
+    screen: int | None, calls: int, evaluations: Evaluations, upstream: Upstream
+) -> None:
+    run = evaluations.begin(screening(evaluations))
+    over(evaluations, run)
+    evaluations.resume(run, lambda plan: msgspec.structs.replace(plan, screen=screen))
+    results = over(evaluations, run)
+    assert ([len(upstream.received(model)) for model in "ab"], len(asked(upstream, "b"))) == ([30, calls], calls)
+    assert results.over == results.planned.cells == 30 + calls
+
+
+def test_the_estimate_counts_the_calls_of_a_screening(evaluations: Evaluations) -> None:
+    assert evaluations.estimate(screening(evaluations, repeats=2)).calls == 100
+
+
+def test_a_screening_of_too_few_cases_is_one_sentence(evaluations: Evaluations) -> None:
+    with pytest.raises(InvalidRequest, match=r"^Screening needs at least 20 cases, not 19\.$"):
+        evaluations.begin(screening(evaluations, 19))
+
+
+# --- What people say -------------------------------------------------------------------------------
+
+
+def rated(evaluations: Evaluations, run: str) -> list[bool]:
+    return [grade.passed for grade in evaluations.results(run).people.values()]
+
+
+def test_a_person_s_grade_is_kept_replaced_and_taken_back(evaluations: Evaluations) -> None:
+    run = evaluations.begin(planned(evaluations, suite=suite(1)))
+    [cell] = over(evaluations, run).asked
+    said = []
+    for grade in (opinion(passed=False), opinion(passed=True), None):
+        evaluations.rate(run, cell, "case-0", grade)
+        said.append(rated(evaluations, run))
+    assert said == [[False], [True], []]
+
+
+def test_a_person_grades_a_run_of_another_process(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", answer("yes"), then=stall_after(1))
+    run = evaluations.begin(planned(evaluations), in_flight=1)
+    while len(upstream.received("a")) < 2:
+        upstream.wait_received("a")
+    other = reopened(evaluations)
+    [cell] = [cell for cell, each in other.results(run).asked.items() if each.state == "answered"]
+    [case_id] = [name for found, name in other.results(run).scored if found == cell]
+    other.rate(run, cell, case_id, opinion(passed=False))
+    assert rated(evaluations, run) == [False]
+    evaluations.close()
+    assert over(evaluations, run).ended == "stopped"
+
+
+def test_an_answer_that_there_is_not_cannot_be_graded(evaluations: Evaluations, upstream: Upstream) -> None:
+    upstream.script("a", then=status(400, "No."))
+    run = evaluations.begin(planned(evaluations, suite=suite(1)))
+    [cell] = over(evaluations, run).asked
+    for missing in (cell, CellKey("question", "lane", 0)):
+        with pytest.raises(InvalidRequest, match=r"^This cell has no answer to grade\.$"):
+            evaluations.rate(run, missing, "case-0", opinion(passed=True))
+
+
+def test_a_run_that_there_is_not_cannot_be_graded(evaluations: Evaluations) -> None:
+    with pytest.raises(InvalidRequest, match=r"^There is no run x\."):
+        evaluations.rate("x", CellKey("question", "lane", 0), "case-0", opinion(passed=True))
+
+
+# --- Costs -----------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_answered_from_the_cache_costs_nothing_and_says_nothing_of_prices(
+    make_lab: MakeLab, upstream: Upstream
+) -> None:
+    lab = make_lab(chain_yaml(upstream, "a", retries=0))
+    first, second = (over(lab.evaluations, lab.evaluations.begin(planned(lab.evaluations))) for _ in range(2))
+    assert len(upstream.received("a")) == 4
+    assert (first.spent, second.spent) == (pytest.approx(4 * 0.00042), 0)
+    assert (mean_cost(first.asked.values()), mean_cost(second.asked.values())) == (pytest.approx(0.00042), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from router.core.conversations import Settings
@@ -13,8 +14,10 @@ from router.core.requests import Request
 from router.core.runs import CellKey, Graded, Landed, Lane, Planned
 from router.core.suites import Case, Check, Grade, Suite
 from router.evaluate.results import Results
-from router.evaluate.verdicts import Compared, against_first, since_baseline
+from router.evaluate.statistics import changes
+from router.evaluate.verdicts import Compared, against_first, lanes_since, since_baseline
 from router.runs.journal import Journal
+from tests.evaluate import written
 
 A, B = (Lane(name, Settings(model=name), "chain") for name in "ab")
 
@@ -118,3 +121,64 @@ def test_runs_without_a_common_lane_are_not_compared(path: Path, tmp_path: Path)
     now = write(path, plan(30, A))
     with pytest.raises(InvalidRequest, match=r"^The baseline has no lane in common with this run\."):
         since_baseline(now, now.planned, before, before.planned)
+
+
+# --- Since a baseline, whatever its cases are called -----------------------------------------------
+
+
+def renamed(count: int) -> tuple[Case, ...]:
+    """The same cases in another order, under each other's names."""
+    return tuple(
+        msgspec.structs.replace(case, id=f"c{count - 1 - number}") for number, case in enumerate(cases(count))
+    )[::-1]
+
+
+def test_a_baseline_s_cases_are_matched_by_what_they_ask_and_check(path: Path, tmp_path: Path) -> None:
+    now = write(path, plan(30, A), wins=15)
+    earlier = plan(30, A)
+    before = write(
+        tmp_path / "before.jsonl", msgspec.structs.replace(earlier, suite=Suite(name="s", cases=renamed(30))), wins=30
+    )
+    compared = only(since_baseline(now, now.planned, before, before.planned))
+    assert (compared.verdict.kind, compared.verdict.look.finished) == ("better", 30)
+
+
+def kinds(tmp_path: Path, before: list[tuple[Case, bool]], now: list[tuple[Case, bool]]) -> dict[str, str]:
+    """What changed in lane a, by the cases' names."""
+    runs = []
+    for name, came in (("before", before), ("now", now)):
+        plan = written.planned(*(case for case, _ in came), lanes=[written.A])
+        passed = {case.id: each for case, each in came}
+        runs.append(written.write(tmp_path / f"{name}.jsonl", plan, {"a": passed}))
+    earlier, results = runs
+    [(_, then, after)] = lanes_since(results, results.planned, earlier, earlier.planned)
+    return {change.case: change.kind for change in changes(then, after)}
+
+
+def test_a_case_that_was_renamed_is_the_same_case(tmp_path: Path) -> None:
+    old, new = written.case("old", "Hello"), written.case("new", "Hello")
+    assert kinds(tmp_path, [(old, True)], [(new, False)]) == {"new": "worse"}
+
+
+def test_a_case_that_is_in_one_run_alone_is_new_or_gone(tmp_path: Path) -> None:
+    one, two, three = map(written.case, ("one", "two", "three"))
+    found = kinds(tmp_path, [(one, True), (two, True)], [(one, True), (three, True)])
+    assert found == {"one": "same", "two": "gone", "three": "new"}
+
+
+def test_a_case_of_the_same_name_that_asks_something_else_is_no_change(tmp_path: Path) -> None:
+    old, new = written.case("one", "Hello"), written.case("one", "Goodbye")
+    assert kinds(tmp_path, [(old, True)], [(new, False)]) == {"one": "new"}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_name_that_another_case_has_now_takes_nothing_from_it(is_first: bool, tmp_path: Path) -> None:
+    renamed_later, gone = written.case("two", "Hello"), written.case("one", "Goodbye")
+    before = [(gone, False), (renamed_later, True)] if is_first else [(renamed_later, True), (gone, False)]
+    assert kinds(tmp_path, before, [(written.case("one", "Hello"), True)]) == {"one": "same"}
+
+
+def test_only_lanes_that_both_runs_have_are_set_side_by_side(path: Path, tmp_path: Path) -> None:
+    before = write(tmp_path / "before.jsonl", plan(3, B, written.C))
+    now = write(path, plan(3, A, B))
+    assert [lane.name for lane, *_ in lanes_since(now, now.planned, before, before.planned)] == ["b"]

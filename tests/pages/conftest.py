@@ -76,16 +76,22 @@ def compare_yaml(upstream: Upstream) -> str:
 @pytest.fixture
 def open_compare(home: Path, compare_yaml: str) -> OpenApp:
     """Opens the Compare page, at a link's query."""
+    return functools.partial(_open_page, "compare.py", home, compare_yaml)
 
-    def open_it(**query: str) -> AppTest:
-        (home / "models.yaml").write_text(compare_yaml, encoding="utf-8")
-        app = AppTest.from_file(PAGES / "main.py", default_timeout=60)
-        app.switch_page("compare.py")
-        for name, value in query.items():
-            app.query_params[name] = value
-        return look(app)
 
-    return open_it
+@pytest.fixture
+def open_evaluate(home: Path, compare_yaml: str) -> OpenApp:
+    """Opens the Evaluate page, at a link's query."""
+    return functools.partial(_open_page, "evaluate.py", home, compare_yaml)
+
+
+def _open_page(page: str, home: Path, models_yaml: str, **query: str) -> AppTest:
+    (home / "models.yaml").write_text(models_yaml, encoding="utf-8")
+    app = AppTest.from_file(PAGES / "main.py", default_timeout=60)
+    app.switch_page(page)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return look(app)
 
 
 def look(app: AppTest) -> AppTest:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.core.errors import InvalidRequest, StoreError
-from router.runs.journal import Journal, Reader
+from router.runs.journal import Journal, Reader, append
 
 Entry = dict[str, int]
 
@@ -105,3 +105,61 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) ->
 def test_a_journal_that_is_gone_is_told_in_one_sentence(path: Path) -> None:
     with pytest.raises(StoreError, match=r"a\.jsonl cannot be read: No such file or directory\."):
         read(Reader(path, Entry))
+
+
+# --- Appending without being the one that writes ---------------------------------------------------
+
+
+def test_what_is_appended_is_read_after_what_was_there(path: Path) -> None:
+    written(path, 1)
+    append(path, {"n": 2})
+    assert read(Reader(path, Entry)) == [1, 2]
+
+
+def test_an_entry_is_appended_while_a_process_writes(path: Path) -> None:
+    journal = Journal(path)
+    journal.add({"n": 1})
+    append(path, {"n": 2})
+    journal.add({"n": 3})
+    journal.close()
+    assert read(Reader(path, Entry)) == [1, 2, 3]
+
+
+def test_after_a_kill_in_the_middle_of_a_line_an_appended_entry_is_whole(path: Path) -> None:
+    written(path, 1)
+    with path.open("ab") as file:
+        file.write(b'{"n": ')
+    append(path, {"n": 2})
+    reader = Reader(path, Entry)
+    assert (read(reader), reader.torn) == ([1, 2], 1)
+
+
+def test_a_reader_that_waits_for_the_end_of_a_torn_line_reads_what_is_appended_after_it(path: Path) -> None:
+    written(path, 1)
+    reader = Reader(path, Entry)
+    with path.open("ab") as file:
+        file.write(b'{"n": ')
+    assert read(reader) == [1]
+    append(path, {"n": 2})
+    assert (read(reader), reader.torn) == ([2], 1)
+
+
+def test_threads_that_append_mix_no_lines_with_the_one_that_writes(path: Path) -> None:
+    journal = Journal(path)
+    long = {"n": 1, "long" * 999: 0}
+    threads = [threading.Thread(target=lambda: [append(path, long) for _ in range(50)]) for _ in range(4)]
+    threads.append(threading.Thread(target=lambda: [journal.add(long) for _ in range(50)]))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.close()
+    reader = Reader(path, Entry)
+    assert (len(read(reader)), reader.torn) == (250, 0)
+
+
+def test_nothing_is_appended_to_a_journal_that_does_not_exist(path: Path) -> None:
+    path.parent.mkdir()
+    with pytest.raises(StoreError, match=r"a\.jsonl cannot be written: No such file or directory\."):
+        append(path, {"n": 1})
+    assert not path.exists()

@@ -45,8 +45,7 @@ def suite_of(library: Library, name: str) -> Suite:
     """A suite by its name, read again when its file changes.
 
     Raises:
-        ConfigError: there is none, or it cannot be read.
-        InvalidRequest: a check of it cannot be used.
+        ConfigError: there is none, or it cannot be read; one sentence.
     """
     path = library.names().get(name)
     return library.find(name).suite if path is None else _read(str(path), path.stat().st_mtime_ns)

@@ -67,7 +67,7 @@ def _draw_suite(library: Library, name: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{label(name)}**", width="content")
             st.caption(
-                label(about) if library.is_own(name) or not about else f"{label(about)}, bundled", width="content"
+                f"{label(about)}, bundled" if about and library.is_bundled(name) else label(about), width="content"
             )
             st.space("stretch")
             if suite is not None:
@@ -97,7 +97,7 @@ def _new(library: Library) -> None:
 
 
 def _edit(library: Library, name: str) -> None:
-    """Open a suite; one of this project is copied, since it stays as it is."""
+    """Open a suite; what cannot be saved under its name, such as one of this project, is copied."""
     try:
         text = library.text(name)
     except FallbackLabError as error:
