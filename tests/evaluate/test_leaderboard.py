@@ -9,7 +9,8 @@ import pytest
 
 from router.core.attempts import Attempt, Spent
 from router.core.runs import LEAST_SCREENED
-from router.evaluate.leaderboard import Standing, flaky, front, standings
+from router.evaluate.leaderboard import Standing, flaky, front, screened, standings
+from router.evaluate.statistics import Screening
 from router.evaluate.summary import LaneSummary, mean_cost, summary
 from tests.evaluate.written import A, B, C, Came, attempt, case, planned, write
 
@@ -100,33 +101,32 @@ def test_a_case_whose_repeats_disagree_is_flaky(tmp_path: Path) -> None:
 # --- Screening -------------------------------------------------------------------------------------
 
 
-def screened(path: Path, asked: int, *, whole: bool = True) -> dict[str, Standing]:
+def estimates(path: Path, asked: int, *, whole: bool = True) -> dict[str, Screening]:
     """Lane a passes the first 40 of 60 cases, b the same ones of every third case, of which `asked` are asked."""
     right = {f"c{n}": n < 40 for n in range(60)}
     some = [f"c{n}" for n in range(0, 60, 60 // asked)][:asked]
     plan = planned(*map(case, right), screen=asked)
     first = dict(right) if whole else dict(list(right.items())[:-1])
     results = write(path / "r.jsonl", plan, {"a": first, "b": {name: right[name] for name in some}})
-    return {each.summary.name: each for each in standings(results, plan)}
+    return screened(results, plan)
 
 
 def test_a_lane_that_was_asked_a_part_is_estimated_on_the_whole_suite(tmp_path: Path) -> None:
-    found = screened(tmp_path, LEAST_SCREENED)["b"].screened
-    assert found is not None
+    found = estimates(tmp_path, LEAST_SCREENED)["b"]
     assert (found.score.rows, found.score.unknown) == (20, 40)
     assert found.score.value == pytest.approx(2 / 3)
 
 
 def test_the_lane_that_was_asked_all_is_not_estimated(tmp_path: Path) -> None:
-    assert screened(tmp_path, LEAST_SCREENED)["a"].screened is None
+    assert "a" not in estimates(tmp_path, LEAST_SCREENED)
 
 
 def test_nothing_is_estimated_from_too_few_cases(tmp_path: Path) -> None:
-    assert screened(tmp_path, 12)["b"].screened is None
+    assert estimates(tmp_path, 12) == {}
 
 
 def test_nothing_is_estimated_while_no_lane_was_asked_all(tmp_path: Path) -> None:
-    assert screened(tmp_path, LEAST_SCREENED, whole=False)["b"].screened is None
+    assert estimates(tmp_path, LEAST_SCREENED, whole=False) == {}
 
 
 # --- Costs -----------------------------------------------------------------------------------------

@@ -251,7 +251,7 @@ def test_a_new_run_begins_with_the_form_as_it_was(open_evaluate: OpenApp) -> Non
 
 def test_a_run_exports_in_all_formats(open_evaluate: OpenApp) -> None:
     app = run(open_evaluate(), "one")
-    assert [button.label for button in app.download_button] == ["CSV", "JSONL", "JUnit", "Markdown"]
+    assert [button.label for button in app.download_button] == ["CSV", "JSONL", "Inspect logs", "JUnit", "Markdown"]
 
 
 # --- Links, and runs of before ---------------------------------------------------------------------
