@@ -20,6 +20,8 @@ from typing import Literal
 
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
+from router.evaluate.library import Library, joined
+from tests.evaluated import Skill, write_run
 from tests.traffic import write_traffic
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +59,13 @@ chains:
     - z-ai/glm-5
 """
 
+LANES = {
+    "z-ai/glm-5": Skill(0.78, 2.6, 0.0012),
+    "moonshotai/kimi-k2.5": Skill(0.72, 1.4, 0.0009),
+    "openrouter/aurora-alpha": Skill(0.58, 0.6, 0.0),
+    "openai:gpt-4o-mini": Skill(0.46, 0.9, 0.0004),
+}
+
 
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -82,6 +91,11 @@ def main() -> None:
                     page.goto(f"{url}/dashboard")
                     _dashboard(page, name)
                 _chains(browser.new_page(viewport={"width": 1300, "height": 1000}), f"{url}/chains")
+                runs = Path(folder) / ".lab" / "runs"
+                suites = Library(runs)
+                suite = joined([suites.find(name).suite for name in ("reasoning", "code")])
+                run = write_run(runs / "20260101-000000-0000.jsonl", suite, LANES, repeats=2, at=time.time() - 3600)
+                _evaluate(browser.new_page(viewport={"width": 1300, "height": 1180}), f"{url}/evaluate?run={run}")
 
 
 @contextlib.contextmanager
@@ -131,6 +145,25 @@ def _chat(page: Page) -> None:
     page.locator("[data-testid='stVegaLiteChart'] canvas, [data-testid='stVegaLiteChart'] svg").first.wait_for()
     page.wait_for_timeout(1000)
     page.screenshot(path=IMAGES / "chat.png")
+
+
+def _evaluate(page: Page, url: str) -> None:
+    """The verdict of a run, then its cases with one answer open."""
+    page.goto(url)
+    page.locator("[data-testid='stVegaLiteChart'] canvas, [data-testid='stVegaLiteChart'] svg").first.wait_for()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=IMAGES / "evaluate.png")
+    page.get_by_role("radio", name="Cases").click()
+    page.get_by_text("Click a cell").wait_for()
+    page.wait_for_timeout(1000)
+    table = page.get_by_test_id("stDataFrame").bounding_box()
+    assert table is not None
+    page.mouse.click(table["x"] + 700, table["y"] + 125)
+    page.get_by_text("Your grade").wait_for()
+    page.wait_for_timeout(1000)
+    page.set_viewport_size({"width": 1300, "height": 1500})
+    page.wait_for_timeout(1000)
+    page.screenshot(path=IMAGES / "evaluate-cases.png")
 
 
 def _compare(page: Page) -> None:

@@ -9,23 +9,21 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from streamlit.testing.v1 import AppTest
 
-from router.core.attempts import Attempt
 from router.core.conversations import Settings
-from router.core.messages import Answer, Usage
 from router.core.requests import Request
-from router.core.runs import CellKey, Ended, Graded, Landed, Lane, Planned, Sent
-from router.core.suites import Case, Check, Grade, Suite
+from router.core.runs import Planned
+from router.core.suites import Case, Check, Suite
 from router.engine.chain import Options
 from router.lab import Lab, close_lab
 from tests.benchmarks.harness import ROOT, lab_on, upstream_process
+from tests.evaluated import Skill, write_run
 
 CASES = 2_000
 AT_ONCE = 16
@@ -95,39 +93,14 @@ def throughput() -> None:
 # --- The page --------------------------------------------------------------------------------------
 
 
-def write_run(folder: Path, cells: int) -> str:
-    """A finished run with that many cells; returns its id."""
-    asked = suite(cells // LANES)
-    lanes = tuple(Lane(f"model-{number}", Settings(model=f"model-{number}"), "chain") for number in range(LANES))
-    folder.mkdir(parents=True)
-    path = folder / f"20260101-000000-{cells:04x}.jsonl"
-    with path.open("wb") as file:
-        for entry in _entries(Planned(at=0.0, suite=asked, lanes=lanes)):
-            file.write(msgspec.json.encode(entry) + b"\n")
-    return path.stem
-
-
-def _entries(plan: Planned) -> Iterator[Any]:
-    yield plan
-    for number, lane in enumerate(plan.lanes):
-        attempt = Attempt(
-            model=lane.name, provider="local", place=0, number=1, outcome="answered", started=0.0, offset=0.0,
-            latency=0.5, ttft=0.1, cost=0.001, usage=Usage(prompt_tokens=20, completion_tokens=60),
-        )  # fmt: skip
-        for place, case in enumerate(plan.suite.cases):
-            cell, is_right = CellKey(case.key, lane.key, 0), (place * 7 + number * 3) % 10 > number
-            yield Sent(0.0, cell)
-            yield Landed(0.0, cell, "answered", (Answer(text="token " * 60),), (attempt,), 0.5)
-            yield Graded(0.0, cell, case.id, (Grade(check="contains", score=float(is_right), passed=is_right),))
-    yield Ended(0.0, "complete")
-
-
 def page(cells: int) -> None:
     """The first look at a run in a process that has not read it, then the cases, then a filter."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "models.yaml"
         config.write_text("chains: {code: [model-0]}\n", encoding="utf-8")
-        run = write_run(config.parent / ".lab" / "runs", cells)
+        lanes = {f"model-{number}": Skill(number / LANES) for number in range(LANES)}
+        path = config.parent / ".lab" / "runs" / "20260101-000000-0000.jsonl"
+        run = write_run(path, suite(cells // LANES), lanes)
         os.environ["FALLBACK_LAB_CONFIG"] = str(config)
         app = AppTest.from_file(ROOT / "pages" / "main.py", default_timeout=300)
         app.run()
