@@ -34,6 +34,7 @@ bench:
     uv run python -m tests.benchmarks.parsing
     uv run python -m tests.benchmarks.graders
     uv run python -m tests.benchmarks.evaluations
+    uv run python -m tests.benchmarks.killed
     uv run python -m tests.benchmarks.observed
     uv run python -m tests.benchmarks.dashboard
     uv run python -m tests.benchmarks.dashboard_browser
