@@ -156,6 +156,12 @@ class Evaluations:
             evaluation = self._running.get(run)
         return evaluation if evaluation is not None and not evaluation.wait(0) else None
 
+    def problem(self, run: str) -> str | None:
+        """Why a run of this process had to stop, one sentence; None if it had not to."""
+        with self._lock:
+            evaluation = self._running.get(run)
+        return evaluation.problem if evaluation is not None else None
+
     def results(self, run: str) -> Results:
         """A run's results so far, also of one that another process is running.
 

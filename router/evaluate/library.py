@@ -83,8 +83,8 @@ class Library:
         Raises:
             ConfigError: as for `find`.
         """
-        path = self.names().get(name, self._path(name))
-        if path.suffix != ".yaml":
+        path = self.names().get(name)
+        if path is None or path.suffix != ".yaml":
             return suite_text(self.find(name).suite)
         try:
             return path.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import test_chains, test_compare, test_dashboard
+from tests.browser import test_chains, test_compare, test_dashboard, test_evaluate
 from tests.browser.chat_page import answer_of, button, config, expect_end, send, time_line_of, visit
 from tests.browser.conftest import App
 from tests.upstream import Upstream, answer, status
@@ -101,6 +101,43 @@ def _dashboard_table(app: App, _: Upstream, page: Page) -> None:
     expect(page.get_by_test_id("stPopoverBody").locator("canvas").first).to_be_visible()
 
 
+def _evaluate_form(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    page.goto("/evaluate")
+    expect(page.locator(".st-key-evaluate_start button")).to_be_enabled()
+
+
+def _evaluate_suites(app: App, upstream: Upstream, page: Page) -> None:
+    _evaluate_form(app, upstream, page)
+    page.get_by_role("tab", name="Suites").click()
+    expect(button(page, "Import a file")).to_be_visible()
+
+
+def _evaluate_suite(app: App, upstream: Upstream, page: Page) -> None:
+    name = test_evaluate.put_suite(app)
+    _evaluate_form(app, upstream, page)
+    expect(test_evaluate.edit_suite(page, name)).to_be_visible()
+
+
+def _evaluate_verdict(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    page.goto(f"/evaluate?run={test_evaluate.finished(app)}")
+    expect(page.locator("svg.marks").last).to_be_visible()
+
+
+def _evaluate_answer(app: App, upstream: Upstream, page: Page) -> None:
+    _evaluate_verdict(app, upstream, page)
+    test_evaluate.open_cell(page)
+    expect(button(page, "Save grade")).to_be_visible()
+
+
+def _evaluate_changes(app: App, upstream: Upstream, page: Page) -> None:
+    test_evaluate.finished(app)
+    _evaluate_verdict(app, upstream, page)
+    page.get_by_role("radio", name="Since an earlier run").click()
+    expect(page.get_by_role("combobox", name="Earlier run")).to_be_visible()
+
+
 def _chains_changed(app: App, _: Upstream, page: Page) -> None:
     app.use(test_chains.TEXT)
     test_chains.move_down(test_chains.visit(page), 0)
@@ -124,6 +161,12 @@ STATES: Mapping[str, Callable[[App, Upstream, Page], None]] = {
     "dashboard, without failures": _dashboard_without_failures,
     "dashboard, drill-down": _dashboard_drilldown,
     "dashboard, table": _dashboard_table,
+    "evaluate, form": _evaluate_form,
+    "evaluate, suites": _evaluate_suites,
+    "evaluate, suite": _evaluate_suite,
+    "evaluate, verdict": _evaluate_verdict,
+    "evaluate, answer": _evaluate_answer,
+    "evaluate, since a run": _evaluate_changes,
     "chains, changed": _chains_changed,
     "chains, broken": _chains_broken,
 }

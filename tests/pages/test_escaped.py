@@ -31,6 +31,7 @@ ESCAPES = {"label", "faithful"}
 
 OURS = {
     *("len", "calls", "_cells", "counted", "seconds", "cost", "dollars", "place", "difference", "fault_words", "_ties"),
+    "separates_sentence",
 }
 """Functions that return numbers with their units, words of ours, or Markdown that is escaped already."""
 
@@ -49,6 +50,7 @@ REVIEWED = {
     "chains.py: done": "a function's parameter, a sentence of ours",
     "editor.py: words": "a function's parameter, escaped where it is called",
     "compare.py: kind": "a loop over the formats of an export",
+    "head.py: kind": "a loop over the formats of an export",
     "limits.py: words": "a function's parameter, words of ours",
     "prompts.py: f'A file with the column{plural} {columns} adds its rows.{others}'": "labels",
     "live.py: f':material/sensors: {now} · ' + ' · '.join(parts)": "numbers and a time",
@@ -57,6 +59,7 @@ REVIEWED = {
     "overview.py: tile.title": "titles of the tiles",
     "verdict.py: help": "a function's parameter, a sentence of ours",
     "verdict.py: words": "a function's parameter, escaped where it is called",
+    "verdict.py: f'Quality and {figure.title}: unknown.'": "one of two figures of ours",
     "votes.py: text": "a loop over words of ours",
 }
 """What is ours though it does not show it, and why."""

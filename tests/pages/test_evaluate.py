@@ -254,6 +254,21 @@ def test_a_run_exports_in_all_formats(open_evaluate: OpenApp) -> None:
     assert [button.label for button in app.download_button] == ["CSV", "JSONL", "Inspect logs", "JUnit", "Markdown"]
 
 
+def test_why_a_run_had_to_stop_is_one_sentence(
+    open_evaluate: OpenApp, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    upstream.script("one", then=silent)
+    app = begin(open_evaluate(), "one")
+    upstream.wait_received("one")
+    monkeypatch.setattr("router.runs.journal.os.write", full)
+    app = finish(click(app, "evaluate_stop"))
+    (error,) = errors(app)
+    assert "cannot be written: No space left on device. Free some space" in error
+
+
 # --- Links, and runs of before ---------------------------------------------------------------------
 
 

@@ -101,7 +101,7 @@ def test_a_cell_that_was_clicked_before_a_filter_left_fewer_rows_opens_nothing(c
     app = open_cell(cases, 2, 0)
     app.text_input(key="evaluate_search").set_value("peru")
     app = open_cell(app, 2, 0)
-    assert "Click a cell to see its answers and grades." in texts(app)
+    assert "Click a lane's cell to see its answers and grades." in texts(app)
 
 
 def test_a_failed_call_stands_beside_wrong_answers(open_evaluate: OpenApp, upstream: Upstream) -> None:

@@ -30,6 +30,7 @@ PARAMETERS = {
         "range", "from", "to", "zone", "request", "categories", "models", "providers", "places", "reasons",
         "statuses", "sources", "outcomes", "faults", "refresh",
     ),
+    "evaluate.py": ("run",),
     "chains.py": ("category",),
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ def _draw_question(case: Case) -> None:
     for number, message in enumerate(messages):
         if text := text_of(message.get("content")):
             if len(messages) > 1:
-                st.caption(_ROLES.get(str(message.get("role")), str(message.get("role"))))
+                st.caption(label(_ROLES.get(role := str(message.get("role")), role)))
             draw_source(text, key=f"evaluate_asked_{number}")
     if case.target:
         st.caption("Right answers" if len(case.target) > 1 else "Right answer")

@@ -35,7 +35,7 @@ def draw_head(opened: Opened) -> None:
     lab, run, results, plan, running = opened
     st.markdown(f"## {label(title_of(results))}", anchors=False)
     st.caption(label(facts(lab, run, results)))
-    if problem := st.session_state.pop(PROBLEM, None):
+    if problem := st.session_state.pop(PROBLEM, None) or lab.evaluations.problem(run):
         st.error(label(problem), icon=":material/error:")
     with st.container(horizontal=True):
         st.button("New run", icon=":material/add:", on_click=st.query_params.clear, key="evaluate_new")

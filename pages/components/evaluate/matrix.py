@@ -46,7 +46,7 @@ def draw_matrix(opened: Opened) -> None:
         return
     clicked = _draw_table(shown, plan)
     if clicked is None:
-        st.caption("Click a cell to see its answers and grades.")
+        st.caption("Click a lane's cell to see its answers and grades.")
         return
     row, lane = clicked
     draw_answers(opened, plan.lanes[lane], shown[row].case)

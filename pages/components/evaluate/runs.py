@@ -30,7 +30,7 @@ def draw_runs(lab: Lab) -> None:
             results = lab.evaluations.results(run)
             title = title_of(results)
         except FallbackLabError as error:
-            st.caption(f"{run}: {label(str(error))}")
+            st.caption(label(f"{run}: {error}"))
             continue
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(label(title), key=f"evaluate_open_{run}", type="tertiary", icon=":material/history:",

@@ -130,8 +130,9 @@ def _form(lab: Lab, library: Library) -> Planned:
 
 def _suite(library: Library) -> Suite:
     names = list(library.names())
+    st.session_state.setdefault(SUITES, [_FIRST])
     chosen = st.multiselect(
-        "Suites", names, [_FIRST] if _FIRST in names else None, key=SUITES, persist_state="session",
+        "Suites", names, key=SUITES, persist_state="session",
         placeholder="Choose one or more", help="The tab “Suites” shows, edits and imports them.",
     )  # fmt: skip
     if not chosen:
@@ -149,9 +150,10 @@ def pick_lanes(lab: Lab, key: str, title: str, default: Sequence[str] = ()) -> d
         default: what is chosen at first.
     """
     targets = {**_targets(lab), **_variants()}
+    st.session_state.setdefault(key, list(default))
     with st.container(gap="xsmall"):
         names = st.multiselect(
-            title, list(targets), default, key=key, persist_state="session", accept_new_options=True,
+            title, list(targets), key=key, persist_state="session", accept_new_options=True,
             max_selections=MAX_LANES, placeholder="Choose chains and models",
             help="Chains and models. The first is what the others are compared with. Type another model as"
             " `provider:model`.",
