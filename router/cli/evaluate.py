@@ -12,12 +12,12 @@ import click
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from router.cli.lanes import lanes_of
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import Console
-from router.core.conversations import Settings
 from router.core.errors import StoreError
 from router.core.formatting import counted, dollars, expense, seconds
-from router.core.runs import LEAST_SCREENED, Lane, Planned
+from router.core.runs import LEAST_SCREENED, Planned
 from router.core.suites import Suite
 from router.evaluate.eval_log import to_logs
 from router.evaluate.evaluation import Evaluation
@@ -49,25 +49,6 @@ _COLUMNS = (
     Column("tier", is_number=True, optional=True),
     Column("pass^k", is_number=True, optional=True),
 )
-
-
-def lanes_of(lab: Lab, names: str | None, suite_categories: Sequence[str]) -> tuple[Lane, ...]:
-    """The lanes that a comma-separated list names: chains by their category, models by their reference.
-
-    Args:
-        names: None for the chains of the suite's categories, or else the default chain.
-
-    Raises:
-        ConfigError: there is no such chain or provider.
-    """
-    chains = lab.config().chains
-    default = [name for name in suite_categories if name in chains] or [lab.config().default_category]
-    listed = [name.strip() for name in names.split(",")] if names is not None else default
-    if not all(listed):
-        raise click.UsageError("A name is missing between two commas of --lanes.")
-    return tuple(
-        lab.evaluations.lane(Settings(category=name) if name in chains else Settings(model=name)) for name in listed
-    )
 
 
 def follow(evaluation: Evaluation, plan: Planned) -> None:
@@ -122,7 +103,11 @@ def _row(category: str, each: Standing) -> Row:
 
 @click.command("eval")
 @click.argument("suites", nargs=-1)
-@click.option("--lanes", metavar="A,B,…", help="Chains and models; the others are compared with the first.")
+@click.option(
+    "--lanes",
+    metavar="A,B,…",
+    help="Chains and models, with parameters as JSON; the others are compared with the first.",
+)
 @click.option("--repeats", type=click.IntRange(1), default=1, help="How often each case is asked in each lane.")
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Stop at this cost.")
 @click.option("--judge", metavar="NAME", help="The chain or model that judges where a check names none.")
