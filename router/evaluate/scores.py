@@ -30,14 +30,17 @@ def score_of(case: Case, grades: Sequence[Grade]) -> Scored:
     Args:
         grades: one a check, in the order of the case's checks.
     """
-    costs = [grade.cost for grade in grades]
-    cost = None if None in costs else sum(each for each in costs if each is not None)
-    error = next((f"{grade.check}: {grade.error}" for grade in grades if grade.error is not None), None)
-    scores = [grade.score for grade in grades if grade.score is not None]
-    weights = [check.weight for check in case.checks]
-    if error is not None or len(scores) < len(grades) or not sum(weights):
+    cost: float | None = 0.0
+    total = weight = 0.0
+    passed, error = True, None
+    is_whole = bool(grades)
+    for grade, check in zip(grades, case.checks, strict=True):  # a large run has a million of them: one pass
+        cost = None if cost is None or grade.cost is None else cost + grade.cost
+        error = error or (f"{grade.check}: {grade.error}" if grade.error is not None else None)
+        is_whole = is_whole and grade.score is not None
+        total, weight = total + (grade.score or 0.0) * check.weight, weight + check.weight
+        passed = passed and grade.passed
+    if error is not None or not is_whole or not weight:
         return Scored(None, passed=False, cost=cost, error=error)
-    score = sum(score * weight for score, weight in zip(scores, weights, strict=True)) / sum(weights)
-    if case.threshold is not None:
-        return Scored(score, score >= case.threshold, cost)
-    return Scored(score, all(grade.passed for grade in grades), cost)
+    score = total / weight
+    return Scored(score, passed if case.threshold is None else score >= case.threshold, cost)

@@ -12,7 +12,7 @@ from router.core.errors import InvalidRequest
 from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
 from router.evaluate.results import Results
-from router.evaluate.statistics import Plan, Scores, Unit, Verdict, pairs, verdict_sentence, verdicts
+from router.evaluate.statistics import Plan, Scores, Unit, Verdict, mean_score, pairs, verdict_sentence, verdicts
 from router.evaluate.summary import cells_of, mean_cost
 
 
@@ -103,7 +103,11 @@ def between_all(results: Results, plan: Planned, category: str | None = None) ->
         category: of the cases; None for all.
     """
     cases = frozenset(case.id for case in plan.suite.cases if category in (None, case.category))
-    scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
+    # Each lane's repeats are averaged once, and not for each of its pairs.
+    scores = {
+        lane.name: {case: [mean_score(repeats)] for case, repeats in lane_scores(results, plan, lane).items()}
+        for lane in plan.lanes
+    }
     statistics = _statistics(results, plan, cases)
     order = _order(plan, cases)
     looks = {

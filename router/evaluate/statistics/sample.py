@@ -49,8 +49,10 @@ class Pair(NamedTuple):
     second: float | None
 
 
-def mean_score(repeats: Iterable[float | None]) -> float | None:
+def mean_score(repeats: Sequence[float | None]) -> float | None:
     """The mean of the repeats that have a score; None if none has."""
+    if len(repeats) == 1:
+        return repeats[0]
     known = [score for score in repeats if score is not None]
     return math.fsum(known) / len(known) if known else None
 
