@@ -103,6 +103,23 @@ def test_an_answer_that_a_check_did_not_grade_does_not_count(came: Came, tmp_pat
     assert found.agreement.items == 1
 
 
+def test_an_answer_that_a_judge_could_not_grade_does_not_count(tmp_path: Path) -> None:
+    found = rated(tmp_path, [True, "unclear"], [True, True], JUDGE)
+    assert {each.check: each.agreement.items for each in found} == {"": 1, "polite": 1}
+
+
+def test_what_graded_the_most_answers_stands_first(tmp_path: Path) -> None:
+    journal = tmp_path / "r.jsonl"
+    plan = planned(case("one", checks=(EQUALS, JUDGE)), case("two", checks=(EQUALS, JUDGE)), lanes=[A])
+    results = write(journal, plan, {"a": {"one": True, "two": True}})
+    unclear = Grade(check="equals", score=None, passed=False, error="It could not tell.")
+    append(journal, Graded(0, CELL, "one", (unclear, Grade(check="polite", score=1, passed=True))))
+    for each in plan.suite.cases:
+        say(journal, CellKey(each.key, A.key, 0), each.id, True)
+    found = agreements(results.refresh(), plan)
+    assert [(each.check, each.agreement.items) for each in found] == [("polite", 2), ("", 1)]
+
+
 def test_an_answer_that_people_did_not_grade_does_not_count(tmp_path: Path) -> None:
     [found] = rated(tmp_path, [True, True, True], [True, None])
     assert found.agreement.items == 1

@@ -215,6 +215,14 @@ def test_a_run_is_extended_by_a_lane_and_by_repeats(open_evaluate: OpenApp, upst
     assert [row["lane"] for row in table(app)] == ["one", "two"]
 
 
+def test_a_lane_that_a_run_has_already_is_not_added_again(open_evaluate: OpenApp, upstream: Upstream) -> None:
+    app = run(open_evaluate(), "one")
+    app.multiselect(key=f"evaluate_more_lanes_{link(app)}").set_value(["one", "two"])
+    app = finish(click(look(app), "evaluate_extend_run"))
+    assert errors(app) == []
+    assert [row["lane"] for row in table(app)] == ["one", "two"]
+
+
 def test_grading_again_asks_no_model(open_evaluate: OpenApp, upstream: Upstream) -> None:
     app = run(open_evaluate(), "one")
     app = finish(click(app, "evaluate_grade_again"))
