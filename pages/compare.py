@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from router.compare import Run, files_of
+from router.compare import Run, files_of, unanswered
 from router.compare.comparisons import MAX_NAME
 from router.compare.export import to_csv, to_jsonl, to_markdown
 from router.core.comparisons import Comparison
@@ -132,9 +132,26 @@ def _cells(comparison: Comparison) -> int:
 # --- Finished --------------------------------------------------------------------------------------
 
 
+def _go_on(lab: Lab, comparison_id: str) -> None:
+    try:
+        lab.comparisons.go_on(comparison_id)
+    except InvalidRequest as error:
+        st.session_state[_PROBLEM] = str(error)
+
+
 def _draw_head(lab: Lab, comparison: Comparison) -> None:
     st.markdown(f"## {label(title_of(comparison))}", anchors=False)
+    left = unanswered(comparison) if lab.comparisons.run(comparison.id) is None else []
     with st.container(horizontal=True):
+        if left:
+            st.button(
+                f"Ask {len(left):,} unanswered",
+                icon=":material/replay:",
+                key="compare_again",
+                on_click=_go_on,
+                args=(lab, comparison.id),
+                help="Ask again what was stopped, lost or failed; answers that are there are kept",
+            )
         st.button("New", icon=":material/add:", on_click=_start_new, help="Start a new comparison")
         st.button(
             "Use again",

@@ -13,6 +13,7 @@ from router.compare.plan import (
     prompts_of,
     request_of,
     settings_of,
+    unanswered,
 )
 from router.compare.run import Run
 
@@ -32,4 +33,5 @@ __all__ = [
     "request_of",
     "settings_of",
     "turns_of",
+    "unanswered",
 ]

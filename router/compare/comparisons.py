@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from router.compare.estimate import estimate
-from router.compare.plan import check, files_of
+from router.compare.plan import check, files_of, unanswered
 from router.compare.run import Run, later
 from router.compare.votes import Ballot, identical_ballots, names, open_ballots
 from router.core.comparisons import (
@@ -75,18 +75,44 @@ class Comparisons:
         """
         check(plan, files.__getitem__)
         comparison = Comparison(id=uuid.uuid4().hex[:12], name="", created=time.time(), plan=plan, cells={})
-        keep = functools.partial(self._keep, comparison.id)
-        load = functools.partial(self.file, comparison.id)
-        run = Run(plan, self._start, keep, functools.partial(self._end, comparison.id), load, later=self._later)
+        run = self._new_run(comparison)
         with self._lock:
-            self._runs[comparison.id] = run
-            self._recent.put(comparison.id, comparison)
             self._files.put(comparison.id, files)
             self._log.save(comparison)
             for attachment in files_of(plan):
                 self._log.save_file(comparison.id, attachment, files[attachment.id])
         run.begin()
         return comparison.id
+
+    def go_on(self, comparison_id: str) -> None:
+        """Ask the cells of a finished comparison again that have no answer, and no others.
+
+        Raises:
+            InvalidRequest: it is not stored, is in progress, or has every answer.
+        """
+        comparison = self._recent.get(comparison_id)
+        if comparison is None:
+            raise InvalidRequest("This comparison is no longer stored. Start a new one.")
+        if not unanswered(comparison):
+            raise InvalidRequest("Every prompt of this comparison has its answers.")
+        self._new_run(comparison).begin()
+
+    def _new_run(self, comparison: Comparison) -> Run:
+        """A run of the cells without an answer, not begun yet; from here on the comparison is in progress.
+
+        Raises:
+            InvalidRequest: it is already.
+        """
+        answered = {key for key, cell in comparison.cells.items() if cell.state == "answered"}
+        keep, end = (functools.partial(told, comparison.id) for told in (self._keep, self._end))
+        load = functools.partial(self.file, comparison.id)
+        run = Run(comparison.plan, self._start, keep, end, load, over=answered, later=self._later)
+        with self._lock:
+            if comparison.id in self._runs:
+                raise InvalidRequest("This comparison is in progress.")
+            self._runs[comparison.id] = run
+            self._recent.put(comparison.id, comparison)
+        return run
 
     def file(self, comparison_id: str, file: str) -> bytes:
         """The bytes of a comparison's file.

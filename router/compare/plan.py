@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from router.chat.transcripts import LoadFile, messages_of
-from router.core.comparisons import Key, Plan, Prompt
+from router.core.comparisons import Comparison, Key, Plan, Prompt
 from router.core.conversations import Attachment, Settings, Turn
 from router.core.errors import InvalidRequest
 from router.core.messages import digest
@@ -137,6 +137,12 @@ def keys_of(plan: Plan, lane: int) -> Iterator[Key]:
     for prompt in range(len(plan.prompts)):
         for repeat in range(plan.repeats):
             yield Key(lane, prompt, repeat)
+
+
+def unanswered(comparison: Comparison) -> list[Key]:
+    """The cells of a comparison that have no answer: stopped, skipped, lost with a process, or failed."""
+    keys = (key for lane in range(len(comparison.plan.lanes)) for key in keys_of(comparison.plan, lane))
+    return [key for key in keys if key not in comparison.cells or comparison.cells[key].state != "answered"]
 
 
 def calls(plan: Plan) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from router.chat.transcripts import LoadFile
 from router.compare.plan import MAX_REPEATS, keys_of, request_of
@@ -41,6 +41,7 @@ class Run:
         keep: is told of every cell that begins, changes or ends.
         ended: is called once, after the last cell.
         load: returns the bytes of the plan's files.
+        over: the cells that are not asked again.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Run:
         ended: Callable[[], None],
         load: LoadFile,
         *,
+        over: Collection[Key] = (),
         later: Later = later,
     ) -> None:
         self._plan = plan
@@ -62,7 +64,9 @@ class Run:
         self._ended = ended
         self._lock = threading.RLock()
         self._share = share_of(plan)
-        self._waiting = [deque(keys_of(plan, lane)) for lane in range(len(plan.lanes))]
+        self._waiting = [
+            deque(key for key in keys_of(plan, lane) if key not in over) for lane in range(len(plan.lanes))
+        ]
         self._handles: dict[Key, Handle] = {}
         self._viewers = Viewers(self.stop, later)
 

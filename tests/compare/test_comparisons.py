@@ -411,6 +411,48 @@ def test_stop_asks_nothing_more(comparisons: Comparisons, lab: FakeLab) -> None:
     assert comparisons.run(started) is None
 
 
+def test_who_goes_on_asks_only_what_has_no_answer(comparisons: Comparisons, lab: FakeLab) -> None:
+    started = comparisons.start(plan("1", "2"))
+    lab.handles[0].tell("answered", "kept")
+    lab.handles[1].tell("failed")
+    run = comparisons.run(started)
+    assert run is not None
+    run.stop()
+    for handle in lab.handles[2:]:
+        handle.tell("cut", "half")
+    asked = len(lab.handles)
+    comparisons.go_on(started)
+    for handle in lab.handles[asked:]:
+        handle.tell("answered", "new")
+    texts = {key: cell.answer.text for key, cell in get(comparisons, started).cells.items()}
+    assert list(texts.values()).count("kept") == 1
+    assert (len(lab.handles) - asked, list(texts.values()).count("new")) == (3, 3)
+    assert comparisons.run(started) is None
+
+
+def test_nobody_goes_on_with_a_comparison_in_progress(comparisons: Comparisons) -> None:
+    started = comparisons.start(plan())
+    with pytest.raises(InvalidRequest, match=r"^This comparison is in progress\.$"):
+        comparisons.go_on(started)
+
+
+def test_nobody_goes_on_where_every_answer_is_there(comparisons: Comparisons, lab: FakeLab) -> None:
+    started = comparisons.start(plan())
+    lab.finish()
+    with pytest.raises(InvalidRequest, match=r"^Every prompt of this comparison has its answers\.$"):
+        comparisons.go_on(started)
+
+
+def test_what_a_dead_process_left_is_asked_again(lab: FakeLab, store: Store) -> None:
+    started = stored(lab, store).start(plan())
+    store.writer.flush()
+    again = stored(lab, store)
+    again.go_on(started)
+    for handle in lab.handles[2:]:
+        handle.tell("answered", "new")
+    assert [cell.answer.text for cell in get(again, started).cells.values()] == ["new", "new"]
+
+
 def test_a_page_that_is_gone_ends_it_after_a_while(comparisons: Comparisons, lab: FakeLab) -> None:
     run = comparisons.run(comparisons.start(plan()))
     assert run is not None

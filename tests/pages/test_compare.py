@@ -492,3 +492,17 @@ def test_the_leaderboard_says_where_there_are_too_few_votes(open_compare: OpenAp
     look(app)
     assert [info.value for info in app.info if info.value.startswith("Too few votes")]
     assert sorted(app.dataframe[-1].value["votes"]) == [1, 1]
+
+
+# --- Going on --------------------------------------------------------------------------------------
+
+
+def test_what_has_no_answer_is_asked_again(open_compare: OpenApp, upstream: Upstream) -> None:
+    upstream.script("one", status(404), status(404), then=answer("At last."))
+    app = compare(open_compare())
+    before = len(upstream.requests)
+    press(app, "Ask 1 unanswered")
+    app = wait_for_end(app)
+    assert {cell.state for cell in comparison(app).cells.values()} == {"answered"}
+    assert len(upstream.requests) - before == 1
+    assert not any(button.key == "compare_again" for button in app.button)
