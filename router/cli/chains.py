@@ -25,7 +25,7 @@ _COLUMNS = (
     Column("first\ntoken", is_number=True),
     Column("answer", is_number=True),
     Column("cost of\na call", is_number=True),
-    Column("quality", is_number=True, optional=True),
+    Column("quality", is_number=True),
 )
 
 

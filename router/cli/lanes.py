@@ -17,8 +17,7 @@ from router.core.formatting import parameters
 from router.core.runs import Lane
 from router.lab import Lab
 
-_NAME = re.compile(r"\s*([^,{]*)")
-_END = re.compile(r"\s*(,|$)")
+_NAME = re.compile(r"[^,{]*")
 _NAMED = ("system", "temperature", "max_tokens")
 """Parameters that are fields of `Settings`."""
 
@@ -48,30 +47,30 @@ def lanes_of(lab: Lab, text: str | None, suite_categories: Sequence[str]) -> tup
 
 def _listed(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The names with their parameters."""
-    at, more = 0, True
+    rest, more = text, True
     while more:
-        found = _NAME.match(text, at)
-        name, at = (found[1].strip(), found.end()) if found is not None else ("", at)
+        found = _NAME.match(rest)
+        name, rest = (found[0].strip(), rest[found.end() :]) if found is not None else ("", rest)
         if not name:
             raise click.UsageError("A name is missing between two commas of --lanes.")
-        given, end = _object(text, at)
-        separator = _END.match(text, end)
-        if separator is None:
+        given, rest = _object(rest)
+        if rest.strip() and not rest.lstrip().startswith(","):
             raise click.UsageError(f"--lanes: a comma is missing after the parameters of {name}.")
         yield name, given
-        at, more = separator.end(), bool(separator[1])
+        more, rest = bool(rest.strip()), rest.lstrip()[1:]
 
 
-def _object(text: str, at: int) -> tuple[Mapping[str, Any], int]:
-    if not text.startswith("{", at):
-        return {}, at
+def _object(text: str) -> tuple[Mapping[str, Any], str]:
+    """The parameters with which a text begins, if it does, and what follows."""
+    if not text.startswith("{"):
+        return {}, text
     try:
-        _, end = JSONDecoder().raw_decode(text, at)
+        _, end = JSONDecoder().raw_decode(text)
     except ValueError:
         raise InvalidRequest(
             "The parameters of a lane must be a JSON object, as in --lanes 'code{\"temperature\": 0}'."
         ) from None
-    return read_params(text[at:end], own_controls=False), end
+    return read_params(text[:end], own_controls=False), text[end:]
 
 
 def _settings(given: Mapping[str, Any], **target: str) -> Settings:
