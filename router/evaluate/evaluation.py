@@ -19,7 +19,8 @@ from router.core.suites import Answered, Case, Grade
 from router.engine.chain import Options
 from router.engine.handle import Handle
 from router.evaluate.dialog import hold
-from router.evaluate.results import Results
+from router.evaluate.results import Results, State
+from router.evaluate.scores import score_of
 from router.runs.journal import Journal
 from router.runs.runner import Runner
 
@@ -108,12 +109,12 @@ class Evaluation:
             for repeat in range(self._plan.repeats):
                 cell = CellKey(question, lane, repeat)
                 asked = self.results.asked.get(cell)
-                if asked is None or asked.state in self._asked_again or self._ungraded(cell):
+                if asked is None or asked.state in self._asked_again or self._ungraded(cell, asked.state):
                     yield cell
 
-    def _ungraded(self, cell: CellKey) -> list[Case]:
+    def _ungraded(self, cell: CellKey, state: State) -> list[Case]:
         """The cases whose checks have not seen the cell's answer, if there is one."""
-        if self.results.asked[cell].state != "answered":
+        if state != "answered":
             return []
         return [case for case in self._cases[cell.question] if (cell, case.id) not in self.results.scored]
 
@@ -123,8 +124,9 @@ class Evaluation:
             return
         try:
             landed = self._landed(cell)
-            for case in self._ungraded(cell):
+            for case in self._ungraded(cell, landed.state):
                 self._keep_grades(cell, case, landed)
+            self.results.refresh()
         except StoreError as error:  # what cannot be written is not asked
             self.problem = str(error)
             self.stop()
@@ -137,7 +139,6 @@ class Evaluation:
         self._journal.add(Sent(time.time(), cell))
         landed = self._ask(cell)
         self._journal.add(landed)
-        self.results.refresh()
         return landed
 
     def _keep_grades(self, cell: CellKey, case: Case, landed: Landed) -> None:
@@ -148,14 +149,14 @@ class Evaluation:
             latency=landed.latency,
             cost=cost_of(landed),
         )
-        now = time.time()
-        self._journal.add(Graded(now, cell, case.id, self._grade(answered)))
-        scored = self.results.refresh().scored.get((cell, case.id))
+        graded = Graded(time.time(), cell, case.id, self._grade(answered))
+        self._journal.add(graded)
+        scored = score_of(case, graded.grades)
         answers = [attempt for attempt in landed.attempts if attempt.outcome == "answered"]
-        if answers and scored is not None and scored.score is not None:
+        if answers and scored.score is not None:
             self._keep(
                 ScoredAnswer(
-                    at=now,
+                    at=graded.at,
                     run=self._run,
                     suite=self._plan.suite.name,
                     case=case.id,
