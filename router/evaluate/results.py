@@ -65,6 +65,11 @@ class Results:
         self.ended: str | None = None
 
     @property
+    def version(self) -> int:
+        """What is another number as soon as there is more in the journal."""
+        return self._reader.read
+
+    @property
     def over(self) -> int:
         """Cells with an answer, or that no model answered."""
         return sum(asked.state in ("answered", "failed") for asked in list(self.asked.values()))

@@ -33,13 +33,14 @@ class Reader(Generic[Entry]):
         of: the type of its entries.
 
     Attributes:
+        read: bytes of it so far.
         torn: lines that are none, such as the last one of a process that was killed.
     """
 
     def __init__(self, path: Path, of: type[Entry]) -> None:
         self._path = path
         self._decoder = msgspec.json.Decoder(of)
-        self._next = 0
+        self.read = 0
         self.torn = 0
 
     def new(self) -> Iterator[Line[Entry]]:
@@ -50,11 +51,11 @@ class Reader(Generic[Entry]):
         """
         try:
             with self._path.open("rb") as file:
-                file.seek(self._next)
+                file.seek(self.read)
                 for line in file:
                     if not line.endswith(b"\n"):
                         return
-                    offset, self._next = self._next, self._next + len(line)
+                    offset, self.read = self.read, self.read + len(line)
                     if line == b"\n":  # two have ended a line, one of them while the other one wrote it
                         continue
                     try:
