@@ -17,4 +17,5 @@ def wilson(share: float, count: float, z: float = Z) -> tuple[float, float]:
     """
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
+    low, high = (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
+    return max(0.0, low), min(1.0, high)  # rounding leads a little beyond
