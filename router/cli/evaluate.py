@@ -101,6 +101,21 @@ def _row(category: str, each: Standing) -> Row:
     )
 
 
+def _named_well(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
+    """Before a run costs anything."""
+    if out is not None and out.suffix not in (".jsonl", ".csv", ".eval"):
+        raise click.BadParameter(f"{out} does not say which format to write. End it in .jsonl, .csv or .eval.")
+    if out is not None and not out.parent.is_dir():
+        raise click.BadParameter(f"There is no folder {out.parent}. Create it first.")
+    return out
+
+
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), callback=_named_well, metavar="FILE",
+    help="Write all answers as .jsonl, .csv or .eval.",
+)  # fmt: skip
+
+
 @click.command("eval")
 @click.argument("suites", nargs=-1)
 @click.option(
@@ -136,9 +151,7 @@ def _row(category: str, each: Standing) -> Row:
     help=f"Run code without a sandbox where there is none. {UNCONFINED}=yes has to say so, too.",
 )
 @click.option("--no-cache", is_flag=True, help="Do not use the response cache.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write all answers as .jsonl, .csv or .eval."
-)
+@out_option
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write a comment for a pull request.")
 @click.pass_obj

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from router.cli.evaluate import print_summary, say_left, write_answers
+from router.cli.evaluate import out_option, print_summary, say_left, write_answers
 from router.cli.tables import Column, print_table
 from router.cli.terminal import Console, json_text
 from router.core.errors import InvalidRequest
@@ -25,9 +25,7 @@ _ENDED = {"complete": "complete", "stopped": "stopped", "limit": "at its spendin
 
 @click.command()
 @click.option("--delete", metavar="RUN", help="Delete a run with its answers.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write RUN's answers as .jsonl, .csv or .eval."
-)
+@out_option
 @click.argument("run", required=False)
 @click.pass_obj
 def runs(config_path: Path, run: str | None, delete: str | None, out: Path | None) -> None:

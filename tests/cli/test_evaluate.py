@@ -185,6 +185,25 @@ def test_a_formula_in_an_answer_is_text_in_a_spreadsheet(
     assert "'=1+1" in (tmp_path / "out.csv").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("answers")
+def test_each_lane_s_log_of_an_earlier_run_can_be_written(run: Run, suite: str, tmp_path: Path) -> None:
+    identity = run_id(run("eval", suite, "--lanes", "primary,fallback").stderr)
+    run("runs", identity, "--out", str(tmp_path / "out.eval"))
+    found = sorted(path.name for path in tmp_path.glob("*.eval"))
+    assert found == ["out-greetings_fallback.eval", "out-greetings_primary.eval"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("out.txt", "End it in .jsonl, .csv or .eval"), ("no/out.eval", "Create it first")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(
+    run: Run, suite: str, upstream: Upstream, name: str, said: str
+) -> None:
+    out = str(Path(suite).parent / name)
+    result = run("eval", suite, "--lanes", "fallback", "--out", out)
+    assert (said in " ".join(result.stderr.split()), result.exit_code, upstream.requests) == (True, 2, [])
+
+
 def test_a_junit_report_tells_wrong_answers_from_errors(
     run: Run, suite: str, tmp_path: Path, upstream: Upstream
 ) -> None:
