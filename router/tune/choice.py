@@ -1,0 +1,227 @@
+"""Which chain to take, judged on prompts that had no say in choosing it.
+
+The best of thousands of chains looks better than it is (the winner's curse), on a real grid by more than a point at 300
+prompts. So prompts are dealt into parts; each part judges the chain that the other parts choose, several times over with
+other parts. What these judgments say together of "choose so" is said of the chain that all prompts choose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from router.metrics.estimates import Estimate
+from router.tune.goals import Goals, Weights
+from router.tune.grid import Floats, Grid
+from router.tune.replay import Replayed, replay
+from router.tune.search import best_chains, kept
+
+PARTS = 10
+ROUNDS = 2
+"""How often each prompt judges. More parts choose better, and say less of how much choosing varies."""
+
+LEAST_PROMPTS = 30
+"""Below so many prompts nothing is proposed: a part of them would be a handful."""
+
+CONFIDENCE = 0.975
+"""One-sided: a chain that is no better is called better in at most one case of 40."""
+
+RESAMPLES = 1_000
+
+POINT = 0.01
+
+Rule = Literal["best", "cheapest", "fastest"]
+Kind = Literal["breaks_limits", "better", "cheaper", "faster", "keep", "not_enough"]
+
+
+class Gains(NamedTuple):
+    """What held-out prompts say of choosing by a rule, beside the current chain.
+
+    Attributes:
+        value: of what a request is worth, -1 to 1.
+        quality: of the mean score alone, -1 to 1.
+        answered: of the share of requests that are answered, -1 to 1.
+        cost: US dollars per 1,000 requests, more than now.
+        seconds: of the mean latency, more than now.
+    """
+
+    value: Estimate
+    quality: Estimate
+    answered: Estimate
+    cost: Estimate
+    seconds: Estimate
+
+
+class Candidate(NamedTuple):
+    """The chain that a rule chooses on all prompts, as held-out prompts judge the rule.
+
+    Attributes:
+        chain: positions in the grid's models.
+        gains: beside the current chain.
+        expected: its quality, without the winner's curse.
+        best: how likely it is the best of all candidates and the current chain, 0 to 1.
+        close: how likely it is at most a point below the best.
+    """
+
+    rule: Rule
+    chain: tuple[int, ...]
+    gains: Gains
+    expected: Estimate
+    best: float
+    close: float
+
+
+class Choice(NamedTuple):
+    """What the evidence says.
+
+    Attributes:
+        kind: breaks_limits: the current chain does not keep to the limits; better: a candidate is worth more; cheaper
+            or faster: one is no worse by the margin and costs less or takes less time; keep: none is better by the
+            margin; not_enough: none of these can be said.
+        candidates: each chain once, by rule.
+        proposed: which of them the verdict is about; None for keep and not_enough.
+        best: how likely the current chain is the best, 0 to 1.
+        close: how likely it is at most a point below the best.
+    """
+
+    kind: Kind
+    candidates: tuple[Candidate, ...]
+    proposed: Candidate | None
+    best: float
+    close: float
+
+
+def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -> Choice:
+    """What to do about a chain, by the prompts that its models and the others have seen.
+
+    Args:
+        current: the chain's models, as positions in the grid's.
+
+    Raises:
+        InvalidRequest: no chain can be made of the models that the limits leave.
+    """
+    now = replay(grid, np.array([current]))
+    fits = bool(kept(now, goals.limits, sure=0.0)[0])
+    if len(grid.prompts) < LEAST_PROMPTS:
+        return Choice("not_enough", (), None, math.nan, math.nan)
+    judged = {rule: _judged(grid, goals, tuple(current), rule, seed) for rule in _rules(goals)}
+    names, likely, near = list(judged), *_likely(now, judged, goals, seed)
+    candidates = list[Candidate]()
+    for number, rule in enumerate(names):
+        chain = _chosen(grid, goals, tuple(current), rule)
+        if chain is not None and chain not in [tuple(current), *(each.chain for each in candidates)]:
+            gains, expected = _gains(judged[rule], now, goals, grid)
+            candidates.append(Candidate(rule, chain, gains, expected, likely[number + 1], near[number + 1]))
+    kind, proposed = _verdict(candidates, goals, fits=fits)
+    return Choice(kind, tuple(candidates), proposed, likely[0], near[0])
+
+
+def _verdict(candidates: Sequence[Candidate], goals: Goals, *, fits: bool) -> tuple[Kind, Candidate | None]:
+    by_rule = {each.rule: each for each in candidates}
+    best = by_rule.get("best")
+    if best is not None and not fits:
+        return "breaks_limits", best
+    if best is not None and (best.gains.value.low or 0) > 0:
+        return "better", best
+    if (each := by_rule.get("cheapest")) and _no_worse(each, goals) and (each.gains.cost.high or 0) < 0:
+        return "cheaper", each
+    if (each := by_rule.get("fastest")) and _no_worse(each, goals) and (each.gains.seconds.high or 0) < 0:
+        return "faster", each
+    if best is None or (best.gains.value.high or 0) < goals.margin:
+        return "keep", None
+    return "not_enough", None
+
+
+def _no_worse(candidate: Candidate, goals: Goals) -> bool:
+    return (candidate.gains.quality.low or -1) > -goals.margin
+
+
+def _rules(goals: Goals) -> tuple[Rule, ...]:
+    return ("best", "cheapest", "fastest") if goals.weights.quality else ("best",)
+
+
+def _chosen(grid: Grid, goals: Goals, current: tuple[int, ...], rule: Rule) -> tuple[int, ...] | None:
+    """The chain that a rule chooses; None if none keeps to the limits."""
+    if rule != "best":
+        least = max(goals.limits.quality or 0.0, float(replay(grid, np.array([current])).quality.mean()))
+        weights = Weights(quality=0.0, cost=1.0) if rule == "cheapest" else Weights(quality=0.0, seconds=1.0)
+        goals = replace(goals, limits=replace(goals.limits, quality=least), weights=weights)
+    found = best_chains(grid, goals)
+    return found[0].models if found else None
+
+
+class _Judged(NamedTuple):
+    """(prompts,) what a rule's chains do on each prompt, chosen without it; see `Replayed`."""
+
+    value: Floats
+    quality: Floats
+    answered: Floats
+    cost: Floats
+    seconds: Floats
+
+
+def _measured(replayed: Replayed, goals: Goals) -> _Judged:
+    return _Judged(
+        replayed.value(goals.weights)[0],
+        replayed.quality[0],
+        replayed.answered[0],
+        1000 * replayed.cost[0],
+        replayed.seconds[0],
+    )
+
+
+def _judged(grid: Grid, goals: Goals, current: tuple[int, ...], rule: Rule, seed: int) -> _Judged:
+    sums = np.zeros((len(_Judged._fields), len(grid.prompts)))
+    for choosing, judging in _parts(grid, np.random.default_rng(seed)):
+        chain = _chosen(grid.of(choosing), goals, current, rule) or current
+        sums[:, judging] += np.stack(_measured(replay(grid.of(judging), np.array([chain])), goals))
+    return _Judged(*sums / ROUNDS)
+
+
+def _gains(judged: _Judged, now: Replayed, goals: Goals, grid: Grid) -> tuple[Gains, Estimate]:
+    current = _measured(now, goals)
+    gains = (mean_of(then - before, grid.kinds) for then, before in zip(judged, current, strict=True))
+    return Gains(*gains), mean_of(judged.quality, grid.kinds)
+
+
+def _likely(now: Replayed, judged: Mapping[Rule, _Judged], goals: Goals, seed: int) -> tuple[list[float], list[float]]:
+    """How likely the current chain and each rule's are the best, and close to it, over resampled held-out prompts."""
+    values = np.stack([now.value(goals.weights)[0], *(each.value for each in judged.values())])
+    prompts = values.shape[1]
+    draws = np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), RESAMPLES)
+    means = draws @ values.T / prompts  # (resamples, chains)
+    highest = means.max(axis=1, keepdims=True)
+    at_top = means >= highest - 1e-12
+    shares = (at_top / at_top.sum(axis=1, keepdims=True)).mean(axis=0)
+    return shares.tolist(), (means >= highest - POINT).mean(axis=0).tolist()
+
+
+def _parts(grid: Grid, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Prompts that choose and prompts that judge, each prompt judging once a round; strata are dealt out evenly."""
+    count = len(grid.prompts)
+    for _ in range(ROUNDS):
+        order = rng.permutation(count)
+        order = order[np.argsort(grid.kinds[order], kind="stable")]
+        part = np.empty(count, np.intp)
+        part[order] = np.arange(count) % PARTS
+        for number in range(PARTS):
+            yield np.flatnonzero(part != number), np.flatnonzero(part == number)
+
+
+def mean_of(values: Floats, kinds: NDArray[np.int64]) -> Estimate:
+    """A mean over prompts, stratified by their kinds, with Student's interval."""
+    count = len(values)
+    groups = np.unique(kinds, return_inverse=True)[1]
+    sizes = np.bincount(groups)
+    means = np.bincount(groups, values) / sizes
+    squares = np.bincount(groups, (values - means[groups]) ** 2)
+    variance = float((squares * sizes / np.maximum(sizes - 1, 1)).sum()) / count**2
+    reach = math.sqrt(variance) * float(stdtrit(max(count - len(sizes), 1), CONFIDENCE))
+    mean = float(values.mean())
+    return Estimate(mean, mean - reach, mean + reach, count)

@@ -1,0 +1,257 @@
+"""What is known of a category's models, each figure with where it comes from.
+
+Figures of a model rest on calls that came to it first: as a chain's primary, alone, or as a lane of a comparison or an
+evaluation. What came to it because another model had failed is shown apart and never mixed in: such requests are harder
+than others, and come while something is down. Cached, shared and injected calls are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from router.core.attempts import Source, is_call
+from router.core.errors import DECISIONS, ProviderError, ServerFailed
+from router.core.intervals import wilson
+from router.evaluate.statistics.means import effective_prompts
+from router.metrics import predicates
+from router.metrics.columns import AttemptLabels, RequestLabels
+from router.metrics.estimates import Estimate, by_quantile, share, with_late
+from router.metrics.view import Slice, View, speeds
+from router.store import Passes
+from router.tune.behavior import Behavior, Calls, Measured, Outages
+from router.tune.grid import Floats
+from router.tune.joint import Both, Failures
+from router.tune.outages import Outage, during, outages, shared
+
+BLOCK = 600.0
+"""Seconds within which failures are one piece of evidence: they come in groups."""
+
+ERRORS: Mapping[str, type[ProviderError]] = {kind.kind: kind for kind in DECISIONS}
+
+
+class ModelEvidence(NamedTuple):
+    """What is known of a model in a category.
+
+    Attributes:
+        calls: that came to it first, and were over.
+        answered: share of them, 0 to 1; failures of one time count as one.
+        first_token, latency: p50 and p95, seconds, timeouts as infinitely long.
+        speed: output tokens per second, the median.
+        cost: US dollars of a call, the mean; `unknown` counts calls whose cost is not known.
+        quality: share of graded cases that pass, 0 to 1; `rows` are prompts.
+        newest: Unix time of the last call; None if there is none.
+        sources: calls by where they come from.
+        leftovers: the share answered of what came to it because another model had failed: no measure of the model.
+        outages: found among all its calls.
+    """
+
+    model: str
+    provider: str
+    calls: int
+    answered: Estimate
+    first_token: tuple[Estimate, Estimate]
+    latency: tuple[Estimate, Estimate]
+    speed: Estimate
+    cost: Estimate
+    quality: Estimate
+    newest: float | None
+    sources: Mapping[Source, int]
+    leftovers: Estimate
+    outages: tuple[Outage, ...]
+
+
+def _is_over(labels: AttemptLabels) -> bool:
+    return is_call(labels) and labels.outcome in ("answered", "failed")
+
+
+def _is_first(labels: AttemptLabels) -> bool:
+    """Whether it came to the model first, and was its first try."""
+    return _is_over(labels) and labels.place == 0 and labels.number == 1
+
+
+def _is_leftover(labels: AttemptLabels) -> bool:
+    return _is_over(labels) and labels.place > 0 and labels.number == 1
+
+
+def _is_provider_at_fault(labels: AttemptLabels) -> bool:
+    """Whether the provider failed it, whatever the prompt."""
+    kind = ERRORS.get(labels.reason or "")
+    return labels.outcome == "failed" and kind is not None and DECISIONS[kind].fault
+
+
+def model_evidence(view: View, quality: Mapping[str, Passes]) -> dict[str, ModelEvidence]:
+    """What is known of each model that was called, by its reference.
+
+    Args:
+        view: a category's requests and attempts, without injected faults.
+        quality: how often models pass, by reference.
+    """
+    return {
+        model: _evidence(model, calls, quality.get(model)) for model, calls in view.attempts.split_by("model").items()
+    }
+
+
+def _evidence(model: str, calls: Slice[AttemptLabels], passes: Passes | None) -> ModelEvidence:
+    first = calls.that(_is_first)
+    answered = first.that(predicates.is_answered_call)
+    late = first.count(predicates.is_late_call)
+    provider = next((labels.provider for labels, _ in calls.labels()), "")
+    tokens, latency = (
+        by_quantile((), with_late(answered.values(measure), late), (0.5, 0.95)) for measure in ("ttft", "latency")
+    )
+    sources: Counter[Source] = Counter()
+    for labels, count in first.labels():
+        sources[labels.source] += count
+    leftovers = calls.that(_is_leftover)
+    return ModelEvidence(
+        model,
+        provider,
+        len(first),
+        _availability(first),
+        (tokens[0.5,], tokens[0.95,]),
+        (latency[0.5,], latency[0.95,]),
+        by_quantile((), speeds(answered), (0.5,))[0.5,],
+        _mean(first.values("cost")),
+        Estimate(passes.share, *wilson(passes.share, passes.cases), rows=passes.cases) if passes else Estimate(None),
+        float(first.started.max()) if len(first) else None,
+        sources,
+        share(leftovers.count(predicates.is_answered_call), len(leftovers)),
+        tuple(_outages(calls)),
+    )
+
+
+def _availability(calls: Slice[AttemptLabels]) -> Estimate:
+    """The share answered, with Wilson's interval for as many calls as blocks of time are worth."""
+    count = len(calls)
+    if not count:
+        return Estimate(None)
+    answered = calls.mask(predicates.is_answered_call)[calls.label_index].astype(float)
+    value = float(answered.mean())
+    blocks = np.unique(np.floor(calls.started / BLOCK), return_inverse=True)[1]
+    sums = np.bincount(blocks, answered - value)
+    variance = float(sums @ sums) / count**2 * len(sums) / max(len(sums) - 1, 1)
+    worth = min(effective_prompts(value, variance, count), count)
+    return Estimate(value, *wilson(value, max(worth, 1.0)), rows=count)
+
+
+def _mean(values: Floats) -> Estimate:
+    known = values[~np.isnan(values)].astype(float)
+    if not len(known):
+        return Estimate(None, unknown=len(values))
+    error = 1.96 * float(known.std()) / np.sqrt(len(known))
+    mean = float(known.mean())
+    return Estimate(mean, max(mean - error, 0.0), mean + error, len(known), len(values) - len(known))
+
+
+def _outages(calls: Slice[AttemptLabels]) -> list[Outage]:
+    over = calls.that(_is_over)
+    order = np.argsort(over.started, kind="stable")
+    return outages(over.started[order], over.mask(_is_provider_at_fault)[over.label_index][order])
+
+
+# --- Failures together -----------------------------------------------------------------------------
+
+
+def failures(view: View) -> Failures:
+    """How often models fail, alone and after one another, from the requests that saw both."""
+    calls, failed = Counter[str](), Counter[str]()
+    for labels, count in view.requests.labels():
+        for model, is_failed in _first_end(labels):
+            calls[model] += count
+            failed[model] += count * is_failed
+    asked = view.requests.counted(predicates.asked_after_failure)
+    both = view.requests.counted(predicates.failed_after_failure)
+    after = {(str(key[0]), str(key[1])): Both(count, both[key]) for key, count in asked.items()}
+    return Failures(calls, failed, after)
+
+
+def _first_end(labels: RequestLabels) -> Iterator[tuple[str, bool]]:
+    """What became of a request at the model that it came to first."""
+    if predicates.is_telling(labels):
+        ends = ((step.model, step.outcome) for step in labels.path if step.outcome in ("answered", "failed"))
+        yield from ((model, outcome == "failed") for model, outcome in list(ends)[:1])
+
+
+# --- What simulations draw from --------------------------------------------------------------------
+
+FEW = 20
+"""Calls that came first below which leftovers and other categories help out."""
+
+
+def measured(view: View, category: str, models: Iterable[str], quality: Mapping[str, Passes]) -> Measured:
+    """The behavior of models, as far as they were called; a model that never was is missing.
+
+    Args:
+        view: all categories' requests and attempts: an outage is one in all of them.
+    """
+    wanted = set(models)
+    of_models = {model: calls for model, calls in view.attempts.split_by("model").items() if model in wanted}
+    found = {model: _outages(calls) for model, calls in of_models.items()}
+    providers = {model: next(labels.provider for labels, _ in calls.labels()) for model, calls in of_models.items()}
+    by_provider: dict[str, list[Outage]] = {}
+    for provider in set(providers.values()):
+        by_provider[provider] = shared({model: found[model] for model in found if providers[model] == provider})
+    behaviors = {}
+    for model, calls in of_models.items():
+        if (behavior := _behavior(calls, category, found[model], by_provider[providers[model]])) is not None:
+            passes = quality.get(model)
+            behaviors[model] = behavior._replace(quality=passes.share if passes else None)
+    span = _span(view.attempts)
+    return Measured(behaviors, {name: _rates(each, span) for name, each in by_provider.items()}, _rate(view, category))
+
+
+def _behavior(
+    calls: Slice[AttemptLabels], category: str, found: list[Outage], of_provider: list[Outage]
+) -> Behavior | None:
+    over = calls.that(_is_over)
+    inside = during(over.started, found)
+    labels = over.rows.labels
+    firsts, own = over.mask(_is_first), np.array([each.category == category for each in labels])
+    choices = [firsts & own, firsts, firsts | over.mask(_is_leftover)]
+    picks = [np.flatnonzero(which[over.label_index] & ~inside) for which in choices]
+    pick = next((each for each in picks if len(each) >= FEW), picks[-1])
+    if not len(pick):
+        return None
+    at = over.take(pick.astype(np.int32))
+    errors = np.array(
+        [ERRORS.get(each.reason or "", ServerFailed) if each.outcome == "failed" else None for each in labels], object
+    )
+    error = errors[at.label_index]
+    seconds = np.nan_to_num(at.values("latency").astype(float))
+    first_token = at.values("ttft").astype(float)
+    first_token = np.where(np.isnan(first_token), np.where(error == None, seconds, np.inf), first_token)  # noqa: E711  # elementwise
+    reasons = Counter(errors[number] for number in over.label_index[inside].tolist() if errors[number] is not None)
+    own_outages = [
+        each for each in found if not any(each.began < end and begin < each.ended for begin, end in of_provider)
+    ]
+    down = over.take(np.flatnonzero(inside).astype(np.int32)).values("latency")
+    return Behavior(
+        next(each.provider for each, _ in calls.labels()),
+        Calls(error, first_token, seconds, at.values("cost").astype(float)),
+        _rates(own_outages, _span(calls)),
+        down_error=reasons.most_common(1)[0][0] if reasons else ServerFailed,
+        down_after=float(np.nanmedian(down)) if len(down) and not np.isnan(down).all() else 0.5,
+    )
+
+
+def _span(calls: Slice[AttemptLabels]) -> float:
+    return float(np.ptp(calls.started)) if len(calls) else 0.0
+
+
+def _rates(found: list[Outage], span: float) -> Outages:
+    if not found or not span:
+        return Outages()
+    down = sum(each.ended - each.began for each in found)
+    return Outages(max(span - down, 1.0) / len(found), down / len(found), len(found))
+
+
+def _rate(view: View, category: str) -> float:
+    """Requests per second in the hours that have any."""
+    own: NDArray[np.float64] = view.requests.where(lambda labels: labels.category == category, None, None).started
+    hours = len(np.unique(np.floor(own / 3600)))
+    return max(len(own) / (3600 * hours), 1e-3) if hours else 0.01
