@@ -43,6 +43,7 @@ from router.store import Retention, Store
 if TYPE_CHECKING:
     from router.evaluate.evaluation import GradeAll
     from router.metrics import Observed
+    from router.tune.tuning import Tuning
 
 
 class Lab:
@@ -67,7 +68,9 @@ class Lab:
         self._notices = claim(self.folder)
         self.store = Store(self.folder / "lab.sqlite")
         self._observing = threading.Lock()
+        self._opening = threading.Lock()
         self._observed: Observed | None = None
+        self._tuning: Tuning | None = None
         self.retention = Retention(self.store.database, lambda: self.config().policy.retention)
         self.retention.start()
         self._cache = ResponseCache(self.folder / "cache", self._file.in_force.policy.cache)
@@ -108,6 +111,17 @@ class Lab:
             if self._observed is None:
                 self._observed = Observed(self.store.database, self.folder / "observed")
             return self._observed
+
+    @property
+    def tuning(self) -> Tuning:
+        """What the evidence says of the chains; opened on first use."""
+        from router.tune.tuning import Tuning  # noqa: PLC0415  # it loads numpy and scipy
+
+        with self._opening:
+            if self._tuning is None:
+                parts = self.store.scores, self.evaluations, self.config, self.folder
+                self._tuning = Tuning(lambda: self.observed, *parts)
+            return self._tuning
 
     # --- What pages and the command line use -------------------------------------------------------
 

@@ -1,4 +1,6 @@
-"""The command line: fallback-lab ask, check, chains, eval, import, keys, log, export, prune, runs, suites."""
+"""The command line: fallback-lab ask, check, chains, eval, import, keys, log, export, prune, runs,
+simulate, suites, tune.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ _COMMANDS = {
     "log": ("router.cli.log:show_log", "Show the most recent calls."),
     "prune": ("router.cli.prune:prune", "Roll up old requests and attempts into hourly summaries."),
     "runs": ("router.cli.runs:runs", "List the evaluation runs, or show one again."),
+    "simulate": ("router.cli.tune:simulate_chain", "Simulate a chain on models that behave as they were measured."),
     "suites": ("router.cli.runs:suites", "List the suites that can be named."),
+    "tune": ("router.cli.tune:tune", "Propose better chains from what was observed and graded."),
 }
 """Where each command is, and its line in the help: a command is imported when it is run, which takes a second."""
 

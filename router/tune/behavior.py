@@ -52,6 +52,8 @@ class Outages(NamedTuple):
     @property
     def share(self) -> float:
         """Of time, 0 to 1."""
+        if not np.isfinite(self.last):
+            return 1.0
         return self.last / (self.every + self.last) if np.isfinite(self.every) and self.last else 0.0
 
     def drawn(self, rng: np.random.Generator) -> Outages:
@@ -60,6 +62,10 @@ class Outages(NamedTuple):
             return self
         every, last = (self.seen / rng.gamma(self.seen, size=2)).tolist()
         return Outages(self.every * every, self.last * last)
+
+
+ALWAYS = Outages(0.0, np.inf)
+"""It never comes back."""
 
 
 class Behavior(NamedTuple):

@@ -8,8 +8,8 @@ than others, and come while something is down. Cached, shared and injected calls
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from router.tune.outages import Outage, during, outages, shared
 
 BLOCK = 600.0
 """Seconds within which failures are one piece of evidence: they come in groups."""
+
+Pair: TypeAlias = tuple[str, str]
 
 ERRORS: Mapping[str, type[ProviderError]] = {kind.kind: kind for kind in DECISIONS}
 
@@ -80,8 +82,7 @@ def _is_leftover(labels: AttemptLabels) -> bool:
 
 def _is_provider_at_fault(labels: AttemptLabels) -> bool:
     """Whether the provider failed it, whatever the prompt."""
-    kind = ERRORS.get(labels.reason or "")
-    return labels.outcome == "failed" and kind is not None and DECISIONS[kind].fault
+    return labels.outcome == "failed" and _is_fault(labels.reason)
 
 
 def model_evidence(view: View, quality: Mapping[str, Passes]) -> dict[str, ModelEvidence]:
@@ -158,23 +159,31 @@ def _outages(calls: Slice[AttemptLabels]) -> list[Outage]:
 
 
 def failures(view: View) -> Failures:
-    """How often models fail, alone and after one another, from the requests that saw both."""
-    calls, failed = Counter[str](), Counter[str]()
+    """How often providers fail requests, alone and after one another, from the requests that came to both."""
+    calls, failed, asked, both = Counter[str](), Counter[str](), Counter[Pair](), Counter[Pair]()
     for labels, count in view.requests.labels():
-        for model, is_failed in _first_end(labels):
+        ends = _ends(labels)
+        for model, is_failed in ends[:1]:
             calls[model] += count
             failed[model] += count * is_failed
-    asked = view.requests.counted(predicates.asked_after_failure)
-    both = view.requests.counted(predicates.failed_after_failure)
-    after = {(str(key[0]), str(key[1])): Both(count, both[key]) for key, count in asked.items()}
-    return Failures(calls, failed, after)
+        for number, (first, first_failed) in enumerate(ends):
+            for then, then_failed in ends[number + 1 :] if first_failed else ():
+                asked[first, then] += count
+                both[first, then] += count * then_failed
+    return Failures(calls, failed, {pair: Both(count, both[pair]) for pair, count in asked.items()})
 
 
-def _first_end(labels: RequestLabels) -> Iterator[tuple[str, bool]]:
-    """What became of a request at the model that it came to first."""
-    if predicates.is_telling(labels):
-        ends = ((step.model, step.outcome) for step in labels.path if step.outcome in ("answered", "failed"))
-        yield from ((model, outcome == "failed") for model, outcome in list(ends)[:1])
+def _ends(labels: RequestLabels) -> list[tuple[str, bool]]:
+    """The models that a request came to, in order, and whether their provider failed it."""
+    if not predicates.is_telling(labels):
+        return []
+    called = (step for step in labels.path if step.outcome in ("answered", "failed"))
+    return [(step.model, step.outcome == "failed" and _is_fault(step.reason)) for step in called]
+
+
+def _is_fault(reason: str | None) -> bool:
+    kind = ERRORS.get(reason or "")
+    return kind is not None and DECISIONS[kind].fault
 
 
 # --- What simulations draw from --------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The grid of a category from its evaluation runs: what each model did on each prompt, and how good it was.
 
 A cell speaks of the model that came first: of a lane that is a chain, only its primary's calls count, since its
-fallbacks saw what it had left. Prompts are the same where their content is, whichever suite and run asked them. A prompt
-counts where every model of the grid has a grade for it; the others are left out and counted.
+fallbacks saw what it had left. Prompts are the same where their content is, whichever suite and run asked them. A
+prompt counts where every model of the grid has a grade for it; the others are left out and counted.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.errors import DECISIONS
-from router.core.runs import CellKey, Lane, Landed
+from router.core.runs import CellKey, Landed, Lane
 from router.core.suites import Case
 from router.evaluate.results import Results
 from router.tune.evidence import ERRORS
 from router.tune.grid import Floats, Grid, grid
-from router.tune.outages import Outage
+from router.tune.joint import Failures
 
 SEEN = 0.8
 """The share of the chain's prompts that another model must have a grade for to be compared with it."""
@@ -128,69 +128,59 @@ class Evaluated(NamedTuple):
     Attributes:
         grid: None where the chain's own models share no prompt.
         prompts: how many prompts any run has a grade for.
-        missing: by model, prompts of the chain's that it has no grade for: those that were left out of the grid, and
-            those of the chain itself.
-        in_outages: prompts that were left out since a model of the grid was down when it was asked.
+        missing: by model, prompts that it has no grade for: of the chain's own models, and of others that were left
+            out of the grid.
+        faults: answers that a provider failed, which say nothing of the prompt: they count in the models' rates alone.
     """
 
     grid: Grid | None
     prompts: int
     missing: Mapping[str, int]
-    in_outages: int
+    faults: int
 
 
-def evaluated(
-    answers: Iterable[Graded],
-    chain: Sequence[str],
-    outages: Mapping[str, Sequence[Outage]],
-    down: Mapping[str, float] | None = None,
-) -> Evaluated:
+def evaluated(answers: Iterable[Graded], chain: Sequence[str], failures: Failures) -> Evaluated:
     """The grid of a chain's models and of all others that saw most of the same prompts.
 
     Args:
-        outages: by model; an answer that was due in one says nothing of the prompt.
-        down: by model, the share of time that its outages take.
+        failures: how often providers fail, which holds for all prompts.
     """
     cells: defaultdict[str, dict[str, list[Graded]]] = defaultdict(dict)
     suites: dict[str, str] = {}
-    in_outage = set[str]()
+    faults = 0
     for each in answers:
-        if each.fault and any(outage.began <= each.at <= outage.ended + 1 for outage in outages.get(each.model, ())):
-            in_outage.add(each.prompt)
-            continue
-        suites[each.prompt] = each.suite
-        cells[each.model].setdefault(each.prompt, []).append(each)
-    everything = sorted({prompt for of_model in cells.values() for prompt in of_model})
-    known = [model for model in chain if model in cells]
-    common = set(everything).intersection(*(cells[model].keys() for model in known)) if known else set()
-    missing = {model: len(everything) - len(cells.get(model, {})) for model in chain}
-    models = list(dict.fromkeys(known))
-    for model, of_model in cells.items():
-        if model not in models:
-            seen = len(common & of_model.keys())
-            if common and seen >= SEEN * len(common):
-                models.append(model)
-            else:
-                missing[model] = len(common) - seen
-    prompts = [prompt for prompt in everything if all(prompt in cells[model] for model in models)]
-    lost = len(in_outage - set(prompts))
-    if len(known) < len(chain) or not prompts:
-        return Evaluated(None, len(everything), missing, lost)
-    found = _grid({model: cells[model] for model in models}, prompts, suites, down or {})
-    return Evaluated(found, len(everything), {model: count for model, count in missing.items() if count}, lost)
+        faults += each.fault
+        if not each.fault:
+            suites[each.prompt] = each.suite
+            cells[each.model].setdefault(each.prompt, []).append(each)
+    known = [model for model in dict.fromkeys(chain) if model in cells]
+    common = set(suites).intersection(*(cells[model] for model in known)) if known else set()
+    others = {model: len(common & of_model.keys()) for model, of_model in cells.items() if model not in known}
+    models = [*known, *(model for model, seen in others.items() if common and seen >= SEEN * len(common))]
+    missing = {model: len(suites) - len(cells[model]) for model in chain} | {
+        model: len(common) - seen for model, seen in others.items() if model not in models
+    }
+    prompts = [prompt for prompt in sorted(common) if all(prompt in cells[model] for model in models)]
+    complete = len(known) == len(set(chain)) and bool(prompts)
+    found = _grid({model: cells[model] for model in models}, prompts, suites, failures) if complete else None
+    return Evaluated(found, len(suites), {model: count for model, count in missing.items() if count}, faults)
 
 
 def _grid(
     cells: Mapping[str, Mapping[str, Sequence[Graded]]],
     prompts: Sequence[str],
     suites: Mapping[str, str],
-    down: Mapping[str, float],
+    failures: Failures,
 ) -> Grid:
     names = list(dict.fromkeys(suites[prompt] for prompt in prompts))
     columns = [[_mean(of_model[prompt]) for prompt in prompts] for of_model in cells.values()]
     answered, quality, seconds, first_token, cost = np.array(columns).transpose(2, 1, 0)
+    models = list(cells)
+    down = np.array([failures.alone(model) or 0.0 for model in models])
+    together = np.array([[failures.given(first, then) or 0.0 for then in models] for first in models]) * down[:, None]
+    np.fill_diagonal(together, down)
     return grid(
-        models=list(cells),
+        models=models,
         providers=[next(iter(of_model.values()))[0].provider for of_model in cells.values()],
         prompts=prompts,
         kinds=np.array([names.index(suites[prompt]) for prompt in prompts]),
@@ -199,7 +189,8 @@ def _grid(
         seconds=seconds,
         first_token=first_token,
         cost=cost,
-        down=np.array([down.get(model, 0.0) for model in cells]),
+        down=down,
+        down_together=together,
     )
 
 

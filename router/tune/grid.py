@@ -29,8 +29,9 @@ class Grid(Frozen, frozen=True, kw_only=True, dict=True):
         first_token: (prompts, models) seconds to its first token, or until it failed.
         cost: (prompts, models) US dollars, failed calls included.
         graded: whether `quality` comes from grades.
-        down: (models,) share of time in which the model is down, 0 to 1; such calls are not in `answered`.
-        down_together: (models, models) share of time in which two are down at once.
+        down: (models,) share of requests that the provider fails, whatever they ask, 0 to 1; these failures are not in
+            `answered`.
+        down_together: (models, models) share of requests that two of them would fail so.
     """
 
     models: tuple[str, ...]

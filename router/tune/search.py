@@ -86,7 +86,8 @@ def kept(replayed: Replayed, limits: Limits, *, sure: float = SURE) -> NDArray[n
         if seconds is not None:
             holds &= _at_most(replayed.later(seconds, times), 1 - WITHIN, prompts, sure)
     if limits.answered is not None:
-        holds &= _at_most(1 - replayed.answered.mean(axis=1), 1 - limits.answered, prompts, sure)
+        error = replayed.answered.std(axis=1) / np.sqrt(prompts)
+        holds &= replayed.answered.mean(axis=1) - sure * error >= limits.answered - 1e-9
     if limits.quality is not None:  # relative to what the same prompts say of another chain: no error on top
         holds &= replayed.quality.mean(axis=1) >= limits.quality - 1e-9
     return holds

@@ -197,6 +197,8 @@ class _World:
         outages = outages if self._exact else outages.drawn(self._rng)
         if not outages.share:
             return found
+        if outages.share == 1:
+            return [(0.0, np.inf)]
         at = 0.0 if self._rng.random() < outages.share else self._rng.exponential(outages.every)
         while at < self._horizon:
             end = at + self._rng.exponential(outages.last)

@@ -1,0 +1,317 @@
+"""fallback-lab tune and simulate: better chains from what was observed and graded, and what a chain would do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import numpy as np
+
+from router.cli.tables import Cell, Column, Row, print_table
+from router.cli.terminal import Console, json_text
+from router.config.schema import Chain, Config, Link, parse_reference
+from router.core.errors import InvalidRequest
+from router.core.formatting import counted, dollars, place, seconds
+from router.lab import Lab
+from router.metrics.estimates import Estimate
+from router.tune.baselines import Baseline
+from router.tune.certificate import FaultLine, certificate, fault_matrix
+from router.tune.goals import Goals, Limits, Weights
+from router.tune.proposals import Advice, Proposal
+from router.tune.scenarios import Scenario
+from router.tune.tuning import Evidence
+
+_BETTER, _NONE, _NOT_ENOUGH = 0, 1, 3
+
+_LIMITS = {"cost": float, "latency": float, "first_token": float, "answered": float, "links": int}
+_WEIGHTS = ("cost", "seconds")
+
+_COLUMNS = (
+    Column("chain", is_prose=True),
+    Column("answered", is_number=True),
+    Column("quality", is_number=True),
+    Column("cost per\n1,000", is_number=True),
+    Column("p50", is_number=True),
+    Column("p95", is_number=True, optional=True),
+    Column("best", is_number=True, optional=True),
+)
+
+
+def _limits(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Limits:
+    found: dict[str, Any] = {}
+    for text in given:
+        name, _sep, value = text.partition("=")
+        if name not in _LIMITS:
+            raise click.BadParameter(f"{name} is no limit. Use one of {', '.join(_LIMITS)}.")
+        try:
+            found[name] = _LIMITS[name](value.removesuffix("%"))
+        except ValueError:
+            raise click.BadParameter(f"{text}: write a number, such as {name}=1.") from None
+    if "answered" in found:
+        found["answered"] /= 100
+    return Limits(**found)
+
+
+def _weights(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Weights:
+    found: dict[str, float] = {}
+    for text in given:
+        name, _sep, value = text.partition("=")
+        if name not in _WEIGHTS:
+            raise click.BadParameter(f"{name} has no weight. Use one of {', '.join(_WEIGHTS)}.")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise click.BadParameter(f"{text}: write a number, such as {name}=0.5.") from None
+    return Weights(**found)
+
+
+@click.command("tune")
+@click.option("--category", metavar="NAME", help="Only this chain (default: all).")
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    callback=_limits,
+    metavar="NAME=VALUE",
+    help="cost=USD per 1,000, latency=SECONDS or first_token=SECONDS (p95), answered=PERCENT, links=COUNT.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    callback=_weights,
+    metavar="NAME=POINTS",
+    help="Points of quality that a dollar per 1,000 (cost) or a second (seconds) is worth.",
+)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="The loss of quality up to which a chain counts as no worse.",
+)
+@click.option("--must", multiple=True, metavar="MODEL", help="A model that has to be in the chain.")
+@click.option("--never", multiple=True, metavar="MODEL", help="A model that must not be in it.")
+@click.option("--apart", is_flag=True, help="Not two models of one provider in a row.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, one line for each chain.")
+@click.option("--diff", is_flag=True, help="Print the proposed change of models.yaml.")
+@click.option("--apply", "applied", type=click.IntRange(1), metavar="N", help="Save the Nth proposal in models.yaml.")
+@click.option("--certify", is_flag=True, help="Run the fault matrix on the proposed chain before it is saved.")
+@click.pass_obj
+@click.pass_context
+def tune(context: click.Context, config_path: Path, /, category: str | None, **options: Any) -> None:
+    """Propose better chains from what was observed and graded.
+
+    Exits with 0 if there is a better chain, 1 if there is none, 3 if the evidence is not enough.
+    """
+    if (options["applied"] or options["diff"]) and not category:
+        raise click.UsageError("Use --diff and --apply with --category.")
+    limits = msgspec.structs.replace(
+        options["limits"], must=tuple(options["must"]), never=tuple(options["never"]), apart=options["apart"]
+    )
+    goals = Goals(limits=limits, weights=options["weights"], margin=options["margin"] / 100)
+    with closing(Lab(config_path)) as lab:
+        config = lab.config()
+        names = [config.chain(category).name or ""] if category else list(config.chains)
+        codes = [_tune(lab, name, goals, options) for name in names]
+        for notice in lab.notices():
+            click.echo(notice, err=True)
+    context.exit(min(codes, key=(_BETTER, _NOT_ENOUGH, _NONE).index))
+
+
+def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:
+    console = Console(stderr=True)
+    evidence = lab.tuning.evidence(category)
+    if (gap := evidence.gap()) is not None:
+        console.say(f"{category}: {gap} {_first_step(lab, category, evidence)}", "yellow")
+        return _NOT_ENOUGH
+    found = lab.tuning.advise(category, goals)
+    if options["as_json"]:
+        _print_json(found)
+    else:
+        _print(found, evidence)
+    style = {"keep": "", "not_enough": "yellow"}.get(found.choice.kind, "green")
+    console.say(found.verdict, style)
+    if found.experiment is not None:
+        console.say(found.experiment_sentence, "dim")
+    if options["diff"] or options["applied"]:
+        _change(lab, found, options)
+    if found.proposed is not None:
+        return _BETTER
+    return _NONE if found.choice.kind == "keep" else _NOT_ENOUGH
+
+
+def _first_step(lab: Lab, category: str, evidence: Evidence) -> str:
+    """The evaluation that would fill the gap, and its price."""
+    try:
+        plan = lab.tuning.plan(category, evidence.chain, 60)
+    except InvalidRequest as error:
+        return str(error)
+    lanes = ",".join(evidence.chain)
+    cases = counted(len(plan.suite.cases), "case")
+    estimate = lab.evaluations.estimate(plan).sentence()
+    return f"Next step: fallback-lab eval {category} --lanes {lanes} ({cases}). {estimate}"
+
+
+def _print(found: Advice, evidence: Evidence) -> None:
+    shown = [("current", found.current), *((str(number), each) for number, each in enumerate(found.proposals, 1))]
+    rows = [_row(number, each, found) for number, each in shown] + [_baseline(each) for each in found.baselines]
+    worth = evidence.worth
+    title = f"{found.category}, {counted(found.prompts, 'prompt')}"
+    if worth.value is not None and len(evidence.chain) > 1:
+        models = counted(len(evidence.chain), "model")
+        title += f"; {models} worth {worth.value:.1f} independent ones ({worth.low:.1f} to {worth.high:.1f})"
+    print_table(_COLUMNS, rows, title=title)
+
+
+def _row(number: str, proposal: Proposal, found: Advice) -> Row:
+    figures, own = proposal.figures, proposal.candidate
+    best = found.choice.best if own is None else own.best
+    quality = figures.quality if own is None or own.expected.value is None else own.expected.value
+    return (
+        Cell(f"{number}: {', '.join(proposal.models)}", short="\n".join([f"{number}:", *proposal.models])),
+        f"{figures.answered:.1%}",
+        f"{quality:.1%}",
+        _money(figures.cost),
+        _time(figures.latency[0]),
+        _time(figures.latency[1]),
+        "–" if np.isnan(best) else f"{best:.0%}",
+    )
+
+
+def _baseline(each: Baseline) -> Row:
+    return Cell(each.name, "dim"), "", f"{each.quality:.1%}", _money(each.cost), "", "", ""
+
+
+def _money(value: float) -> str:
+    return dollars(None if np.isnan(value) else value)
+
+
+def _time(value: float) -> str:
+    return seconds(value) if np.isfinite(value) else "never"
+
+
+def _print_json(found: Advice) -> None:
+    for number, each in enumerate((found.current, *found.proposals)):
+        own = each.candidate
+        shown = {
+            "category": found.category,
+            "number": number,
+            "models": each.models,
+            "verdict": found.choice.kind if each is (found.proposed or found.current) else None,
+            "sentence": each.sentence or found.verdict,
+            "prompts": found.prompts,
+            "figures": {name: _plain(value) for name, value in each.figures._asdict().items()},
+        }
+        if own is not None:
+            gains = {name: _interval(value) for name, value in own.gains._asdict().items()}
+            shown |= {"rule": own.rule, "gains": gains, "p_best": own.best, "p_within_a_point": own.close}
+        click.echo(json_text(shown))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value if np.isfinite(value) else None
+
+
+def _interval(value: Estimate) -> list[Any]:
+    return [None if each is None else _plain(each) for each in (value.value, value.low, value.high)]
+
+
+def _change(lab: Lab, found: Advice, options: dict[str, Any]) -> None:
+    number = options["applied"] or 1
+    if number > len(found.proposals):
+        raise InvalidRequest(f"There is no proposal {number} for {found.category}; there are {len(found.proposals)}.")
+    proposal = found.proposals[number - 1]
+    draft = lab.editor.draft().with_models(found.category, proposal.models)
+    if options["diff"]:
+        click.echo(draft.diff())
+    if not options["applied"]:
+        return
+    chain = lab.editor.check(draft).chain(found.category)
+    if options["certify"]:
+        _certify(lab, found, chain)
+    lab.editor.save(draft, f"{proposal.sentence} [{found.evidence}]")
+    Console(stderr=True).say(f"Saved in {lab.path}. To undo it: fallback-lab chains --rollback", "green")
+
+
+def _certify(lab: Lab, found: Advice, chain: Chain) -> None:
+    """The fault matrix and the prediction, kept beside the chain."""
+    lines = fault_matrix(chain, lab.config().policy, lab.tuning.evidence(found.category).measured)
+    simulated = lab.tuning.simulate(found.category, chain)
+    lab.tuning.certificates.keep(certificate(found.category, chain, found.evidence, simulated, lines))
+    survived = sum(line.answered == 1 for line in lines)
+    Console(stderr=True).say(f"Fault matrix: {survived} of {len(lines)} situations answered.", "green")
+    if lost := [line for line in lines if line.answered < 1]:
+        columns = (Column("fault"), Column("of"), Column("answered", is_number=True), Column("p50", is_number=True))
+        print_table(columns, [_fault_row(line) for line in lost])
+
+
+def _fault_row(line: FaultLine) -> Row:
+    return line.fault, ", ".join(line.failing), f"{line.answered:.0%}", seconds(line.latency)
+
+
+@click.command("simulate")
+@click.option("--category", metavar="NAME", help="Whose requests and limits (default: the default chain).")
+@click.option("--models", metavar="A,B,…", help="The chain to simulate (default: the category's own).")
+@click.option("--down", multiple=True, metavar="NAME", help="A model or provider that does not answer.")
+@click.option("--prices", type=click.FloatRange(0), default=1.0, metavar="TIMES", help="Prices as a multiple.")
+@click.option(
+    "--traffic", type=click.FloatRange(0, min_open=True), default=1.0, metavar="TIMES", help="Requests as a multiple."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def simulate_chain(
+    config_path: Path, /, category: str | None, models: str | None, as_json: bool, **changed: Any
+) -> None:
+    """Simulate a chain: the engine itself, on models that behave as they were measured."""
+    scenario = Scenario(down=changed["down"], prices=changed["prices"], traffic=changed["traffic"])
+    with closing(Lab(config_path)) as lab:
+        config = lab.config()
+        name = category or config.default_category
+        chain = config.chain(name)
+        if models:
+            chain = of_models(config, chain, [each.strip() for each in models.split(",") if each.strip()])
+        world = lab.tuning.evidence(name).measured
+        if unknown := [each for each in scenario.down if each not in {*world.models, *config.providers}]:
+            raise InvalidRequest(f"{unknown[0]} is neither a provider nor a model that was observed in {name}.")
+        found = lab.tuning.simulate(name, chain, world=scenario.of(world))
+        figures = found.figures()
+        if as_json:
+            shown = {"category": name, "models": [ref.text for ref in chain.models], "requests": found.requests}
+            click.echo(json_text({**shown, **{key: _interval(each) for key, each in figures.items()}}))
+            return
+        columns = (Column("figure"), Column("value", is_number=True), Column("95% interval", is_number=True))
+        rows = [(key.replace("_", " "), *_in_words(key, each)) for key, each in figures.items()]
+        said = scenario.sentence()
+        print_table(columns, rows, title=f"{name}{', ' + said if said else ''}: {counted(found.requests, 'request')}")
+        shares = ", ".join(f"{place(at)} {share:.1%}" for at, share in enumerate(found.places()))
+        Console(stderr=True).say(f"Answered by: {shares or 'no model'}.", "dim")
+
+
+def of_models(config: Config, chain: Chain, models: Sequence[str]) -> Chain:
+    """The chain with other models; those that stay keep what is set for them alone."""
+    own = {link.ref.text: link for link in chain.links}
+    links = [
+        own.get(model, Link(ref=parse_reference(model, config.providers, config.default_provider))) for model in models
+    ]
+    return chain.model_copy(update={"links": tuple(links)})
+
+
+def _in_words(name: str, value: Estimate) -> tuple[str, str]:
+    shown = [_figure(name, each) for each in (value.value, value.low, value.high)]
+    return shown[0], f"{shown[1]} to {shown[2]}"
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None or np.isnan(value):
+        return "unknown"
+    if name in ("answered", "quality"):
+        return f"{value:.1%}"
+    return f"{dollars(value)} per 1,000" if name == "cost" else _time(value)

@@ -1,0 +1,236 @@
+"""Tuning a Lab's chains: its evidence, put together once and kept until there is more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from router.config.policy import Policy
+from router.config.schema import Chain, Config
+from router.core.conversations import Settings
+from router.core.errors import InvalidRequest
+from router.core.formatting import counted
+from router.core.runs import Planned
+from router.core.suites import Case, Suite
+from router.evaluate.evaluations import Evaluations
+from router.evaluate.library import Library
+from router.evaluate.results import Results
+from router.metrics.columns import Observed
+from router.metrics.estimates import Estimate
+from router.metrics.view import Filter, View
+from router.store import Passes, ScoreLog
+from router.tune.behavior import Measured
+from router.tune.certificate import Certificates
+from router.tune.choice import LEAST_PROMPTS, choose
+from router.tune.evidence import ModelEvidence, failures, measured, model_evidence
+from router.tune.experiment import next_experiment
+from router.tune.goals import Goals
+from router.tune.graded import Evaluated, evaluated, graded
+from router.tune.joint import Failures, effective_number
+from router.tune.proposals import Advice, advice
+from router.tune.simulation import Simulated, simulate
+
+DAYS = 30
+"""Days of observations that evidence covers: models change."""
+
+EVALUATED_DAYS = 90
+"""Days of grades: evaluations are rarer than requests."""
+
+Source = tuple[object, ...]
+"""What tells one state of the evidence from another."""
+
+
+class Evidence(NamedTuple):
+    """What is known in a category.
+
+    Attributes:
+        models: by reference, as models.yaml names them.
+        worth: how many independent models the chain is worth; see `effective_number`.
+        evaluated: the prompts that several models were graded on.
+    """
+
+    category: str
+    chain: tuple[str, ...]
+    models: Mapping[str, ModelEvidence]
+    failures: Failures
+    worth: Estimate
+    evaluated: Evaluated
+    measured: Measured
+
+    def gap(self) -> str | None:
+        """Why no chain can be proposed, one sentence; None where one can."""
+        found, missing = self.evaluated, [model for model in self.chain if self.evaluated.missing.get(model)]
+        if found.grid is not None and len(found.grid.prompts) >= LEAST_PROMPTS:
+            return None
+        if found.grid is None and found.prompts:
+            return f"{', '.join(missing)} was not graded on the prompts that the others were: no prompt has them all."
+        count = len(found.grid.prompts) if found.grid is not None else 0
+        were = "was" if count == 1 else "were"
+        return f"{counted(count, 'prompt')} {were} graded for all models of {self.category}; it takes {LEAST_PROMPTS}."
+
+
+class Tuning:
+    """Reads evidence, and proposes changes of chains; it never changes anything. Safe to use from any thread.
+
+    Args:
+        observed: opens what was observed.
+        folder: the Lab's, where suites and certificates are.
+
+    Attributes:
+        certificates: of the chains that were proposed and applied.
+    """
+
+    def __init__(
+        self,
+        observed: Callable[[], Observed],
+        scores: ScoreLog,
+        evaluations: Evaluations,
+        config: Callable[[], Config],
+        folder: Path,
+    ) -> None:
+        self.certificates = Certificates(folder / "certificates")
+        self._library = Library(folder / "suites")
+        self._observed = observed
+        self._scores = scores
+        self._evaluations = evaluations
+        self._config = config
+        self._lock = threading.Lock()
+        self._evidence: dict[str, tuple[Source, Evidence]] = {}
+        self._advice: dict[tuple[str, Goals], tuple[Source, Advice]] = {}
+
+    def evidence(self, category: str) -> Evidence:
+        """What is known in a category by now.
+
+        Raises:
+            ConfigError: there is no such chain.
+            StoreError: the database or a journal cannot be read.
+        """
+        chain = self._config().chain(category)
+        runs = [results for run in self._evaluations.all() if (results := self._evaluations.results(run)).plan]
+        rows = self._observed().rows()
+        state = (
+            chain.fingerprint,
+            *((each.state, len(each.id)) for each in rows),
+            *((run.planned.at, run.version) for run in runs),
+            int(time.time() // 3600),
+        )
+        with self._lock:
+            kept = self._evidence.get(category)
+            if kept is None or kept[0] != state:
+                kept = self._evidence[category] = state, self._gather(category, chain, View.of(rows), runs)
+            return kept[1]
+
+    def _gather(self, category: str, chain: Chain, everything: View, runs: Sequence[Results]) -> Evidence:
+        now = time.time()
+        view = everything.where(Filter(since=now - DAYS * 86_400))
+        names = tuple(ref.text for ref in chain.models)
+        together = failures(view)
+        found = evaluated(graded(runs, category), names, together)
+        quality = self._quality(category, now) | _quality_in(found)
+        models = model_evidence(view.where(Filter(categories=(category, None))), quality)
+        behaviors = measured(view, category, {*names, *models}, quality)
+        return Evidence(category, names, models, together, effective_number(names, together), found, behaviors)
+
+    def _quality(self, category: str, now: float) -> dict[str, Passes]:
+        passes = self._scores.passes(now - EVALUATED_DAYS * 86_400)
+        return {model: each for (of, model), each in passes.items() if of == category}
+
+    def advise(self, category: str, goals: Goals = Goals()) -> Advice:
+        """What the evidence says of a category's chain.
+
+        Raises:
+            InvalidRequest: there is too little evidence to compare anything (`Evidence.gap` says why), or no chain
+                can be made within the limits.
+            ConfigError, StoreError: see `evidence`.
+        """
+        evidence = self.evidence(category)
+        if (gap := evidence.gap()) is not None or evidence.evaluated.grid is None:
+            raise InvalidRequest(gap or "")
+        state = (id(evidence),)
+        with self._lock:
+            kept = self._advice.get((category, goals))
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        chain = self._config().chain(category)
+        grid = evidence.evaluated.grid.within(chain.policy.first_token)
+        current = grid.numbered(evidence.chain)
+        choice = choose(grid, goals, current)
+        experiment = next_experiment(grid, goals, current) if choice.kind == "not_enough" else None
+        found = advice(category, grid, goals, choice, current, experiment=experiment)
+        with self._lock:
+            self._advice[category, goals] = state, found
+        return found
+
+    def simulate(
+        self, category: str, chain: Chain, *, policy: Policy | None = None, world: Measured | None = None,
+        at_most: float | None = None,
+    ) -> Simulated:  # fmt: skip
+        """What a chain would do with a category's requests.
+
+        Args:
+            policy: whose breaker holds; None for the one in force.
+            world: how models behave; None for as measured.
+            at_most: see `simulation.simulate`.
+
+        Raises:
+            InvalidRequest: nothing was observed of one of its models.
+            ConfigError, StoreError: see `evidence`.
+        """
+        config = self._config()
+        world = world or self.evidence(category).measured
+        if unknown := [ref.text for ref in chain.models if ref.text not in world.models]:
+            raise InvalidRequest(
+                f"Nothing was observed of {', '.join(unknown)} in the last {DAYS} days, so what "
+                f"{'it' if len(unknown) == 1 else 'they'} would do is unknown. Evaluate or compare it first."
+            )
+        slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
+        return simulate(chain, policy or config.policy, world, slots=slots, at_most=at_most)
+
+    def plan(self, category: str, models: Sequence[str], prompts: int) -> Planned:
+        """An evaluation that brings evidence: models on cases of a category that they were not graded on yet.
+
+        Raises:
+            InvalidRequest: no suite has such a case.
+        """
+        seen = {each.prompt for each in graded(map(self._evaluations.results, self._evaluations.all()), category)}
+        known: dict[str, Case] = {}
+        for name in self._library.names():
+            for case in self._library.find(name).suite.cases:
+                if case.category == category and case.key not in seen:
+                    known.setdefault(case.key, case)
+        cases = list(known.values())[:prompts]
+        if not cases:
+            raise InvalidRequest(
+                f"All cases of {category} in your suites were graded already. Add cases to a suite, then try again."
+            )
+        suite = Suite(name=f"{category}-evidence", description="Chosen by Tune.", cases=_distinct(cases))
+        lanes = tuple(self._evaluations.lane(Settings(model=model)) for model in models)
+        return Planned(at=time.time(), suite=suite, lanes=lanes)
+
+
+def _quality_in(found: Evaluated) -> dict[str, Passes]:
+    """How often models pass on the prompts that they share."""
+    grid = found.grid
+    if grid is None:
+        return {}
+    return {
+        model: Passes(float(quality[answered > 0].mean()), int((answered > 0).sum()))
+        for model, quality, answered in zip(grid.models, grid.quality.T, grid.answered.T, strict=True)
+        if (answered > 0).any()
+    }
+
+
+def _distinct(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Cases of several suites may have one id."""
+    ids: set[str] = set()
+    found = list[Case]()
+    for number, case in enumerate(cases):
+        name = case.id if case.id not in ids else f"{case.id}-{number}"
+        ids.add(name)
+        found.append(msgspec.structs.replace(case, id=name))
+    return tuple(found)
