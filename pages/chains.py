@@ -19,7 +19,8 @@ from components.chains.figures import style_figures
 from components.chains.history import draw_history
 from components.chains.limits import Change, edit_limits
 from components.chains.moves import follow_moves
-from components.chains.review import BAR, draw_review, reason
+from components.chains.review import BAR, draw_review, propose, reason
+from components.shared.handover import take_draft
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
 from components.shared.text_editor import edit_text, take_typed
@@ -63,7 +64,10 @@ def main(lab: Lab) -> None:
 
 
 def _draft(lab: Lab) -> Draft:
-    """The session's draft; the current file if nothing has been changed."""
+    """The session's draft, or the one that another page gave; the current file if nothing has been changed."""
+    if (given := take_draft()) is not None:
+        st.session_state[_DRAFT], why = given
+        propose(why)
     draft: Draft | None = st.session_state.get(_DRAFT)
     if draft is None or draft.text == draft.before:
         draft = st.session_state[_DRAFT] = lab.editor.draft()

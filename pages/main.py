@@ -18,7 +18,8 @@ compare = st.Page("compare.py", title="Compare", icon=":material/compare_arrows:
 evaluate = st.Page("evaluate.py", title="Evaluate", icon=":material/fact_check:")
 dashboard = st.Page("dashboard.py", title="Dashboard", icon=":material/monitoring:")
 chains = st.Page("chains.py", title="Chains", icon=":material/account_tree:")
-pages = [chat, compare, evaluate, dashboard, chains]
+tune = st.Page("tune.py", title="Tune", icon=":material/tune:")
+pages = [chat, compare, evaluate, dashboard, tune, chains]
 page = st.navigation(pages, position="top")
 # Narrow enough for text, wide enough for lanes and tables.
 layout: Literal["centered", "wide"] = "centered" if page == chat else "wide"

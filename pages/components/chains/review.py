@@ -34,6 +34,11 @@ def reason() -> str:
     return str(st.session_state.get(_WHY, "")).strip() or "no reason given"
 
 
+def propose(why: str) -> None:
+    """Give the reason of a change that another page has made."""
+    st.session_state[_WHY] = why
+
+
 def draw_review(lab: Lab, draft: Draft, config: Config | None) -> None:
     """The change in one line, with a button that opens the rest.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-import altair as alt
 import pandas as pd
 import streamlit as st
 
@@ -17,7 +16,7 @@ from router.evaluate.summary import LaneSummary, categories
 from router.evaluate.verdicts import Compared, against_first
 
 from components.evaluate.opened import Opened
-from components.shared.chart_colors import axis_colors, ink
+from components.shared.front import FRONT, Point, draw_front
 from components.shared.markdown import label
 
 _LOOKS = {
@@ -32,8 +31,6 @@ _OPEN = ("not_separable", "no_verdict")
 
 FEW = 3
 """Open verdicts that are shown at once."""
-
-_FRONT, _OTHER = "#14988b", "#8b9795"
 
 ALL = "All"
 
@@ -133,7 +130,7 @@ def draw_board(board: Sequence[Standing]) -> None:
             "tier": column.NumberColumn("Tier", help="Lanes of one tier are not separable from its best one",
                                         pinned=True, width="small"),
             "lane": column.TextColumn("Lane", pinned=True),
-            "passed": column.ProgressColumn("Passed", format="%.0f %%", min_value=0, max_value=100, color=_FRONT,
+            "passed": column.ProgressColumn("Passed", format="%.0f %%", min_value=0, max_value=100, color=FRONT,
                                             help="The mean share of passes over cases"),
             "interval": column.TextColumn("95 % interval"),
             "every": column.NumberColumn("Pass every time", format="%.0f %%",
@@ -182,37 +179,15 @@ _LATENCY = _Figure("latency", "seconds, median", lambda lane: lane.latency, seco
 
 
 def _draw_front(board: Sequence[Standing], figure: _Figure) -> None:
-    """Each lane as a point with its interval; those on the Pareto front are joined."""
-    rows = pd.DataFrame(
-        [
-            {
-                "lane": each.summary.name,
-                "x": figure.of(each.summary),
-                "passed": each.summary.passed,
-                "low": each.summary.low,
-                "high": each.summary.high,
-                "front": figure.is_best(each),
-                "said": figure.words(figure.of(each.summary)),
-            }
-            for each in board
-            if figure.of(each.summary) is not None and each.summary.passed is not None
-        ]
-    )
-    if rows.empty:
-        st.caption(f"Quality and {figure.title}: unknown.")
-        return
-    x = alt.X("x:Q", title=figure.unit, scale=alt.Scale(zero=True, nice=True, padding=20), axis=alt.Axis(tickCount=5))
-    y = alt.Y("passed:Q", title=None, axis=alt.Axis(format="%", tickCount=5), scale=alt.Scale(zero=False, padding=10))
-    color = alt.condition("datum.front", alt.value(_FRONT), alt.value(_OTHER))
-    base = alt.Chart(rows, height=280, title=f"Passed, by {figure.title}")
-    tips = [alt.Tooltip("lane:N"), alt.Tooltip("passed:Q", format=".1%"), alt.Tooltip("said:N", title=figure.unit)]
-    layers = (
-        base.transform_filter("datum.front")
-        .mark_line(color=_FRONT, opacity=0.5, interpolate="step-after")
-        .encode(x=x, y=y)
-        + base.mark_rule(opacity=0.5).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q", color=color)
-        + base.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, color=color, tooltip=tips)
-        + base.mark_text(dy=-12, color=ink(), limit=160).encode(x=x, y=y, text="lane:N")
-    )
-    said = "; ".join(f"{row.lane}: {row.passed:.0%}, {row.said}" for row in rows.itertuples())
-    st.altair_chart(layers.configure_axis(**axis_colors()), alt=f"Quality and {figure.title} by lane. {said}")
+    points = [
+        Point(
+            each.summary.name,
+            figure.of(each.summary),
+            each.summary.passed,
+            each.summary.low,
+            each.summary.high,
+            figure.is_best(each),
+        )
+        for each in board
+    ]
+    draw_front(points, figure.title, unit=figure.unit, words=figure.words, what="Passed")

@@ -7,9 +7,10 @@ from typing import NoReturn
 
 import streamlit as st
 
+from router.config.draft import Draft
 from router.core.comparisons import Plan
 
-_PLAN = "given_plan"
+_PLAN, _DRAFT = "given_plan", "given_draft"
 
 
 def compare(plan: Plan, files: Mapping[str, bytes]) -> NoReturn:
@@ -31,3 +32,24 @@ def take_plan() -> tuple[Plan, Mapping[str, bytes]] | None:
 def chat(conversation: str) -> NoReturn:
     """Open Chat with a conversation."""
     st.switch_page("chat.py", query_params={"c": conversation})
+
+
+def chains(draft: Draft, why: str) -> NoReturn:
+    """Open Chains with a change of models.yaml to review.
+
+    Args:
+        why: the reason for it, for the history.
+    """
+    st.session_state[_DRAFT] = (draft, why)
+    st.switch_page("chains.py")
+
+
+def take_draft() -> tuple[Draft, str] | None:
+    """The change that another page gave, once."""
+    given: tuple[Draft, str] | None = st.session_state.pop(_DRAFT, None)
+    return given
+
+
+def evaluation(run: str) -> NoReturn:
+    """Open Evaluate with a run."""
+    st.switch_page("evaluate.py", query_params={"run": run})

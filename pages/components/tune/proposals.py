@@ -1,0 +1,198 @@
+"""What the evidence says of a chain: the verdict, the chains beside each other, and what to do next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from router.core.errors import FallbackLabError, InvalidRequest
+from router.core.formatting import counted, dollars, seconds
+from router.lab import Lab
+from router.metrics.estimates import Estimate
+from router.tune.certificate import certificate, fault_matrix
+from router.tune.proposals import Advice, Proposal
+from router.tune.tuning import Evidence
+
+from components.shared import handover
+from components.shared.front import Point, draw_front
+from components.shared.markdown import label
+
+_LOOKS = {
+    "breaks_limits": ":orange[:material/warning:]",
+    "better": ":green[:material/trending_up:]",
+    "cheaper": ":green[:material/savings:]",
+    "faster": ":green[:material/speed:]",
+    "keep": ":gray[:material/check:]",
+    "not_enough": ":gray[:material/hourglass_empty:]",
+}
+
+FIRST_CASES = 60
+
+
+def draw_gap(lab: Lab, evidence: Evidence, gap: str) -> None:
+    """Why nothing can be proposed, and the evaluation that would change that."""
+    with st.container(border=True):
+        st.markdown(f":gray[:material/hourglass_empty:] **Not enough evidence.** {label(gap)}")
+        _draw_experiment(lab, evidence.category, evidence.chain, FIRST_CASES)
+
+
+def draw_advice(lab: Lab, found: Advice) -> None:
+    """The verdict first; then the chains that it is about."""
+    with st.container(border=True, key="tune_verdict"):
+        st.markdown(f"{_LOOKS[found.choice.kind]} {label(found.verdict)}")
+        if found.proposed is not None:
+            _draw_apply(lab, found, found.proposed)
+        if found.experiment is not None:
+            st.caption(label(found.experiment_sentence))
+            _draw_experiment(lab, found.category, found.experiment.models, found.experiment.prompts)
+    _draw_chains(found)
+    _draw_fronts(found)
+
+
+def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Review and save", type="primary", icon=":material/difference:", key="tune_apply",
+                     disabled=lab.editor.read_only,
+                     help="Runs the fault matrix, then opens the change on the Chains page. Nothing is saved before "
+                          "you save it there."):  # fmt: skip
+            _apply(lab, found, proposal)
+        others = [each for each in found.proposals if each is not proposal]
+        for number, each in enumerate(others):
+            if st.button(each.change, type="tertiary", key=f"tune_apply_{number}", disabled=lab.editor.read_only,
+                         help=label(each.sentence)):  # fmt: skip
+                _apply(lab, found, each)
+
+
+def _apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
+    """Certify the chain, and hand the change over; what cannot be certified is handed over all the same."""
+    try:
+        draft = lab.editor.draft().with_models(found.category, proposal.models)
+        chain = lab.editor.check(draft).chain(found.category)
+        lines = fault_matrix(chain, lab.config().policy, lab.tuning.evidence(found.category).measured)
+        simulated = lab.tuning.simulate(found.category, chain)
+        lab.tuning.certificates.keep(certificate(found.category, chain, found.evidence, simulated, lines))
+    except InvalidRequest as error:
+        st.warning(label(str(error)), icon=":material/warning:")
+        return
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    survived = sum(line.answered == 1 for line in lines)
+    matrix = f"answered in {survived} of {len(lines)} situations of the fault matrix"
+    handover.chains(draft, f"{proposal.sentence} Evidence {found.evidence}; {matrix}.")
+
+
+def _draw_experiment(lab: Lab, category: str, models: Sequence[str], prompts: int) -> None:
+    try:
+        plan = lab.tuning.plan(category, models, prompts)
+        estimate = lab.evaluations.estimate(plan)
+    except FallbackLabError as error:
+        st.caption(label(str(error)))
+        return
+    st.caption(label(f"{counted(len(plan.suite.cases), 'case')} on {', '.join(models)}: {estimate.sentence()}"))
+    if st.button("Run this evaluation", icon=":material/fact_check:", key="tune_experiment"):
+        try:
+            run = lab.evaluations.begin(plan)
+        except FallbackLabError as error:
+            st.error(label(str(error)), icon=":material/error:")
+        else:
+            handover.evaluation(run)
+
+
+def _draw_chains(found: Advice) -> None:
+    """The current chain, the other ones, and what they have to be seen beside."""
+    rows = [_row("Now", found.current, found)]
+    rows += [_row(_TITLES[each.candidate.rule], each, found) for each in found.proposals if each.candidate is not None]
+    rows += [
+        {"what": each.name, "chain": "", "quality": 100 * each.quality, "cost": each.cost} for each in found.baselines
+    ]
+    frame = pd.DataFrame(rows)
+    column = st.column_config
+    st.dataframe(
+        frame,
+        hide_index=True,
+        alt="Chains beside each other",
+        placeholder="",
+        row_height=36,
+        column_config={
+            "what": column.TextColumn("", pinned=True, width="small"),
+            "chain": column.TextColumn("Chain", width="large"),
+            "quality": column.NumberColumn("Quality", format="%.1f %%", help="Of all requests; of other chains as held-"
+                                           "out prompts judge them, of the rows below as seen on all prompts"),
+            "gain": column.TextColumn("Beside now", help="Points of quality with the 95 % interval, on prompts that had"
+                                      " no say in the choice"),
+            "answered": column.NumberColumn("Answered", format="%.2f %%"),
+            "cost": column.NumberColumn("Cost per 1,000", format="$%.3g"),
+            "p50": column.NumberColumn("p50", format="%.2f s"),
+            "p95": column.NumberColumn("p95", format="%.2f s"),
+            "best": column.NumberColumn("Best", format="%.0f %%", help="How likely it is the best of these chains"),
+            "close": column.NumberColumn("Within a point", format="%.0f %%"),
+        },
+    )  # fmt: skip
+    st.caption(
+        f"{counted(found.prompts, 'prompt')} that all of these models were graded on. Provider failures count at the "
+        "rates of the last 30 days, together where models fail together."
+    )
+
+
+_TITLES = {"best": "Best", "cheapest": "Cheapest as good", "fastest": "Fastest as good"}
+
+
+def _row(what: str, proposal: Proposal, found: Advice) -> dict[str, object]:
+    figures, own = proposal.figures, proposal.candidate
+    quality = figures.quality if own is None or own.expected.value is None else own.expected.value
+    best, close = (found.choice.best, found.choice.close) if own is None else (own.best, own.close)
+    return {
+        "what": what,
+        "chain": " → ".join(proposal.models),
+        "quality": 100 * quality,
+        "gain": _points(own.gains.quality) if own is not None else "",
+        "answered": 100 * figures.answered,
+        "cost": figures.cost,
+        "p50": _finite(figures.latency[0]),
+        "p95": _finite(figures.latency[1]),
+        "best": 100 * best,
+        "close": 100 * close,
+    }
+
+
+def _points(gain: Estimate) -> str:
+    if gain.value is None:
+        return ""
+    return f"{100 * gain.value:+.1f} ({100 * (gain.low or 0):+.1f} to {100 * (gain.high or 0):+.1f})"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _draw_fronts(found: Advice) -> None:
+    shown = [("Now", found.current)]
+    shown += [(_TITLES[each.candidate.rule], each) for each in found.proposals if each.candidate is not None]
+    with st.grid(2, min_column_width=340):
+        draw_front(_points_of(shown, found, "cost"), "cost", unit="US dollars per 1,000", words=dollars, what="Quality")
+        draw_front(_points_of(shown, found, "seconds"), "latency", unit="seconds, mean", words=seconds, what="Quality")
+
+
+def _points_of(shown: Sequence[tuple[str, Proposal]], found: Advice, figure: str) -> list[Point]:
+    points = []
+    for name, proposal in shown:
+        own, now = proposal.candidate, found.current.figures.quality
+        x = _finite(getattr(proposal.figures, figure))
+        if own is None:
+            points.append(Point(name, x, now, now, now, is_best=False))
+        else:
+            gain = own.gains.quality
+            low, high = ((now + each if each is not None else None) for each in (gain.low, gain.high))
+            points.append(Point(name, x, now + (gain.value or 0.0), low, high, is_best=False))
+    return [point._replace(is_best=not any(_beats(other, point) for other in points)) for point in points]
+
+
+def _beats(one: Point, other: Point) -> bool:
+    """Whether it is as good in both respects and better in one."""
+    if one.x is None or other.x is None or one.quality is None or other.quality is None:
+        return False
+    return one.x <= other.x and one.quality >= other.quality and (one.x < other.x or one.quality > other.quality)
