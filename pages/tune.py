@@ -17,7 +17,7 @@ from components.tune.what_if import draw_what_if
 
 def main(lab: Lab) -> None:
     """A category at a time: what the evidence says, what else could be tried, and what it rests on."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         category = _pick_category(lab)
         goals = pick_goals(lab)
     try:
@@ -46,7 +46,6 @@ def _pick_category(lab: Lab) -> str:
         required=True,
         key="tune_category",
         label_visibility="collapsed",
-        width="stretch",
     )
     st.query_params["category"] = chosen
     return chosen

@@ -42,12 +42,12 @@ def baselines(grid: Grid, goals: Goals, proposed: Sequence[int]) -> list[Baselin
     cheapest = int(np.nanargmin(cost)) if not np.isnan(cost).all() else best
     own = figures(grid, proposed)
     return [
-        Baseline("best single model", (best,), float(quality[best]), float(cost[best])),
-        Baseline("cheapest model", (cheapest,), float(quality[cheapest]), float(cost[cheapest])),
+        Baseline("Best single model", (best,), float(quality[best]), float(cost[best])),
+        Baseline("Cheapest model", (cheapest,), float(quality[cheapest]), float(cost[cheapest])),
         _mix(quality, cost, own.cost),
         _shuffled(grid, proposed),
-        _oracle(grid, "best model for each suite", by_kind=True),
-        _oracle(grid, "oracle: the best model for each prompt", by_kind=False),
+        _oracle(grid, "Best model for each suite", by_kind=True),
+        _oracle(grid, "Oracle: the best model for each prompt", by_kind=False),
     ]
 
 
@@ -58,7 +58,7 @@ def _best_single(grid: Grid, goals: Goals) -> int:
 
 def _mix(quality: np.ndarray, cost: np.ndarray, at: float) -> Baseline:
     """Two models at random, weighted so that they cost as much: a coin that knows the prices, and no prompt."""
-    name = "two models by a coin, at the same cost"
+    name = "Two models by a coin, at the same cost"
     found, paid = -np.inf, np.nan
     for one, other in itertools.combinations_with_replacement(np.flatnonzero(cost <= np.inf), 2):
         low, high = sorted((one, other), key=lambda model: cost[model])
@@ -73,7 +73,7 @@ def _mix(quality: np.ndarray, cost: np.ndarray, at: float) -> Baseline:
 def _shuffled(grid: Grid, chain: Sequence[int]) -> Baseline:
     """The same models in an order of chance."""
     orders = replay(grid, np.array(list(itertools.permutations(chain))))
-    return Baseline("its models in random order", (), float(orders.quality.mean()), 1000 * float(orders.cost.mean()))
+    return Baseline("Its models in random order", (), float(orders.quality.mean()), 1000 * float(orders.cost.mean()))
 
 
 def _oracle(grid: Grid, name: str, *, by_kind: bool) -> Baseline:

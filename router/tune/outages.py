@@ -6,6 +6,7 @@ an outage, with the time that it lasted, and only the others count one by one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 from router.tune.grid import Floats
 
 LEAST_FAILURES = 3
-"""In a row; as many as open a breaker. Where one call in twenty fails, this happens by chance once in 8,000 calls."""
+"""In a row; as many as open a breaker."""
+
+BY_CHANCE = 0.05
+"""How many rows of failures so long may be expected of calls that fail independently, at most."""
 
 LEAST_SECONDS = 30.0
 """From the first failure to the next answer: what retries bridge is no outage."""
@@ -35,13 +39,21 @@ def outages(at: Floats, failed: NDArray[np.bool_]) -> list[Outage]:
         at: (calls,) when they began, ascending; Unix time, seconds.
         failed: (calls,) whether the provider failed them.
     """
+    least = _least(len(failed), float(failed.mean()) if len(failed) else 0.0)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], failed.astype(np.int8), [0]])))
     found = []
     for first, after in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         end = float(at[after]) if after < len(at) else float(at[after - 1])
-        if after - first >= LEAST_FAILURES and end - at[first] >= LEAST_SECONDS:
+        if after - first >= least and end - at[first] >= LEAST_SECONDS:
             found.append(Outage(float(at[first]), end))
     return found
+
+
+def _least(calls: int, rate: float) -> int:
+    """Failures in a row that chance does not explain."""
+    if not 0 < rate < 1:
+        return LEAST_FAILURES
+    return max(LEAST_FAILURES, math.ceil(math.log(BY_CHANCE / calls) / math.log(rate)))
 
 
 def during(at: Floats, found: Sequence[Outage]) -> NDArray[np.bool_]:

@@ -153,7 +153,7 @@ def change_in_words(before: Sequence[str], after: Sequence[str]) -> str:
         moved = [number for number, model in enumerate(after) if before[number] != model]
         if len(moved) == 2:
             return f"Swap {place(moved[0])} and {place(moved[1])}"
-        return f"Reorder to {', '.join(after)}"
+        return f"Reorder to {' → '.join(after)}"
     rest = [each for each in before if each in after] == [each for each in after if each in before]
     if rest and len(added) == len(gone) == 1 and before.index(gone[0]) == after.index(added[0]):
         return f"Replace {gone[0]} by {added[0]} as {place(after.index(added[0]))}"
@@ -161,7 +161,7 @@ def change_in_words(before: Sequence[str], after: Sequence[str]) -> str:
         return f"Add {added[0]} as {place(after.index(added[0]))}"
     if rest and not added and len(gone) == 1:
         return f"Remove {gone[0]} ({place(before.index(gone[0]))})"
-    return f"Use {', '.join(after)}"
+    return f"Use {' → '.join(after)}"
 
 
 def verdict(choice: Choice, proposals: Sequence[Proposal], goals: Goals, category: str, prompts: int) -> str:

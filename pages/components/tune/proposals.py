@@ -50,6 +50,7 @@ def draw_advice(lab: Lab, found: Advice) -> None:
             _draw_experiment(lab, found.category, found.experiment.models, found.experiment.prompts)
     _draw_chains(found)
     _draw_fronts(found)
+    _draw_baselines(found)
 
 
 def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
@@ -61,8 +62,9 @@ def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
             _apply(lab, found, proposal)
         others = [each for each in found.proposals if each is not proposal]
         for number, each in enumerate(others):
-            if st.button(each.change, type="tertiary", key=f"tune_apply_{number}", disabled=lab.editor.read_only,
-                         help=label(each.sentence)):  # fmt: skip
+            title = f"{_TITLES[each.candidate.rule]}: " if each.candidate is not None else ""
+            if st.button(f"{title}{label(each.change)}", type="tertiary", key=f"tune_apply_{number}",
+                         disabled=lab.editor.read_only, help=label(each.sentence)):  # fmt: skip
                 _apply(lab, found, each)
 
 
@@ -103,39 +105,54 @@ def _draw_experiment(lab: Lab, category: str, models: Sequence[str], prompts: in
 
 
 def _draw_chains(found: Advice) -> None:
-    """The current chain, the other ones, and what they have to be seen beside."""
+    """The current chain and the other ones."""
     rows = [_row("Now", found.current, found)]
     rows += [_row(_TITLES[each.candidate.rule], each, found) for each in found.proposals if each.candidate is not None]
-    rows += [
-        {"what": each.name, "chain": "", "quality": 100 * each.quality, "cost": each.cost} for each in found.baselines
-    ]
-    frame = pd.DataFrame(rows)
     column = st.column_config
     st.dataframe(
-        frame,
+        pd.DataFrame(rows),
         hide_index=True,
         alt="Chains beside each other",
         placeholder="",
-        row_height=36,
         column_config={
-            "what": column.TextColumn("", pinned=True, width="small"),
+            "what": column.TextColumn("", pinned=True),
             "chain": column.TextColumn("Chain", width="large"),
             "quality": column.NumberColumn("Quality", format="%.1f %%", help="Of all requests; of other chains as held-"
-                                           "out prompts judge them, of the rows below as seen on all prompts"),
-            "gain": column.TextColumn("Beside now", help="Points of quality with the 95 % interval, on prompts that had"
-                                      " no say in the choice"),
+                                           "out prompts judge them"),
+            "gain": column.TextColumn("Beside now", width="medium", help="Points of quality with the 95 % interval, on "
+                                      "prompts that had no say in the choice"),
             "answered": column.NumberColumn("Answered", format="%.2f %%"),
             "cost": column.NumberColumn("Cost per 1,000", format="$%.3g"),
             "p50": column.NumberColumn("p50", format="%.2f s"),
             "p95": column.NumberColumn("p95", format="%.2f s"),
-            "best": column.NumberColumn("Best", format="%.0f %%", help="How likely it is the best of these chains"),
-            "close": column.NumberColumn("Within a point", format="%.0f %%"),
+            "best": column.NumberColumn("Likely best", format="%.0f %%", help="How likely it is the best of these"),
+            "close": column.NumberColumn("Within a point", format="%.0f %%", help="How likely it is at most a point "
+                                         "below the best of these"),
         },
     )  # fmt: skip
     st.caption(
         f"{counted(found.prompts, 'prompt')} that all of these models were graded on. Provider failures count at the "
         "rates of the last 30 days, together where models fail together."
     )
+
+
+def _draw_baselines(found: Advice) -> None:
+    """What a chain has to be seen beside."""
+    rows = [{"what": each.name, "quality": 100 * each.quality, "cost": each.cost} for each in found.baselines]
+    column = st.column_config
+    with st.expander("Beside simpler ways, and the best that could be done", icon=":material/balance:"):
+        st.dataframe(
+            pd.DataFrame(rows),
+            hide_index=True,
+            alt="Simpler ways to route",
+            width="content",
+            column_config={
+                "what": column.TextColumn("", width="medium"),
+                "quality": column.NumberColumn("Quality", format="%.1f %%", help="As seen on all prompts: what was "
+                                               "chosen on them looks better than it is"),
+                "cost": column.NumberColumn("Cost per 1,000", format="$%.3g"),
+            },
+        )  # fmt: skip
 
 
 _TITLES = {"best": "Best", "cheapest": "Cheapest as good", "fastest": "Fastest as good"}
