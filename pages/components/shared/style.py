@@ -39,8 +39,11 @@ _STYLE = f"""
 [data-testid="stLayoutWrapper"]:has(> .st-key-{PAGES}), .st-key-{POPOVERS} {{ position: absolute; }}
 @media {PHONE} {{
   .st-key-{PAGES} {{
-    display: flex; position: fixed; top: 1.2rem; left: 3.75rem; max-width: calc(100% - 4.75rem); z-index: 999990;
+    display: flex; position: fixed; top: 1.2rem; left: 3.25rem; max-width: calc(100% - 3.5rem); z-index: 999990;
+    gap: 0 !important;
   }}
+  .st-key-{PAGES} a {{ padding-inline: .3rem; }}
+  .st-key-{PAGES} a p {{ font-size: .8rem; }}
   .stMainBlockContainer {{ padding-top: 4.25rem; }}
   .st-key-{NARROW} {{ display: block; }}
   .st-key-{LIVE}, :has(> .st-key-{LIVE}) {{ height: auto !important; overflow: visible; }}
