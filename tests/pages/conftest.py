@@ -76,16 +76,17 @@ def compare_yaml(upstream: Upstream) -> str:
 @pytest.fixture
 def open_compare(home: Path, compare_yaml: str) -> OpenApp:
     """Opens the Compare page, at a link's query."""
-    return functools.partial(_open_page, "compare.py", home, compare_yaml)
+    return functools.partial(open_page, "compare.py", home, compare_yaml)
 
 
 @pytest.fixture
 def open_evaluate(home: Path, compare_yaml: str) -> OpenApp:
     """Opens the Evaluate page, at a link's query."""
-    return functools.partial(_open_page, "evaluate.py", home, compare_yaml)
+    return functools.partial(open_page, "evaluate.py", home, compare_yaml)
 
 
-def _open_page(page: str, home: Path, models_yaml: str, **query: str) -> AppTest:
+def open_page(page: str, home: Path, models_yaml: str, **query: str) -> AppTest:
+    """Opens a page on a models.yaml given as text, at a link's query."""
     (home / "models.yaml").write_text(models_yaml, encoding="utf-8")
     app = AppTest.from_file(PAGES / "main.py", default_timeout=60)
     app.switch_page(page)

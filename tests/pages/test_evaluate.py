@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from router.core.conversations import Settings
 from router.lab import close_lab, open_lab
 from router.runs.journal import Journal
-from tests.pages.conftest import OpenApp, as_read, look, texts
+from tests.pages.conftest import OpenApp, as_read, look, open_page, texts
 from tests.pages.evaluate_page import (
     SUITE,
     begin,
@@ -101,6 +103,37 @@ def test_a_lane_with_parameters_is_asked_with_them(open_evaluate: OpenApp, upstr
 def test_another_model_can_be_typed(open_evaluate: OpenApp, upstream: Upstream) -> None:
     run(open_evaluate(), "one", "local:typed")
     assert len(upstream.received("typed")) == 2
+
+
+@pytest.fixture
+def namesakes(home: Path, compare_yaml: str) -> OpenApp:
+    """Opens the page where two chains have the names of models that stand in other places of chains."""
+    chains = {"conversation": ["two", "one"], "one": ["three", "two"], "local:two": ["three"]}
+    models_yaml = json.dumps({**json.loads(compare_yaml), "chains": chains})
+    return functools.partial(open_page, "evaluate.py", home, models_yaml)
+
+
+def test_a_chain_and_a_model_of_one_name_are_lanes_of_their_own(namesakes: OpenApp, upstream: Upstream) -> None:
+    app = namesakes()
+    offered = app.multiselect(key="evaluate_lanes").options
+    assert offered == ["conversation", "one", "local:two", "two", "local:one", "three"]
+    app = run(app, "one", "local:one")
+    assert [(lane.settings.category, lane.settings.model) for lane in results(app).planned.lanes] == [
+        ("one", None),
+        (None, "one"),
+    ]
+    assert [len(upstream.received(model)) for model in ("three", "one")] == [2, 2]
+
+
+def test_a_chain_with_a_model_s_whole_reference_for_a_name_hides_no_model(
+    home: Path, compare_yaml: str, upstream: Upstream
+) -> None:
+    chains = {"conversation": ["local:one"], "local:one": ["two"]}
+    app = open_page("evaluate.py", home, json.dumps({**json.loads(compare_yaml), "chains": chains}))
+    assert app.multiselect(key="evaluate_lanes").value == ["conversation", "local:one (model)"]
+    assert "local:one (model)" not in app.selectbox(key="evaluate_judge").options
+    run(app, "local:one", "local:one (model)")
+    assert [len(upstream.received(model)) for model in ("two", "one")] == [2, 2]
 
 
 def test_nothing_more_is_asked_at_the_spending_limit(open_evaluate: OpenApp, home: Path, upstream: Upstream) -> None:

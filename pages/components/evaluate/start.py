@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import streamlit as st
 
+from router.config.schema import Config, ModelRef
 from router.core.conversations import Settings
 from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, parameters
@@ -27,6 +28,9 @@ from components.shared.tools import WRONG
 SUITES, LANES = "evaluate_suites", "evaluate_lanes"
 
 _VARIANTS = "evaluate_variants"
+_MODEL = " (model)"
+"""After the name of a model where a chain has its whole reference for a name."""
+
 _FIRST = "reasoning"
 """The bundled suite that is chosen at first."""
 
@@ -102,7 +106,8 @@ def _form(lab: Lab, library: Library) -> Planned:
     suite = _suite(library)
     config = lab.config()
     chain = next((name for name in categories(suite) if name in config.chains), config.default_category)
-    lanes = pick_lanes(lab, LANES, "Lanes", [chain, config.chains[chain].models[0].text])
+    primary = model_name(config, config.chains[chain].models[0])
+    lanes = pick_lanes(lab, LANES, "Lanes", [chain, primary])
     with st.container(horizontal=True, vertical_alignment="bottom"):
         repeats = st.number_input(
             "Repeats", 1, MAX_REPEATS, 1, key="evaluate_repeats", persist_state="session", width=140,
@@ -171,8 +176,14 @@ def _targets(lab: Lab) -> dict[str, Settings]:
     config = lab.config()
     return {
         **{name: Settings(category=name) for name in config.chains},
-        **{ref.text: Settings(model=ref.text) for ref in config.known_models},
+        **{model_name(config, ref): Settings(model=ref.text) for ref in config.known_models},
     }
+
+
+def model_name(config: Config, ref: ModelRef) -> str:
+    """What a model is called beside the chains, which keep their names: `provider:model` where one has its name."""
+    full = f"{ref.provider}:{ref.model}"
+    return next(name for name in (ref.text, full, f"{full}{_MODEL}") if name not in config.chains)
 
 
 def _variants() -> dict[str, Settings]:
@@ -207,8 +218,10 @@ def _more(lab: Lab, cases: int) -> Mapping[str, object]:
         "Margin, points", 0.0, 99.0, None, 1.0, key="evaluate_margin", persist_state="session", placeholder="None",
         width=280, help="The loss up to which a lane counts as no worse than the first one.",
     )  # fmt: skip
+    # A run names its judge by one text, which means the chain where there is one.
+    judges = [name for name in _targets(lab) if not name.endswith(_MODEL)]
     judge = st.selectbox(
-        "Judge", list(_targets(lab)), None, key="evaluate_judge", persist_state="session", placeholder="None",
+        "Judge", judges, None, key="evaluate_judge", persist_state="session", placeholder="None",
         accept_new_options=True, width=280, help="The chain or model that judges where a check names none.",
     )  # fmt: skip
     screen = st.number_input(
