@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from router.core.errors import InvalidRequest, StoreError
+from router.core.files import shown
 from router.core.messages import Frozen, Message
 
 
@@ -58,7 +59,7 @@ class CaseFile:
             with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab", 0) as file:
                 file.write(msgspec.json.encode(case) + b"\n")
         except OSError as error:
-            raise StoreError(f"The test case cannot be added to {self.path}: {error.strerror}.") from None
+            raise StoreError(f"The test case cannot be added to {shown(self.path)}: {error.strerror}.") from None
         return case
 
     def clear(self) -> None:

@@ -104,21 +104,32 @@ def _replaceable(folder: Path) -> Iterator[str]:
         )
 
 
-def read_at_most(path: Path, most: int) -> bytes:
+def shown(path: Path) -> Path:
+    """What to call a file that was named without its folder: its path from the working folder, or its name alone."""
+    found, here = path.absolute(), Path.cwd()
+    is_below = found.is_relative_to(here) and here != Path(here.anchor)  # below the root is everything
+    return found.relative_to(here) if is_below else Path(path.name)
+
+
+def read_at_most(path: Path, most: int, called: Path | None = None) -> bytes:
     """The bytes of a file that people name; no more are read than are allowed, however large it says it is.
+
+    Args:
+        called: what errors call it; None for its path.
 
     Raises:
         ConfigError: it is missing, unreadable or larger than `most` bytes.
     """
+    called = called or path
     try:
         with path.open("rb") as file:
             data = file.read(most + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist. Check its name.") from None
+        raise ConfigError(f"{called} does not exist. Check its name.") from None
     except (OSError, ValueError) as error:  # a name with NUL is a ValueError
-        raise ConfigError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+        raise ConfigError(f"{called} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     if len(data) > most:
-        raise ConfigError(f"{path} is larger than {most / 1e6:.0f} MB, which is the limit. Use a part of it.")
+        raise ConfigError(f"{called} is larger than {most / 1e6:.0f} MB, which is the limit. Use a part of it.")
     return data
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from router.core.errors import ConfigError, InvalidRequest, StoreError
-from router.core.files import whole
+from router.core.files import shown, whole
 from router.core.suites import Suite
 from router.evaluate.graders import GRADERS, problem
-from router.evaluate.importers import Imported, Source, read_suite
+from router.evaluate.importers import Imported, Source, read_as, read_suite
 from router.evaluate.suites import parse_suite, save_suite, suite_text
 
 BUNDLED = Path(str(resources.files("router.evaluate"))) / "bundled"
@@ -53,13 +53,23 @@ class Library:
         Raises:
             ConfigError: there is none, or it cannot be read; one sentence.
         """
-        path = Path(name)
-        if not path.is_file():
-            known = self.names()
-            if name not in known:
-                raise ConfigError(f"There is no suite {name}: neither a file, nor one of {', '.join(known)}.")
-            path = known[name]
-        return read_suite(path, GRADERS, problem)
+        if (path := Path(name)).is_file():
+            return read_suite(path, GRADERS, problem)
+        known = self.names()
+        if name not in known:
+            raise ConfigError(f"There is no suite {name}: neither a file, nor one of {', '.join(known)}.")
+        return self.named(name)
+
+    def named(self, name: str) -> Imported:
+        """A suite by its name alone, whatever files there are.
+
+        Raises:
+            ConfigError: there is none, or it cannot be read; one sentence.
+        """
+        known = self.names()
+        if (path := known.get(name)) is None:
+            raise ConfigError(f"There is no suite {name}, but {', '.join(known)}.")
+        return read_suite(read_as(path, shown(path)), GRADERS, problem)
 
     def read(self, name: str, data: bytes) -> Imported:
         """The suite in a file that was sent: its name tells its format as that of a file on disk does.
@@ -67,7 +77,7 @@ class Library:
         Raises:
             ConfigError: it is in no format that is known, or cannot be read; one sentence.
         """
-        return read_suite(Source(self._folder / Path(name).name, data), GRADERS, problem)
+        return read_suite(Source(Path(Path(name).name), data, folder=self._folder), GRADERS, problem)
 
     def is_own(self, name: str) -> bool:
         """Whether a suite is the Lab's, which can be changed and deleted."""
@@ -81,15 +91,15 @@ class Library:
         """A suite as YAML; of one in another format, what was taken in.
 
         Raises:
-            ConfigError: as for `find`.
+            ConfigError: as for `named`.
         """
         path = self.names().get(name)
         if path is None or path.suffix != ".yaml":
-            return suite_text(self.find(name).suite)
+            return suite_text(self.named(name).suite)
         try:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            return suite_text(self.find(name).suite)  # says what is wrong with it
+            return suite_text(self.named(name).suite)  # says what is wrong with it
 
     def check(self, name: str, text: str) -> Suite:
         """A suite's text, checked as when it is kept.
@@ -98,7 +108,7 @@ class Library:
             ConfigError: one sentence with the line and the fix.
             InvalidRequest: the name cannot be used.
         """
-        return parse_suite(text, self._path(name), GRADERS, problem)
+        return parse_suite(text, shown(self._path(name)), GRADERS, problem, folder=self._folder)
 
     def write(self, name: str, text: str, before: str | None) -> Suite:
         """Keep a suite's text as it is, under a name.
@@ -119,7 +129,7 @@ class Library:
             with whole(path) as file:
                 file.write(text.encode())
         except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}.") from None
+            raise StoreError(f"{shown(path)} cannot be written: {error.strerror}.") from None
         return suite
 
     def keep(self, suite: Suite, *, replace: bool = False) -> Path:
@@ -133,7 +143,7 @@ class Library:
         if not replace and _is_taken(path, None):
             raise InvalidRequest(f"There is a suite {suite.name} already. Choose another name.")
         self._make_folder()
-        save_suite(suite, path)
+        save_suite(suite, path, shown(path))
         return path
 
     def delete(self, name: str) -> None:
@@ -151,7 +161,7 @@ class Library:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{self._folder} cannot be made: {error.strerror}.") from None
+            raise StoreError(f"{shown(self._folder)} cannot be made: {error.strerror}.") from None
 
     def _path(self, name: str) -> Path:
         if _NAME.fullmatch(name) is None:

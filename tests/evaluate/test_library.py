@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from router.chat.attachments import MAX_FILE_BYTES
 from router.core.errors import ConfigError, FallbackLabError, InvalidRequest, StoreError
 from router.core.suites import Suite
 from router.evaluate.library import BUNDLED, NEW, Library, joined
@@ -208,6 +210,80 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) ->
     (tmp_path / "suites").write_text("a file", encoding="utf-8")
     with pytest.raises(StoreError, match=r"suites cannot be made: "):
         Library(tmp_path / "suites").write("mine", TEXT, None)
+
+
+IMAGE = "cases: [{prompt: x, images: [large.png]}]"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda library: library.find("wrong"),
+        lambda library: library.find("binary"),
+        lambda library: library.find("gone"),
+        lambda library: library.find("records"),
+        lambda library: library.find("image"),
+        lambda library: library.text("binary"),
+        lambda library: library.check("mine", "cases: ["),
+        lambda library: library.check("mine", IMAGE),
+        lambda library: library.read("sent.yaml", b"cases: ["),
+        lambda library: library.read("sent.csv", b""),
+        lambda library: library.keep(Suite(name="mine")),
+        lambda library: library.keep(Suite(name="mine", cases=(case("one"),))),
+        lambda library: library.write("mine", TEXT, None),
+    ],
+)
+@pytest.mark.parametrize("inside", [True, False])
+def test_errors_call_a_suite_by_its_path_from_the_working_folder_or_its_name_alone(
+    attempt: Callable[[Library], object], inside: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = folder.parents[1]
+    (home / "other").mkdir()
+    monkeypatch.chdir(home if inside else home / "other")
+    put(folder, "wrong.yaml", "cases: [")
+    put(folder, "binary.yaml", b"\xff")
+    put(folder, "records.jsonl", "Hello")
+    put(folder, "image.yaml", IMAGE)
+    put(folder, "large.png", b"x" * (MAX_FILE_BYTES + 1))
+    (folder / "gone.yaml").symlink_to("nowhere")
+    monkeypatch.setattr("router.core.files.tempfile.mkstemp", full)
+    with pytest.raises(FallbackLabError) as caught:
+        attempt(Library(folder))
+    assert str(home) not in str(caught.value)
+    named = [word for word in str(caught.value).split() if word.startswith(".lab/suites/")]
+    assert inside or not named
+
+
+def full(**_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(("inside", "place"), [(True, ".lab/suites/mine.yaml:5"), (False, "mine.yaml:5")])
+def test_cases_are_placed_in_the_same_way(
+    inside: bool, place: str, library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "mine.yaml")
+    monkeypatch.chdir(folder.parents[1] if inside else "/")
+    assert library.find("mine").suite.cases[0].place == place
+
+
+def test_a_suite_of_another_format_reads_the_files_beside_it(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    put(folder, "eval.yaml", "prompts: [file://prompt.txt]\ntests: [{assert: [{type: contains, value: x}]}]\n")
+    put(folder, "prompt.txt", "Hello")
+    [found] = library.find("eval").suite.cases
+    assert found.request.messages == ({"role": "user", "content": "Hello"},)
+
+
+def test_on_the_page_a_file_of_the_working_folder_stands_for_no_suite(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "mine.yaml")
+    monkeypatch.chdir(folder.parent)
+    Path("mine").write_text(OTHER, encoding="utf-8")
+    assert library.named("mine").suite == library.check("mine", TEXT)
 
 
 # --- Keeping and deleting --------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from router.evaluate.library import BUNDLED, Library
 from tests.pages.conftest import OpenApp, as_read, field, look, texts
-from tests.pages.evaluate_page import SUITE, click, has, put, tab
+from tests.pages.evaluate_page import SUITE, click, fill, has, put, tab
 
 
 @pytest.fixture
@@ -74,6 +74,29 @@ def test_a_suite_that_is_wrong_is_told_with_its_line_and_can_be_opened(suites: A
     assert "mine.yaml, line 5: " in said(app)[0]
     assert not has(app, "evaluate_use_mine")
     assert "mine.yaml, line 5: " in said(click(app, "evaluate_edit_mine"))[0]
+
+
+def test_no_message_about_a_suite_shows_a_folder_of_the_machine(suites: AppTest, home: Path) -> None:
+    wrong = SUITE.replace("contains", "contain")
+    put(home, text=wrong)
+    found = [*said(look(suites)), *said(click(suites, "evaluate_edit_mine"))]
+    app = upload(click(suites, "evaluate_suite_close"), "sent.yaml", wrong.encode())
+    listed, sent = said(app)
+    assert [*found, listed] == [f".lab/suites/mine.yaml, line 5: {listed.partition('line 5: ')[2]}"] * 3
+    assert sent.startswith("sent.yaml, line 5: ")
+
+
+def test_a_wrong_suite_of_the_form_is_called_by_its_path_from_the_working_folder(
+    open_evaluate: OpenApp, home: Path
+) -> None:
+    app = fill(open_evaluate(), suite=put(home).stem)
+    put(home, text=SUITE.replace("contains", "contain"))
+    assert [text for text in texts(look(app)) if "material/info: .lab/suites/mine.yaml, line 5: " in text]
+
+
+def test_what_of_an_imported_file_is_left_is_placed_by_the_file_s_name(suites: AppTest) -> None:
+    found = texts(upload(suites, "eval.yaml", PROMPTFOO))
+    assert [text for text in found if "material/info:] eval.yaml:5: Its `javascript` assertion" in text]
 
 
 def test_a_suite_that_is_not_utf_8_is_one_sentence(suites: AppTest, home: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 import streamlit as st
@@ -41,8 +40,8 @@ _ABOUT = (
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def _read(path: str, changed_at: int) -> Suite:  # noqa: ARG001  # a changed file is another one
-    return Library(Path(path).parent).find(path).suite
+def _read(_library: Library, name: str, path: str, changed_at: int) -> Suite:  # noqa: ARG001  # a changed file is another one
+    return _library.named(name).suite
 
 
 def suite_of(library: Library, name: str) -> Suite:
@@ -52,7 +51,7 @@ def suite_of(library: Library, name: str) -> Suite:
         ConfigError: there is none, or it cannot be read; one sentence.
     """
     path = library.names().get(name)
-    return library.find(name).suite if path is None else _read(str(path), path.stat().st_mtime_ns)
+    return library.named(name).suite if path is None else _read(library, name, str(path), path.stat().st_mtime_ns)
 
 
 def draw_new(lab: Lab, library: Library, *, shown: bool) -> None:

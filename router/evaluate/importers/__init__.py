@@ -10,7 +10,7 @@ from router.evaluate.importers.imported import Imported, Left
 from router.evaluate.importers.inspect_samples import import_inspect
 from router.evaluate.importers.openai_evals import import_openai_evals
 from router.evaluate.importers.promptfoo import import_promptfoo
-from router.evaluate.importers.source import Source
+from router.evaluate.importers.source import Source, read_as
 from router.evaluate.importers.tables import import_table
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "import_promptfoo",
     "import_replay",
     "import_table",
+    "read_as",
     "read_suite",
 ]

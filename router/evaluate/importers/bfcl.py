@@ -43,8 +43,8 @@ def import_bfcl(given: Given, answers: Given | None = None, name: str | None = N
 
 
 def _beside(source: Source) -> Source | None:
-    path = source.path.parent / "possible_answer" / source.path.name
-    return opened(path) if source.on_disk and path.is_file() else None
+    path = source.around.resolve() / "possible_answer" / source.path.name
+    return source.other(path) if source.on_disk and path.is_file() else None
 
 
 def _truths(source: Source) -> Mapping[str, Any]:

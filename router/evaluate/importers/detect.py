@@ -82,7 +82,7 @@ def _imported(source: Source, columns: Mapping[str, str] | None, template: str, 
 def _own_suite(source: Source, graders: Collection[str], problem: Problem | None) -> Imported | None:
     if not _is_document(source) or "cases" not in _keys(source):
         return None
-    suite = parse_suite(source.text, source.path, graders, problem)
+    suite = parse_suite(source.text, source.path, graders, problem, folder=source.around)
     return Imported(OWN, suite, (), len(suite.cases))
 
 

@@ -17,13 +17,15 @@ class Source(NamedTuple):
     """A file to import.
 
     Attributes:
-        path: what places call it; files that it names are looked for beside it.
-        on_disk: whether there are such files.
+        path: what places call it.
+        on_disk: whether there are files beside it, which it may name.
+        folder: where they are; None for the folder of `path`.
     """
 
     path: Path
     data: bytes
     on_disk: bool = False
+    folder: Path | None = None
 
     @property
     def text(self) -> str:
@@ -39,6 +41,19 @@ class Source(NamedTuple):
         """A line of it, as `file:line`."""
         return f"{self.path}:{line}"
 
+    @property
+    def around(self) -> Path:
+        """The folder of the files that it names."""
+        return self.folder or self.path.parent
+
+    def other(self, found: Path) -> Source:
+        """Another file of its folder or below, called by its path from there.
+
+        Raises:
+            ConfigError: as for `opened`.
+        """
+        return read_as(found, self.path.parent / found.relative_to(self.around.resolve()))
+
 
 Given: TypeAlias = Path | bytes | Source
 """What an importer reads: a file by its path, its bytes, or bytes with the name that they have elsewhere."""
@@ -51,13 +66,22 @@ def opened(given: Given) -> Source:
         ConfigError: it is missing, unreadable or too large.
     """
     if isinstance(given, Path):
-        return Source(given, read_at_most(given, MAX_BYTES), on_disk=True)
+        return read_as(given, given)
     source = given if isinstance(given, Source) else Source(Path("import"), given)
     if len(source.data) > MAX_BYTES:
         raise ConfigError(
             f"{source.path} is larger than {MAX_BYTES / 1e6:.0f} MB, which is the limit. Use a part of it."
         )
     return source
+
+
+def read_as(path: Path, called: Path) -> Source:
+    """A file on disk under another name, which places and errors call it.
+
+    Raises:
+        ConfigError: as for `opened`.
+    """
+    return Source(called, read_at_most(path, MAX_BYTES, called), on_disk=True, folder=path.parent)
 
 
 def suite_name(text: str) -> str:

@@ -60,12 +60,19 @@ def load_suite(path: Path, graders: Collection[str], problem: Problem | None = N
     return parse_suite(decoded(read_at_most(path, MAX_BYTES), path), path, graders, problem)
 
 
-def parse_suite(text: str, path: Path, graders: Collection[str], problem: Problem | None = None) -> Suite:
-    """Check a suite's text; its images are read from the folder of `path`. Raises as `load_suite`."""
+def parse_suite(
+    text: str, path: Path, graders: Collection[str], problem: Problem | None = None, *, folder: Path | None = None
+) -> Suite:
+    """Check a suite's text. Raises as `load_suite`.
+
+    Args:
+        path: what errors call its file.
+        folder: where its images are; None for the folder of `path`.
+    """
     data, lines, _ = parse(text, path, EXPECTED)
     try:
         file = SuiteFile.model_validate(data)
-        return _Reader(file, lines, path, graders, problem).suite()
+        return _Reader(file, lines, path, graders, problem, folder=folder or path.parent).suite()
     except pydantic.ValidationError as error:
         raise ConfigError(explain(path, lines, error, SuiteFile, lambda at: _written(data, at))) from None
     except _Located as error:
@@ -91,11 +98,19 @@ class _Reader:
     """Makes a suite of what its file says."""
 
     def __init__(
-        self, file: SuiteFile, lines: Lines, path: Path, graders: Collection[str], problem: Problem | None
+        self,
+        file: SuiteFile,
+        lines: Lines,
+        path: Path,
+        graders: Collection[str],
+        problem: Problem | None,
+        *,
+        folder: Path,
     ) -> None:
         self._file = file
         self._lines = lines
         self._path = path
+        self._folder = folder
         self._graders = dict.fromkeys(sorted(graders))
         self._problem = problem
 
@@ -189,7 +204,7 @@ class _Reader:
 
     def _image(self, name: str, at: Place) -> Mapping[str, Any]:
         try:
-            data = read_at_most(beside(self._path, name), MAX_FILE_BYTES)
+            data = read_at_most(beside(self._folder / self._path.name, name), MAX_FILE_BYTES, Path(name))
             image = read_attachment(name, data)
         except (ConfigError, InvalidRequest) as error:
             raise _Located(at, str(error)) from None

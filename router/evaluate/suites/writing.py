@@ -24,24 +24,28 @@ WIDTH = 1_000_000
 """Characters of a line: none is folded, so that what belongs together is found together."""
 
 
-def save_suite(suite: Suite, path: Path) -> None:
+def save_suite(suite: Suite, path: Path, called: Path | None = None) -> None:
     """Write a suite in one step, in place of what was there.
+
+    Args:
+        called: what errors call its file; None for its path.
 
     Raises:
         ConfigError: it has no case, is too large to be read back, or cannot be written.
     """
+    called = called or path
     text = suite_text(suite)
     if not suite.cases:
-        raise ConfigError(f"{path} is not written: the suite has no case.")
+        raise ConfigError(f"{called} is not written: the suite has no case.")
     if (size := len(text.encode())) > MAX_BYTES:
         raise ConfigError(
-            f"{path} would be {size / 1e6:.0f} MB; the limit of a suite is {MAX_BYTES / 1e6:.0f} MB. Import a part."
+            f"{called} would be {size / 1e6:.0f} MB; the limit of a suite is {MAX_BYTES / 1e6:.0f} MB. Import a part."
         )
     try:
         with whole(path) as file:
             file.write(text.encode())
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
+        raise ConfigError(f"{called} cannot be written: {error.strerror}.") from None
 
 
 def suite_text(suite: Suite) -> str:

@@ -16,7 +16,7 @@ from router.evaluate.importers.imported import NotTaken
 from router.evaluate.importers.json_text import JsonLines, decode
 from router.evaluate.importers.promptfoo import rows
 from router.evaluate.importers.records import Record, records
-from router.evaluate.importers.source import Source, opened
+from router.evaluate.importers.source import Source
 from router.evaluate.suites.loading import EXPECTED
 
 MAX_FILES = 1_000
@@ -117,8 +117,8 @@ def named_files(source: Source, text: str) -> list[Source]:
             f"`{shortened(name)}` is another file.", "Import it from its folder, or write its content there."
         )
     try:
-        names = _matching(source.path.parent, name) if "*" in name else [name]
-        return [opened(_relative(source.path, beside(source.path, each))) for each in names]
+        names = _matching(source.around, name) if "*" in name else [name]
+        return [source.other(beside(source.around / source.path.name, each)) for each in names]
     except ConfigError as error:
         raise NotTaken(str(error), "Then import again.") from None
 
@@ -130,11 +130,6 @@ def _matching(folder: Path, pattern: str) -> list[str]:
     if not 0 < len(found) <= MAX_FILES:
         raise ConfigError(f"`{shortened(pattern)}` stands for no file, or for more than {MAX_FILES:,}. Name them.")
     return [str(path.relative_to(folder)) for path in found]
-
-
-def _relative(path: Path, found: Path) -> Path:
-    """A file by the path that people know its neighbor by."""
-    return path.parent / found.relative_to(path.parent.resolve())
 
 
 class References:
