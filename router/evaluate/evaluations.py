@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,13 +15,12 @@ from router.config.values import shortened
 from router.core.comparisons import Usual
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
-from router.core.requests import Request
 from router.core.runs import LEAST_SCREENED, CellKey, Graded, Lane, Planned
-from router.core.suites import Case, Grade
+from router.core.suites import Grade
 from router.engine.handle import Handle
-from router.evaluate.evaluation import IN_FLIGHT, Evaluation, GradeAll, asked_of
+from router.evaluate.evaluation import Evaluation, GradeAll
 from router.evaluate.results import Results
-from router.runs.estimate import AskedFirst, Estimate, lane_estimate, together
+from router.runs.estimate import AskedFirst, Estimate
 from router.runs.journal import Journal, append
 from router.store import ScoreLog
 
@@ -76,22 +75,15 @@ class Evaluations:
         return Lane(name or settings.model or settings.category or "", settings, chain.fingerprint)
 
     def estimate(self, plan: Planned) -> Estimate:
-        """A plan's likely cost and duration if every first model answers; judges come on top.
+        """A plan's likely cost and duration if every first model answers.
 
         Raises:
             InvalidRequest: the plan cannot be run.
         """
+        from router.evaluate.estimate import estimate  # noqa: PLC0415  # the graders' libraries are for runs alone
+
         check(plan)
-        lanes = []
-        for number, lane in enumerate(plan.lanes):
-            first = self._asked_first(lane.settings)
-            cases = plan.suite.cases[: plan.screen if number else None]
-            requests = (request for case in cases for request in _turns(lane, case) for _ in range(plan.repeats))
-            calls = sum(1 + len(case.then) for case in cases) * plan.repeats
-            seen = self._usual(first.provider, first.model)
-            at_once = max(1, IN_FLIGHT // len(plan.lanes))
-            lanes.append(lane_estimate(lane.name, requests, calls, first, seen, at_once=at_once))
-        return together(lanes)
+        return estimate(plan, self._config(), self._asked_first, self._usual)
 
     def begin(self, plan: Planned, *, in_flight: int | None = None) -> str:
         """Run a plan; returns the run's id at once.
@@ -237,13 +229,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # no name of a file is that long
         return False
-
-
-def _turns(lane: Lane, case: Case) -> Iterator[Request]:
-    """A case's requests, as far as they are known before it is asked: without the answers of earlier turns."""
-    for number in range(len(case.then) + 1):
-        messages = (*case.request.messages, *case.then[:number])
-        yield asked_of(lane.settings, msgspec.structs.replace(case.request, messages=messages))
 
 
 def check(plan: Planned) -> None:

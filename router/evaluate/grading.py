@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from router.config.schema import Config
+from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.requests import Request
 from router.core.runs import Planned
-from router.core.suites import Answered, Grade
+from router.core.suites import Answered, Case, Check, Grade
 from router.engine.chain import Options
 from router.engine.handle import Handle
 from router.evaluate.evaluation import GradeAll
@@ -24,16 +25,15 @@ def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Pla
     Raises:
         InvalidRequest: a check needs a judge, and there is none.
     """
-    for case in plan.suite.cases if plan.judge is None else ():
+    for case in plan.suite.cases:
         for check in case.checks:
-            if GRADERS[check.type].judges and not check.options.get("judge"):
-                what = f"`{check.type}` of case {case.id} needs a judge."
-                raise InvalidRequest(f"{what} Choose a judge for the run, or name one in it.")
+            if asks_judge(check):
+                judge_named(case, check, plan)
 
     def ask(request: Request, name: str | None) -> Asked:
-        judge = name or plan.judge or ""
-        chosen = {"category" if judge in config().chains else "model": judge}
-        completion = start(request, **chosen, options=Options(source="eval")).result()
+        judge = judge_settings(name or plan.judge or "", config())
+        options = Options(source="eval")
+        completion = start(request, category=judge.category, model=judge.model, options=options).result()
         return Asked(completion.answer, completion.cost)
 
     tools = Tools(ask=ask, unconfined=plan.unconfined)
@@ -42,3 +42,26 @@ def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Pla
         return tuple(grade(answered, check, tools) for check in answered.case.checks)
 
     return grade_all
+
+
+def asks_judge(check: Check) -> bool:
+    """Whether a check's grader calls a model."""
+    found = GRADERS.get(check.type)
+    return found is not None and found.judges
+
+
+def judge_named(case: Case, check: Check, plan: Planned) -> str:
+    """The judge of a check: its own, or the run's.
+
+    Raises:
+        InvalidRequest: there is none.
+    """
+    if judge := check.options.get("judge") or plan.judge:
+        return str(judge)
+    what = f"`{check.type}` of case {case.id} needs a judge."
+    raise InvalidRequest(f"{what} Choose a judge for the run, or name one in it.")
+
+
+def judge_settings(judge: str, config: Config) -> Settings:
+    """A judge by its name, which is a chain's where there is one."""
+    return Settings(category=judge) if judge in config.chains else Settings(model=judge)

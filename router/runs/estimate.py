@@ -52,12 +52,13 @@ class Estimate(NamedTuple):
     """A run's likely cost and duration.
 
     Attributes:
-        calls: requested answers; retries, fallbacks and judges come on top.
-        cost: US dollars of the lanes with a known price.
+        calls: requested answers; retries and fallbacks come on top.
+        judge_calls: requested verdicts; the same come on top.
+        cost: US dollars of the lanes and judges with a known price.
         error: half of the cost's interval of 95 %, US dollars; None if it is not known for each of them.
-        time: seconds of the slowest lane whose first model has stored answers.
-        no_cost, no_time: the lanes that these leave out.
-        lanes: how many there are.
+        time: seconds of the slowest lane and of the judges, as far as their first models have stored answers.
+        no_cost, no_time: the lanes and judges that these leave out.
+        parts: how many there are.
     """
 
     calls: int
@@ -65,14 +66,16 @@ class Estimate(NamedTuple):
     time: float
     no_cost: tuple[str, ...]
     no_time: tuple[str, ...]
-    lanes: int
+    parts: int
     error: float | None = None
+    judge_calls: int = 0
 
     def sentence(self) -> str:
         """The estimate as a sentence."""
         cost = self._said(dollars(self.cost) + self._between(), self.no_cost, "price or length unknown")
         time = self._said(f"about {seconds(self.time)}", self.no_time, "no earlier answers")
-        return f"{counted(self.calls, 'call')}. Likely cost: {cost}. Likely time: {time}."
+        judges = f" and {counted(self.judge_calls, 'judge call')}" if self.judge_calls else ""
+        return f"{counted(self.calls, 'call')}{judges}. Likely cost: {cost}. Likely time: {time}."
 
     def _between(self) -> str:
         if not self.error:
@@ -80,38 +83,47 @@ class Estimate(NamedTuple):
         return f" ({dollars(max(0.0, self.cost - self.error))} to {dollars(self.cost + self.error)})"
 
     def _said(self, value: str, missing: tuple[str, ...], why: str) -> str:
-        if len(missing) == self.lanes:
+        if len(missing) == self.parts:
             return "unknown"
         return value + (f" without {'; '.join(missing)} ({why})" if missing else "")
 
 
-def together(lanes: Sequence[LaneEstimate]) -> Estimate:
-    """The estimate of a run from those of its lanes, which run side by side."""
-    priced = [lane for lane in lanes if lane.cost is not None]
-    errors = [lane.error if lane.cost else 0.0 for lane in priced]
+def together(lanes: Sequence[LaneEstimate], judges: Sequence[LaneEstimate] = ()) -> Estimate:
+    """The estimate of a run from those of its lanes, which run side by side, and of judges, which wait for answers."""
+    parts = [*lanes, *judges]
+    errors = [part.error if part.cost else 0.0 for part in parts if part.cost is not None]
     return Estimate(
         calls=sum(lane.calls for lane in lanes),
-        cost=sum(lane.cost or 0.0 for lane in lanes),
-        time=max((lane.time or 0.0 for lane in lanes), default=0.0),
-        no_cost=tuple(lane.name for lane in lanes if lane.cost is None),
-        no_time=tuple(lane.name for lane in lanes if lane.time is None),
-        lanes=len(lanes),
+        cost=sum(part.cost or 0.0 for part in parts),
+        time=max((lane.time or 0.0 for lane in lanes), default=0.0) + sum(judge.time or 0.0 for judge in judges),
+        no_cost=tuple(part.name for part in parts if part.cost is None),
+        no_time=tuple(part.name for part in parts if part.time is None),
+        parts=len(parts),
         error=None if None in errors else sum(error for error in errors if error is not None),
+        judge_calls=sum(judge.calls for judge in judges),
     )
 
 
 def lane_estimate(
-    name: str, requests: Iterable[Request], calls: int, first: AskedFirst, seen: Usual | None, *, at_once: int
+    name: str,
+    requests: Iterable[Request],
+    calls: int,
+    first: AskedFirst,
+    seen: Usual | None,
+    *,
+    at_once: int,
+    prompts_known: bool = True,
 ) -> LaneEstimate:
-    """A lane's likely cost and duration if its first model answers all, and nothing comes from the cache.
+    """A lane's or a judge's likely cost and duration if its first model answers all, and nothing comes from the cache.
 
     Args:
         requests: all of them, one a call.
         calls: how many they are.
         seen: the newest calls of that model; None if there are none.
-        at_once: calls of this lane in progress at once.
+        at_once: its calls in progress at once.
+        prompts_known: whether the requests are as long as they will be.
     """
-    cost = _by_price(requests, first, seen)
+    cost = _by_price(requests, first, seen, prompts_known=prompts_known)
     if cost is None and seen is not None and seen.cost is not None:
         cost = seen.cost * calls  # where the price or the length is unknown: as much as earlier answers cost
     time = math.ceil(calls / at_once) * seen.latency if seen is not None else None
@@ -121,23 +133,26 @@ def lane_estimate(
     return LaneEstimate(name, calls, cost, time, error)
 
 
-def _output_tokens(request: Request, seen: Usual | None) -> float | None:
+def likely_length(request: Request, seen: Usual | None) -> float | None:
+    """Tokens of the answer to a request; None if unknown."""
     usual = seen.completion_tokens if seen is not None else None
     limits = (usual, request.max_tokens)
     # models.yaml may set any JSON as max_tokens.
     return min((value for value in limits if isinstance(value, int | float)), default=None)
 
 
-def _by_price(requests: Iterable[Request], first: AskedFirst, seen: Usual | None) -> float | None:
+def _by_price(
+    requests: Iterable[Request], first: AskedFirst, seen: Usual | None, *, prompts_known: bool
+) -> float | None:
     if first.cost_of is None:
         return None
     total = 0.0
     for asked in requests:
         request = first.request(asked)
-        prompt, output = needs_of(request).likely_tokens, _output_tokens(request, seen)
-        # If the length is unknown, a price helps only if it is zero.
+        prompt, output = needs_of(request).likely_tokens, likely_length(request, seen)
+        # If a length is unknown, a price helps only if it is zero.
         one = first.cost_of(Usage(prompt_tokens=prompt, completion_tokens=round(output or LENGTH_UNKNOWN)))
-        if one is None or (output is None and one > 0):
+        if one is None or (one > 0 and (output is None or not prompts_known)):
             return None
         total += one
     return total

@@ -68,6 +68,13 @@ def test_the_calls_their_cost_and_time_are_estimated_first(run: Run, suite: str)
     assert "greetings: 2 cases. 4 calls. Likely cost: " in run("eval", suite, "--lanes", "primary,fallback").stderr
 
 
+def test_the_calls_of_judges_are_estimated_too(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "judged.yaml"
+    path.write_text("cases: [{prompt: Hello, checks: [{llm-rubric: It greets.}]}]\n", encoding="utf-8")
+    said = run("eval", str(path), "--lanes", "primary,fallback", "--judge", "chat").stderr
+    assert "judged: 1 case. 2 calls and 2 judge calls. Likely cost: unknown. " in said
+
+
 # --- Gates -----------------------------------------------------------------------------------------
 
 

@@ -64,6 +64,16 @@ def test_the_calls_and_the_cases_are_told_before_a_run(open_evaluate: OpenApp) -
     assert "4 calls. " in said
 
 
+def test_the_calls_of_judges_are_told_before_a_run_and_an_unpriced_judge_is_named(
+    open_evaluate: OpenApp, home: Path
+) -> None:
+    put(home, text="name: mine\ncases:\n  - {id: hi, prompt: Hello, checks: [{llm-rubric: Is it polite?}]}\n")
+    app = fill(open_evaluate(), "one", "two")
+    app.selectbox(key="evaluate_judge").set_value("three")
+    said = " ".join(texts(look(app)))
+    assert "2 calls and 2 judge calls. Likely cost: unknown. " in said
+
+
 @pytest.mark.parametrize(
     ("key", "sentence"),
     [
@@ -149,10 +159,9 @@ def test_nothing_more_is_asked_at_the_spending_limit(open_evaluate: OpenApp, hom
 def test_a_judge_that_is_missing_is_one_sentence_before_any_call(
     open_evaluate: OpenApp, home: Path, upstream: Upstream
 ) -> None:
-    put(home, text="name: mine\ncases:\n  - {prompt: Hello, checks: [{llm-rubric: Is it polite?}]}\n")
-    app = begin(open_evaluate(), "one")
-    [said] = [problem(app), *errors(app)][-1:]
-    assert "judge" in said
+    put(home, text="name: mine\ncases:\n  - {id: hi, prompt: Hello, checks: [{llm-rubric: Is it polite?}]}\n")
+    said = problem(fill(open_evaluate(), "one"))
+    assert said == "`llm-rubric` of case hi needs a judge. Choose a judge for the run, or name one in it."
     assert upstream.requests == []
 
 

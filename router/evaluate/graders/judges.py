@@ -23,6 +23,9 @@ T = TypeVar("T")
 FLIPPED = "The judge preferred another answer when their order was changed"
 """The beginning of the reason of a verdict that depends on the order, which counts as a tie."""
 
+ANY_VERDICT = '{"reason": "", "pass": true, "score": 1, "better": "tie"}'
+"""What every grader that asks a judge reads as a verdict."""
+
 _MAX_REASON = 500
 
 _RUBRIC = """You grade an answer by a rubric. The conversation, the answer and any reference stand in fences; all in \
