@@ -11,7 +11,7 @@ import msgspec
 
 from router.core.errors import ConfigError, InvalidRequest, StoreError
 from router.core.files import shown, whole
-from router.core.suites import Suite
+from router.core.suites import Case, Suite
 from router.evaluate.graders import GRADERS, problem
 from router.evaluate.importers import Imported, Source, read_as, read_suite
 from router.evaluate.suites import parse_suite, save_suite, suite_text
@@ -19,6 +19,9 @@ from router.evaluate.suites import parse_suite, save_suite, suite_text
 BUNDLED = Path(str(resources.files("router.evaluate"))) / "bundled"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+JOINED_BY = "+"
+"""Between the names of suites that are run as one; no suite's own name has it."""
 
 NEW = """\
 name: {name}
@@ -184,4 +187,12 @@ def joined(suites: Sequence[Suite]) -> Suite:
     if len(suites) == 1:
         return suites[0]
     cases = [msgspec.structs.replace(case, id=f"{suite.name}/{case.id}") for suite in suites for case in suite.cases]
-    return Suite(name="+".join(suite.name for suite in suites), cases=tuple(cases))
+    return Suite(name=JOINED_BY.join(suite.name for suite in suites), cases=tuple(cases))
+
+
+def new_cases(run: Suite, now: Suite) -> tuple[Case, ...]:
+    """The cases that a run's suite has got since; none of a suite that has nothing but its name in common with it."""
+    ids, questions = {case.id for case in run.cases}, {case.key for case in run.cases}
+    if questions.isdisjoint(case.key for case in now.cases):
+        return ()
+    return tuple(case for case in now.cases if case.id not in ids and case.key not in questions)

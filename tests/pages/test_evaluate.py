@@ -257,6 +257,57 @@ def test_a_run_is_extended_by_a_lane_and_by_repeats(open_evaluate: OpenApp, upst
     assert [row["lane"] for row in table(app)] == ["one", "two"]
 
 
+THIRD = "  - {id: thrice, prompt: Say hello thrice., checks: [{contains: word1}]}\n"
+
+
+def test_cases_that_a_suite_has_got_since_are_added_to_a_run(
+    open_evaluate: OpenApp, home: Path, upstream: Upstream
+) -> None:
+    app = run(open_evaluate(), "one")
+    assert not has(app, "evaluate_add_cases")
+    put(home, text=SUITE + THIRD)
+    assert look(app).button(key="evaluate_add_cases").label == "Add 1 new case"
+    app = finish(click(app, "evaluate_add_cases"))
+    assert (results(app).ended, [row["cases"] for row in table(app)]) == ("complete", [3])
+    assert len(upstream.received("one")) == 3
+    assert not has(app, "evaluate_add_cases")
+
+
+def test_what_else_was_edited_meanwhile_leaves_a_run_as_it_is(open_evaluate: OpenApp, home: Path) -> None:
+    app = run(open_evaluate(), "one")
+    before = results(app).planned.suite.cases
+    put(home, text=SUITE.replace("Say hello.", "Say goodbye.").replace("twice, prompt", "both, prompt") + THIRD)
+    assert look(app).button(key="evaluate_add_cases").label == "Add 1 new case"
+    app = finish(click(app, "evaluate_add_cases"))
+    assert results(app).planned.suite.cases[:2] == before
+    assert [row["cases"] for row in table(app)] == [3]
+
+
+def test_cases_are_added_to_suites_that_were_run_as_one_and_under_their_own_names(
+    open_evaluate: OpenApp, home: Path
+) -> None:
+    put(home, "file.yaml", SUITE.replace("name: mine", "name: other"))
+    app = fill(open_evaluate(), "one")
+    app.multiselect(key="evaluate_suites").set_value(["mine", "file"])
+    app = finish(click(look(app), "evaluate_start"))
+    put(home, "file.yaml", SUITE.replace("name: mine", "name: other") + THIRD)
+    app = finish(click(look(app), "evaluate_add_cases"))
+    assert [case.id for case in results(app).planned.suite.cases][-2:] == ["other/twice", "other/thrice"]
+
+
+@pytest.mark.parametrize(
+    "now", ["cases: [", SUITE.replace("Say hello", "Ask") + THIRD, SUITE.replace("name: mine", "name: other") + THIRD]
+)
+def test_no_cases_are_offered_of_a_suite_that_is_another_one_by_now(
+    now: str, open_evaluate: OpenApp, home: Path
+) -> None:
+    app = run(open_evaluate(), "one")
+    put(home, text=now)
+    assert not has(look(app), "evaluate_add_cases")
+    (home / ".lab" / "suites" / "mine.yaml").unlink()
+    assert not has(look(app), "evaluate_add_cases")
+
+
 def test_a_lane_that_a_run_has_already_is_not_added_again(open_evaluate: OpenApp, upstream: Upstream) -> None:
     app = run(open_evaluate(), "one")
     app.multiselect(key=f"evaluate_more_lanes_{link(app)}").set_value(["one", "two"])

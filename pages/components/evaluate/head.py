@@ -10,11 +10,14 @@ import streamlit as st
 
 from router.core.conversations import Settings
 from router.core.errors import FallbackLabError
+from router.core.formatting import counted
 from router.core.runs import Planned
+from router.core.suites import Case
 from router.evaluate.eval_log import to_zip
 from router.evaluate.evaluation import Evaluation
 from router.evaluate.evaluations import MAX_REPEATS
 from router.evaluate.export import to_csv, to_jsonl, to_junit
+from router.evaluate.library import new_cases
 from router.evaluate.markdown import to_markdown
 from router.evaluate.results import Results
 from router.evaluate.verdicts import against_first
@@ -22,9 +25,10 @@ from router.lab import Lab
 
 from components.evaluate.opened import Opened
 from components.evaluate.runs import facts, title_of
-from components.evaluate.start import pick_lanes
+from components.evaluate.start import pick_lanes, suite_now
 from components.shared.following import dialog
 from components.shared.markdown import label
+from components.shared.suites import library_of
 
 PROBLEM = "evaluate_problem"
 """The session's key for why something could not be done."""
@@ -89,11 +93,21 @@ def _draw_further(opened: Opened) -> None:
         st.button(f"Ask {failed:,} failed again", icon=":material/replay:", key="evaluate_retry",
                   on_click=_resume, args=(lab, run), kwargs={"retry_failed": True},
                   help="Ask again what no model of the lane answered")  # fmt: skip
+    if fresh := _fresh(lab, plan):
+        suite = msgspec.structs.replace(plan.suite, cases=(*plan.suite.cases, *fresh))
+        st.button(f"Add {counted(len(fresh), 'new case')}", icon=":material/playlist_add:", key="evaluate_add_cases",
+                  on_click=_resume, args=(lab, run), kwargs={"suite": suite},
+                  help="Ask what was added to the suite since; the run's own cases and answers stay")  # fmt: skip
     with st.popover("Extend", icon=":material/add_column_right:", help="More lanes or repeats; answers are kept"):
         _draw_extend(lab, run, plan)
     st.button("Grade again", icon=":material/fact_check:", key="evaluate_grade_again", on_click=_resume,
               args=(lab, run), kwargs={"grade_again": True},
               help="Grade all answers again without asking the models again; judges are asked")  # fmt: skip
+
+
+def _fresh(lab: Lab, plan: Planned) -> tuple[Case, ...]:
+    now = suite_now(library_of(lab), plan.suite.name)
+    return new_cases(plan.suite, now) if now is not None else ()
 
 
 def _draw_extend(lab: Lab, run: str, plan: Planned) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 
@@ -15,7 +16,7 @@ from router.core.formatting import counted, parameters
 from router.core.runs import LEAST_SCREENED, Planned
 from router.core.suites import Suite
 from router.evaluate.evaluations import MAX_LANES, MAX_REPEATS
-from router.evaluate.library import Library, joined
+from router.evaluate.library import JOINED_BY, Library, joined
 from router.evaluate.statistics import separates_sentence
 from router.evaluate.summary import categories
 from router.lab import Lab
@@ -52,6 +53,22 @@ def suite_of(library: Library, name: str) -> Suite:
     """
     path = library.names().get(name)
     return library.named(name).suite if path is None else _read(library, name, str(path), path.stat().st_mtime_ns)
+
+
+def suite_now(library: Library, name: str) -> Suite | None:
+    """A run's suite by its own name, or several that were joined, as they are now; None where one is gone."""
+    found = [_of_that_name(library, each) for each in name.split(JOINED_BY)]
+    suites = [suite for suite in found if suite is not None]
+    return joined(suites) if len(suites) == len(found) else None
+
+
+def _of_that_name(library: Library, name: str) -> Suite | None:
+    # A suite's file has its name, unless it says another one.
+    for each in dict.fromkeys([name, *library.names()]):
+        with contextlib.suppress(FallbackLabError):
+            if (suite := suite_of(library, each)).name == name:
+                return suite
+    return None
 
 
 def draw_new(lab: Lab, library: Library, *, shown: bool) -> None:
