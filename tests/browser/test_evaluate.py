@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -38,6 +39,10 @@ def begin(app: App, upstream: Upstream, page: Page) -> None:
     expect(page.get_by_text(re.compile(f"{2 * CASES} calls")).first).to_be_visible()
     page.locator(".st-key-evaluate_start").get_by_role("button").click()
     expect(button(page, "New run")).to_be_visible()
+
+
+def suite_file(app: App, name: str) -> Path:
+    return app.home / ".lab" / "suites" / f"{name}.yaml"
 
 
 def edit_suite(page: Page, name: str) -> Locator:
@@ -187,3 +192,56 @@ def test_a_suite_is_typed_validated_and_saved(app: App, upstream: Upstream, page
     expect(page.get_by_text(f"Saved {name}: {CASES} cases.")).to_be_visible()
     saved = (app.home / ".lab" / "suites" / f"{name}.yaml").read_text(encoding="utf-8")
     assert "Question zero" in saved
+
+
+PROMPTFOO = b"""\
+prompts: ['Say {{word}}.']
+tests:
+  - {vars: {word: hello}, assert: [{type: contains, value: hello}]}
+  - {vars: {word: bye}, assert: [{type: javascript, value: 'output.length > 3'}]}
+"""
+
+
+def test_a_file_is_imported_in_its_dialog_and_stands_in_the_list(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    name = f"sent-{uuid.uuid4().hex[:8]}"
+    page.goto("/evaluate")
+    page.get_by_role("tab", name="Suites").click()
+    button(page, "Import a file").click()
+    dialog = page.get_by_role("dialog")
+    dialog.locator("input[type=file]").set_input_files(
+        {"name": "eval.yaml", "mimeType": "application/yaml", "buffer": PROMPTFOO}
+    )
+    expect(
+        dialog.get_by_text("Read as a promptfoo configuration: 1 of 2 cases taken. 1 case is left out.")
+    ).to_be_visible()
+    expect(dialog.get_by_text(re.compile(r"eval\.yaml:4: Its `javascript` assertion runs code"))).to_be_visible()
+    dialog.get_by_role("textbox", name="Name").fill("tools/x")
+    dialog.get_by_role("button", name="Keep").click()
+    expect(dialog.get_by_text(re.compile("cannot name a suite"))).to_be_visible()
+    dialog.get_by_role("textbox", name="Name").fill(name)
+    dialog.get_by_role("button", name="Keep").click()
+    expect(dialog.get_by_text(f"Kept as {name}: 1 case.")).to_be_visible()
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(f".st-key-evaluate_use_{name}")).to_be_visible()
+    assert "Say hello." in suite_file(app, name).read_text(encoding="utf-8")
+
+
+def test_a_suite_is_deleted_in_its_dialog_and_leaves_the_list(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    name, other = put_suite(app), put_suite(app)
+    page.goto("/evaluate")
+    expect(edit_suite(page, name)).to_be_visible()
+    button(page, "Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(f"{name} is deleted from .lab/suites.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert suite_file(app, name).exists()
+    button(page, "Delete").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(f".st-key-evaluate_use_{other}")).to_be_visible()
+    expect(page.locator(f".st-key-evaluate_use_{name}")).to_have_count(0)
+    assert not suite_file(app, name).exists()

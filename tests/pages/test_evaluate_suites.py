@@ -203,9 +203,22 @@ def test_a_suite_is_closed_without_a_change(suites: AppTest, home: Path) -> None
 def test_a_suite_is_deleted_after_a_second_click(suites: AppTest, home: Path) -> None:
     app = click(click(suites, "evaluate_edit_mine"), "evaluate_suite_delete")
     assert on_disk(home) == SUITE
+    assert "**mine** is deleted from `.lab/suites`. Runs keep their cases and answers." in texts(app)
     app.button(key="evaluate_suite_delete").click()
     app = click(app, "evaluate_suite_delete_it")
     assert "**mine**" not in texts(app)
+    assert has(app, "evaluate_new_suite")
+    assert not (home / ".lab" / "suites" / "mine.yaml").exists()
+
+
+def test_a_suite_that_cannot_be_deleted_is_one_sentence(suites: AppTest, home: Path) -> None:
+    app = click(click(suites, "evaluate_edit_mine"), "evaluate_suite_delete")
+    file = home / ".lab" / "suites" / "mine.yaml"
+    file.unlink()
+    file.mkdir()
+    app.button(key="evaluate_suite_delete").click()
+    app = click(app, "evaluate_suite_delete_it")
+    assert said(app)[0].startswith("The suite mine cannot be deleted: ")
 
 
 # --- Import ----------------------------------------------------------------------------------------
@@ -247,7 +260,8 @@ def test_a_file_is_read_and_kept(
 ) -> None:
     app = upload(suites, *file)
     assert [text for text in texts(app) if sentence in text]
-    keep(app, "kept")
+    assert said(keep(app, "kept")) == [f"Kept as kept: {cases} case{'' if cases == 1 else 's'}."]
+    assert "**kept**" in texts(look(app))
     assert len(Library(home / ".lab" / "suites").find("kept").suite.cases) == cases
 
 

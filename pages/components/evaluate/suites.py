@@ -166,8 +166,12 @@ def _save(library: Library, name: str) -> None:
 def _delete(library: Library, name: str) -> None:
     st.markdown(f"**{label(name)}** is deleted from `.lab/suites`. Runs keep their cases and answers.")
     if st.button(":red[Delete]", icon=":material/delete:", key="evaluate_suite_delete_it"):
-        library.delete(name)
-        _close()
+        try:
+            library.delete(name)
+        except FallbackLabError as error:
+            st.session_state[_PROBLEM] = str(error)
+        else:
+            _close()
         st.rerun()
 
 
