@@ -21,7 +21,7 @@ from router.core.messages import Message, digest
 from router.core.requests import Request
 from router.core.strict_yaml import Expected, Lines, Place, parse
 from router.core.suites import Case, Check, Suite
-from router.evaluate.suites.schema import NAME, CaseFile, CheckFile, SuiteFile
+from router.evaluate.suites.schema import NAME, REFUSED, CaseFile, CheckFile, SuiteFile
 
 MAX_BYTES = 20_000_000
 """Largest file: some 30,000 cases."""
@@ -137,8 +137,9 @@ class _Reader:
     def _checks(self, checks: Sequence[CheckFile], at: Place) -> Iterator[Check]:
         for number, check in enumerate(checks):
             if check.type not in self._graders:
-                known = nearest(check.type, self._graders)
-                raise _Located((*at, number), f"`{shortened(check.type)}` is not a grader{known}")
+                refused = REFUSED.get(check.type)
+                why = f": {refused.why}. {refused.instead}" if refused else nearest(check.type, self._graders)
+                raise _Located((*at, number), f"`{shortened(check.type)}` is not a grader{why}")
             yield Check(**{**dict(check), "name": check.name or ""})
 
     def _case(self, given: CaseFile, shared: tuple[Check, ...], at: Place) -> Case:

@@ -6,12 +6,31 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from router.config.values import Data, Fields, Params, of_json, shortened
 from router.core.tools import NO_PARAMETERS
+
+
+class Refused(NamedTuple):
+    """A grader of promptfoo's that people look for here: a clause why there is none, and what to do in one sentence."""
+
+    why: str
+    instead: str
+
+
+REFUSED: Mapping[str, Refused] = {
+    "similar": Refused(
+        "it compares embeddings, and no embedding model is asked here",
+        "Use `llm-rubric` with what the answer has to mean, or `rouge-n` with its words.",
+    ),
+    "select-best": Refused(
+        "it compares the lanes' answers with one another, and a check here sees one answer",
+        "Use `llm-rubric` with the same criteria: the verdict compares the lanes by their scores.",
+    ),
+}
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 """A suite's name, which is part of file names."""

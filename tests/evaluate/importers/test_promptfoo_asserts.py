@@ -85,8 +85,7 @@ def test_a_value_in_another_file_is_refused(value: str) -> None:
 @pytest.mark.parametrize(
     ("given", "what"),
     [
-        ({"type": "similar", "value": "x"}, "No grader here does `similar`."),
-        ({"type": "select-best", "value": "x"}, "No grader here does `select-best`."),
+        ({"type": "moderation", "value": "x"}, "No grader here does `moderation`."),
         ({"type": "contains"}, "Its `contains` assertion has no value."),
         ({"type": "cost"}, "Its `cost` assertion has no threshold."),
         (
@@ -109,6 +108,26 @@ def test_a_value_in_another_file_is_refused(value: str) -> None:
 )
 def test_what_has_no_grader_is_refused_by_name(given: Any, what: str) -> None:
     assert refused(given).startswith(what)
+
+
+@pytest.mark.parametrize("prefix", ["", "not-"])
+@pytest.mark.parametrize(
+    ("kind", "why", "instead"),
+    [
+        ("similar", "it compares embeddings, and no embedding model is asked here", "with what the answer has to mean"),
+        ("select-best", "it compares the lanes' answers with one another, and a check", "with the same criteria: the"),
+    ],
+)
+def test_what_is_often_looked_for_is_refused_with_a_reason_and_what_to_do(
+    prefix: str, kind: str, why: str, instead: str
+) -> None:
+    with pytest.raises(NotTaken) as caught:
+        checks({"type": f"{prefix}{kind}", "value": "x"})
+    assert caught.value.what.startswith(f"No grader here does `{kind}`: {why}")
+    assert caught.value.fix.startswith(f"Use `llm-rubric` {instead}")
+    assert caught.value.fix.endswith(
+        " Or run these cases with promptfoo itself, with Fallback Lab's endpoint as its provider."
+    )
 
 
 def test_one_refused_assertion_takes_the_test_with_it() -> None:

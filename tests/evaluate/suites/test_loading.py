@@ -230,6 +230,14 @@ def test_an_image_goes_before_its_prompt(tmp_path: Path) -> None:
             "line 3: `contain` is not a grader. Did you mean `contains`?",
         ),
         ("cases:\n  - prompt: x\n    checks:\n      - not-equal: x\n", "line 4: `equal` is not a grader. Did you mean"),
+        (
+            "cases:\n  - prompt: x\n    checks: [{similar: y}]\n",
+            "line 3: `similar` is not a grader: it compares embeddings, and no embedding model is asked here. Use",
+        ),
+        (
+            "cases:\n  - prompt: x\n    checks: [{not-select-best: y}]\n",
+            "line 3: `select-best` is not a grader: it compares the lanes' answers with one another, and a check here",
+        ),
         ("checks:\n  - equal\ncases: [{prompt: x}]\n", "line 2: `equal` is not a grader. Did you mean `equals`?"),
         (
             "cases:\n  - prompt: x\n    checks: [{a: 1, b: 2}]\n",

@@ -11,9 +11,10 @@ from router.core.untrusted import number
 from router.evaluate.importers.imported import NotTaken
 from router.evaluate.importers.json_text import decode
 from router.evaluate.importers.promptfoo.templates import Vars, render, written
-from router.evaluate.suites.schema import NEGATION
+from router.evaluate.suites.schema import NEGATION, REFUSED
 
 ELSEWHERE = "Run these cases with promptfoo itself, with Fallback Lab's endpoint as its provider."
+_OR_ELSEWHERE = f"Or r{ELSEWHERE[1:]}"
 
 RUN_CODE = ("javascript", "python", "ruby", "webhook")
 """Assertions that run code, or send the answer somewhere that does."""
@@ -149,14 +150,17 @@ def _refuse(kind: str, asked: Mapping[str, Any]) -> None:
         raise NotTaken(f"Its `{kind}` assertion runs code, which is not done here.", ELSEWHERE)
     if isinstance(value, str) and value.startswith(("file://", "package:")):
         raise NotTaken(
-            f"Its `{kind}` assertion is in another file (`{shortened(value)}`).", f"Write the value there. {ELSEWHERE}"
+            f"Its `{kind}` assertion is in another file (`{shortened(value)}`).",
+            f"Write the value there. {_OR_ELSEWHERE}",
         )
     for key in _NEED_CODE:
         if asked.get(key) is not None:
             raise NotTaken(f"Its `{kind}` assertion has a `{key}`, which is not done here.", ELSEWHERE)
+    if (refused := REFUSED.get(kind)) is not None:
+        raise NotTaken(f"No grader here does `{kind}`: {refused.why}.", f"{refused.instead} {_OR_ELSEWHERE}")
     if kind not in TAKEN:
         raise NotTaken(
-            f"No grader here does `{shortened(kind)}`.", f"Use another assertion, as `llm-rubric`. {ELSEWHERE}"
+            f"No grader here does `{shortened(kind)}`.", f"Use another assertion, such as `llm-rubric`. {_OR_ELSEWHERE}"
         )
     if value is None and kind not in FORMS | LIMITS:
         raise NotTaken(f"Its `{kind}` assertion has no value.", "Write one.")
