@@ -146,13 +146,21 @@ def _by_price(
 ) -> float | None:
     if first.cost_of is None:
         return None
-    total = 0.0
+    total, last, one = 0.0, None, None
     for asked in requests:
-        request = first.request(asked)
-        prompt, output = needs_of(request).likely_tokens, likely_length(request, seen)
-        # If a length is unknown, a price helps only if it is zero.
-        one = first.cost_of(Usage(prompt_tokens=prompt, completion_tokens=round(output or LENGTH_UNKNOWN)))
-        if one is None or (one > 0 and (output is None or not prompts_known)):
+        if asked is not last:  # repeats follow each other
+            last, one = asked, _price_of(asked, first.cost_of, first, seen, prompts_known=prompts_known)
+        if one is None:
             return None
         total += one
     return total
+
+
+def _price_of(
+    asked: Request, cost_of: CostFunction, first: AskedFirst, seen: Usual | None, *, prompts_known: bool
+) -> float | None:
+    request = first.request(asked)
+    prompt, output = needs_of(request).likely_tokens, likely_length(request, seen)
+    one = cost_of(Usage(prompt_tokens=prompt, completion_tokens=round(output or LENGTH_UNKNOWN)))
+    # If a length is unknown, a price helps only if it is zero.
+    return None if one and (output is None or not prompts_known) else one
