@@ -36,14 +36,15 @@ def baselines(grid: Grid, goals: Goals, proposed: Sequence[int]) -> list[Baselin
     Args:
         proposed: the chain that they are seen beside.
     """
-    singles = [figures(grid, (number,)) for number in range(len(grid.models))]
+    primaries = np.flatnonzero(grid.primary)
+    singles = [figures(grid, (number,)) for number in primaries.tolist()]
     quality, cost = np.array([each.quality for each in singles]), np.array([each.cost for each in singles])
-    best = _best_single(grid, goals)
+    best = int(np.flatnonzero(primaries == _best_single(grid, goals))[0])
     cheapest = int(np.nanargmin(cost)) if not np.isnan(cost).all() else best
     own = figures(grid, proposed)
     return [
-        Baseline("Best single model", (best,), float(quality[best]), float(cost[best])),
-        Baseline("Cheapest model", (cheapest,), float(quality[cheapest]), float(cost[cheapest])),
+        Baseline("Best single model", (int(primaries[best]),), float(quality[best]), float(cost[best])),
+        Baseline("Cheapest model", (int(primaries[cheapest]),), float(quality[cheapest]), float(cost[cheapest])),
         _mix(quality, cost, own.cost),
         _shuffled(grid, proposed),
         _oracle(grid, "Best model for each suite", by_kind=True),
@@ -78,8 +79,8 @@ def _shuffled(grid: Grid, chain: Sequence[int]) -> Baseline:
 
 def _oracle(grid: Grid, name: str, *, by_kind: bool) -> Baseline:
     """Who knows which model is best, for each kind of prompts or for each prompt, and takes the cheapest of these."""
-    worth = grid.up * grid.quality
-    cost = np.nan_to_num(grid.cost)
+    worth = (grid.up * grid.quality)[:, grid.primary]
+    cost = np.nan_to_num(grid.cost)[:, grid.primary]
     if by_kind:
         for kind in np.unique(grid.kinds):
             of_kind = grid.kinds == kind

@@ -20,8 +20,8 @@ from router.tune.grid import Grid
 from router.tune.replay import replay
 from router.tune.search import best_chains
 
-WORLDS = 40
-RARELY = 0.05
+WORLDS = 60
+RARELY = 0.03
 """The share of worlds below which a model is not asked again."""
 
 SIZES = (1, 2, 4)
@@ -54,29 +54,31 @@ def next_experiment(grid: Grid, goals: Goals, current: Sequence[int], *, seed: i
     """The experiment with the highest expected gain for its money; of equal ones the smallest.
 
     Args:
-        current: the chain in use, whose models are always asked.
+        current: the chain in use, whose primary is always asked.
     """
     rng = np.random.default_rng(seed)
-    contenders = contending(grid, goals, current, rng)
-    small = grid.only([grid.models[number] for number in contenders])
-    chain = [contenders.index(number) for number in current]
-    price = float(small.cost.mean(axis=0).sum())
-    offers = [_offer(small, goals, chain, multiple, rng) for multiple in SIZES]
+    asked = contending(grid, goals, current, rng)
+    price, seconds = (float(each[:, asked].mean(axis=0).sum()) for each in (grid.cost, grid.seconds))
+    offers = [_offer(grid, goals, current, multiple, rng) for multiple in SIZES]
     best = max(offers, key=lambda offer: (offer.gain / offer.prompts, -offer.prompts))
     return best._replace(
+        models=tuple(grid.models[number] for number in asked),
         cost=None if math.isnan(price) else price * best.prompts,
-        seconds=float(small.seconds.mean(axis=0).sum()) * best.prompts,
+        seconds=seconds * best.prompts,
     )
 
 
 def contending(grid: Grid, goals: Goals, current: Sequence[int], rng: np.random.Generator) -> list[int]:
-    """The models that may be in the best chain, and the current ones, as positions in the grid's."""
+    """The models that may be the best chain's primary, and the current one, as positions in the grid's.
+
+    Fallbacks see few prompts: what they do on them is known well enough from the prompts that they have seen.
+    """
     count = len(grid.prompts)
     seen = Counter[int]()
     for _ in range(WORLDS):
         found = best_chains(grid.of(rng.integers(count, size=count)), goals)
-        seen.update(found[0].models if found else current)
-    return sorted({*current, *(model for model, times in seen.items() if times >= RARELY * WORLDS)})
+        seen.update((found[0].models if found else current)[:1])
+    return sorted({current[0], *(model for model, times in seen.items() if times >= RARELY * WORLDS)})
 
 
 def _offer(grid: Grid, goals: Goals, current: Sequence[int], multiple: int, rng: np.random.Generator) -> Experiment:
@@ -94,4 +96,4 @@ def _offer(grid: Grid, goals: Goals, current: Sequence[int], multiple: int, rng:
         changes += then != chosen
         values = [float(replay(grid, np.array([each])).value(goals.weights)[0] @ weights) for each in (then, chosen)]
         gains.append(values[0] - values[1])
-    return Experiment(grid.models, more, None, 0.0, changes / WORLDS, max(float(np.mean(gains)), 0.0))
+    return Experiment((), more, None, 0.0, changes / WORLDS, max(float(np.mean(gains)), 0.0))

@@ -24,7 +24,10 @@ from router.tune.grid import Floats, Grid, grid
 from router.tune.joint import Failures
 
 SEEN = 0.8
-"""The share of the chain's prompts that another model must have a grade for to be compared with it."""
+"""The share of the primary's prompts that another model must have a grade for to be asked first in its place."""
+
+FEWEST = 30
+"""Prompts that a model must have a grade for to be a fallback."""
 
 
 class Graded(NamedTuple):
@@ -126,10 +129,10 @@ class Evaluated(NamedTuple):
     """A category's grid, and what is not in it.
 
     Attributes:
-        grid: None where the chain's own models share no prompt.
+        grid: None where a model of the chain has too few grades.
         prompts: how many prompts any run has a grade for.
-        missing: by model, prompts that it has no grade for: of the chain's own models, and of others that were left
-            out of the grid.
+        missing: by model, prompts of the grid that it has no grade for: of those that are in it as fallbacks alone,
+            and of those that have too few grades for that.
         faults: answers that a provider failed, which say nothing of the prompt: they count in the models' rates alone.
     """
 
@@ -140,7 +143,8 @@ class Evaluated(NamedTuple):
 
 
 def evaluated(answers: Iterable[Graded], chain: Sequence[str], failures: Failures) -> Evaluated:
-    """The grid of a chain's models and of all others that saw most of the same prompts.
+    """The grid of a chain's primary and of all others that saw most of the same prompts, with what else can be a
+    fallback.
 
     Args:
         failures: how often providers fail, which holds for all prompts.
@@ -153,15 +157,14 @@ def evaluated(answers: Iterable[Graded], chain: Sequence[str], failures: Failure
         if not each.fault:
             suites[each.prompt] = each.suite
             cells[each.model].setdefault(each.prompt, []).append(each)
-    known = [model for model in dict.fromkeys(chain) if model in cells]
-    common = set(suites).intersection(*(cells[model] for model in known)) if known else set()
-    others = {model: len(common & of_model.keys()) for model, of_model in cells.items() if model not in known}
-    models = [*known, *(model for model, seen in others.items() if common and seen >= SEEN * len(common))]
-    missing = {model: len(suites) - len(cells[model]) for model in chain} | {
-        model: len(common) - seen for model, seen in others.items() if model not in models
+    seen = cells.get(chain[0], {}).keys()
+    first = [model for model in cells if model == chain[0] or len(seen & cells[model].keys()) >= SEEN * len(seen) > 0]
+    prompts = [prompt for prompt in sorted(seen) if all(prompt in cells[model] for model in first)]
+    models = [model for model in cells if model in first or len(cells[model]) >= FEWEST]
+    missing = {
+        model: len(prompts) - len(cells.get(model, {}).keys() & set(prompts)) for model in {*chain, *cells} - {*first}
     }
-    prompts = [prompt for prompt in sorted(common) if all(prompt in cells[model] for model in models)]
-    complete = len(known) == len(set(chain)) and bool(prompts)
+    complete = bool(prompts) and set(chain) <= set(models)
     found = _grid({model: cells[model] for model in models}, prompts, suites, failures) if complete else None
     return Evaluated(found, len(suites), {model: count for model, count in missing.items() if count}, faults)
 
@@ -173,7 +176,7 @@ def _grid(
     failures: Failures,
 ) -> Grid:
     names = list(dict.fromkeys(suites[prompt] for prompt in prompts))
-    columns = [[_mean(of_model[prompt]) for prompt in prompts] for of_model in cells.values()]
+    columns = [_column(of_model, prompts) for of_model in cells.values()]
     answered, quality, seconds, first_token, cost = np.array(columns).transpose(2, 1, 0)
     models = list(cells)
     down = np.array([failures.alone(model) or 0.0 for model in models])
@@ -189,9 +192,17 @@ def _grid(
         seconds=seconds,
         first_token=first_token,
         cost=cost,
+        known=np.array([[prompt in of_model for of_model in cells.values()] for prompt in prompts]),
         down=down,
         down_together=together,
     )
+
+
+def _column(of_model: Mapping[str, Sequence[Graded]], prompts: Sequence[str]) -> list[tuple[float, ...]]:
+    """What a model did on each prompt; where it was not asked, what it did on average."""
+    seen = {prompt: _mean(samples) for prompt, samples in of_model.items()}
+    average = tuple(float(each) for each in np.nanmean(list(seen.values()), axis=0))
+    return [seen.get(prompt, average) for prompt in prompts]
 
 
 def _mean(samples: Sequence[Graded]) -> tuple[float, ...]:

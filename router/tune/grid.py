@@ -15,7 +15,8 @@ Floats: TypeAlias = NDArray[np.floating]
 
 
 class Grid(Frozen, frozen=True, kw_only=True, dict=True):
-    """Models on prompts. Every prompt was seen by every model, so no model is judged by what others left to it.
+    """Models on prompts. What may be asked first has seen every prompt, so it is not judged by what others left to it.
+    What has not can be a fallback, which few prompts reach: it does there what it does on average.
 
     Attributes:
         models: references, as models.yaml names them.
@@ -28,6 +29,7 @@ class Grid(Frozen, frozen=True, kw_only=True, dict=True):
         seconds: (prompts, models) until it answered or failed.
         first_token: (prompts, models) seconds to its first token, or until it failed.
         cost: (prompts, models) US dollars, failed calls included.
+        primary: (models,) whether a model has seen every prompt.
         graded: whether `quality` comes from grades.
         down: (models,) share of requests that the provider fails, whatever they ask, 0 to 1; these failures are not in
             `answered`.
@@ -43,6 +45,7 @@ class Grid(Frozen, frozen=True, kw_only=True, dict=True):
     seconds: Floats
     first_token: Floats
     cost: Floats
+    primary: NDArray[np.bool_]
     graded: bool
     down: Floats
     down_together: Floats
@@ -73,6 +76,7 @@ class Grid(Frozen, frozen=True, kw_only=True, dict=True):
             self,
             models=tuple(models),
             providers=tuple(self.providers[model] for model in at),
+            primary=self.primary[at],
             down=self.down[at],
             down_together=self.down_together[np.ix_(at, at)],
             **{name: getattr(self, name)[:, at] for name in _CELLS},
@@ -108,6 +112,7 @@ def grid(
     cost: Floats,
     first_token: Floats | None = None,
     kinds: NDArray[np.int64] | None = None,
+    known: NDArray[np.bool_] | None = None,
     down: Floats | None = None,
     down_together: Floats | None = None,
 ) -> Grid:
@@ -115,21 +120,36 @@ def grid(
 
     Args:
         quality: None if nothing was graded.
+        known: (prompts, models) which cells are; the others are filled with the models' means. None for all.
         down: None for never.
         down_together: None where models are down independently of each other.
     """
     down = np.zeros(len(models)) if down is None else down
+    known = np.ones(answered.shape, bool) if known is None else known
+    first_token = seconds if first_token is None else first_token
+    score = np.where(answered > 0, 1.0 if quality is None else quality, np.nan)
+    answered, seconds, first_token, cost = (_filled(cells, known) for cells in (answered, seconds, first_token, cost))
     return Grid(
         models=tuple(models),
         providers=tuple(providers),
         prompts=tuple(prompts),
         kinds=np.zeros(len(prompts), np.int64) if kinds is None else kinds,
         answered=answered,
-        quality=np.where(answered > 0, 1.0 if quality is None else quality, 0.0),
+        quality=np.nan_to_num(_filled(score, known)),
         seconds=seconds,
-        first_token=seconds if first_token is None else first_token,
+        first_token=first_token,
         cost=cost,
+        primary=np.asarray(known.all(axis=0)),
         graded=quality is not None,
         down=down,
         down_together=np.multiply.outer(down, down) if down_together is None else down_together,
     )
+
+
+def _filled(cells: Floats, known: NDArray[np.bool_]) -> Floats:
+    """The cells, with each model's mean where nothing is known of it; where none is a number, it stays so."""
+    if known.all():
+        return cells
+    seen = known & ~np.isnan(cells)
+    means = np.where(seen, cells, 0.0).sum(axis=0) / np.where(seen.any(axis=0), seen.sum(axis=0), np.nan)
+    return np.where(known, cells, means)

@@ -127,6 +127,8 @@ def _ranked(grid: Grid, goals: Goals, allowed: NDArray[np.intp], links: int) -> 
     for first in np.argsort(-highest):
         if highest[first] < least:
             break
+        if not grid.primary[allowed[first]]:
+            continue
         holds = _allowed(grid, goals.limits, allowed, int(first), links)
         sums = [_sums(failing, measure.values, first, links) for measure in measures]
         for measure, found in zip(measures, sums, strict=True):

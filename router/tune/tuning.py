@@ -64,14 +64,14 @@ class Evidence(NamedTuple):
 
     def gap(self) -> str | None:
         """Why no chain can be proposed, one sentence; None where one can."""
-        found, missing = self.evaluated, [model for model in self.chain if self.evaluated.missing.get(model)]
-        if found.grid is not None and len(found.grid.prompts) >= LEAST_PROMPTS:
+        grid, missing = self.evaluated.grid, self.evaluated.missing
+        if grid is not None and len(grid.prompts) >= LEAST_PROMPTS:
             return None
-        if found.grid is None and found.prompts:
-            return f"{', '.join(missing)} was not graded on the prompts that the others were: no prompt has them all."
-        count = len(found.grid.prompts) if found.grid is not None else 0
+        if grid is None and self.evaluated.prompts and (few := [model for model in self.chain if model in missing]):
+            return f"{few[0]} was graded on too few prompts of {self.category}; it takes {LEAST_PROMPTS}."
+        count = len(grid.prompts) if grid is not None else 0
         were = "was" if count == 1 else "were"
-        return f"{counted(count, 'prompt')} {were} graded for all models of {self.category}; it takes {LEAST_PROMPTS}."
+        return f"{counted(count, 'prompt')} {were} graded for the models of {self.category}; it takes {LEAST_PROMPTS}."
 
 
 class Tuning:
