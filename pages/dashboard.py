@@ -17,6 +17,7 @@ from components.dashboard.overview import draw_overview
 from components.dashboard.verdict import draw_verdict
 from components.dashboard.view_model import Mark, ViewModel
 from components.shared.lab import lab_or_stop
+from components.shared.predictions import draw_predictions
 from components.shared.zone import when
 
 _SHOWN = "dashboard_shown"
@@ -36,6 +37,7 @@ def main(lab: Lab) -> None:
         return
     everything = View.of(rows)
     draw_verdict(lab, everything)
+    draw_predictions(lab)
     draw_live(lab, refresh)
     shown = _shown(lab, everything, chosen)
     if not shown.anything:

@@ -9,6 +9,7 @@ from router.lab import Lab
 
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
+from components.shared.predictions import draw_predictions
 from components.tune.evidence import draw_evidence
 from components.tune.goals import pick_goals
 from components.tune.proposals import draw_advice, draw_gap
@@ -29,6 +30,7 @@ def main(lab: Lab) -> None:
             with st.spinner("Comparing chains …", show_time=True):
                 found = lab.tuning.advise(category, goals)
             draw_advice(lab, found)
+        draw_predictions(lab, category)
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return

@@ -19,7 +19,7 @@ from router.core.formatting import counted, dollars, place, seconds
 from router.lab import Lab
 from router.metrics.estimates import Estimate
 from router.tune.baselines import Baseline
-from router.tune.certificate import FaultLine, certificate, fault_matrix
+from router.tune.certificate import FaultLine
 from router.tune.goals import Goals, Limits, Weights
 from router.tune.proposals import Advice, Proposal
 from router.tune.scenarios import Scenario
@@ -119,6 +119,9 @@ def tune(context: click.Context, config_path: Path, /, category: str | None, **o
         config = lab.config()
         names = [config.chain(category).name or ""] if category else list(config.chains)
         codes = [_tune(lab, name, goals, options) for name in names]
+        for held in lab.tuning.predictions():
+            if held.certificate.category in names:
+                Console(stderr=True).say(held.sentence(), "dim")
         for notice in lab.notices():
             click.echo(notice, err=True)
     context.exit(min(codes, key=(_BETTER, _NOT_ENOUGH, _NONE).index))
@@ -243,9 +246,7 @@ def _change(lab: Lab, found: Advice, options: dict[str, Any]) -> None:
 
 def _certify(lab: Lab, found: Advice, chain: Chain) -> None:
     """The fault matrix and the prediction, kept beside the chain."""
-    lines = fault_matrix(chain, lab.config().policy, lab.tuning.evidence(found.category).measured)
-    simulated = lab.tuning.simulate(found.category, chain)
-    lab.tuning.certificates.keep(certificate(found.category, chain, found.evidence, simulated, lines))
+    _, lines = lab.tuning.certify(found, chain)
     survived = sum(line.answered == 1 for line in lines)
     Console(stderr=True).say(f"Fault matrix: {survived} of {len(lines)} situations answered.", "green")
     if lost := [line for line in lines if line.answered < 1]:

@@ -32,6 +32,7 @@ from router.core.errors import (
     QuotaExhausted,
     RateLimited,
     ServerFailed,
+    StoreError,
     StreamCut,
     StreamStalled,
     Unavailable,
@@ -186,11 +187,18 @@ class Certificates:
         """Keep a certificate, in place of an earlier one of the same chain.
 
         Raises:
-            OSError: it cannot be written.
+            StoreError: it cannot be written.
         """
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with whole(self._folder / f"{each.chain}.json") as file:
-            file.write(msgspec.json.encode(each))
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with whole(self._folder / f"{each.chain}.json") as file:
+                file.write(msgspec.json.encode(each))
+        except OSError as error:
+            raise StoreError(f"The certificate cannot be written to {self._folder}: {error.strerror}.") from None
+
+    def any(self) -> bool:
+        """Whether there is one at all."""
+        return self._folder.is_dir()
 
     def of(self, chain: str) -> Certificate | None:
         """A chain's certificate, by its fingerprint; None where there is none, or it is damaged."""

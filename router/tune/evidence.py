@@ -8,7 +8,7 @@ than others, and come while something is down. Cached, shared and injected calls
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -192,14 +192,13 @@ FEW = 20
 """Calls that came first below which leftovers and other categories help out."""
 
 
-def measured(view: View, category: str, models: Iterable[str], quality: Mapping[str, Passes]) -> Measured:
-    """The behavior of models, as far as they were called; a model that never was is missing.
+def measured(view: View, category: str, quality: Mapping[str, Passes]) -> Measured:
+    """The behavior of all models that were called.
 
     Args:
         view: all categories' requests and attempts: an outage is one in all of them.
     """
-    wanted = set(models)
-    of_models = {model: calls for model, calls in view.attempts.split_by("model").items() if model in wanted}
+    of_models = view.attempts.split_by("model")
     found = {model: _outages(calls) for model, calls in of_models.items()}
     providers = {model: next(labels.provider for labels, _ in calls.labels()) for model, calls in of_models.items()}
     by_provider: dict[str, list[Outage]] = {}

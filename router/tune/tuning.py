@@ -25,12 +25,13 @@ from router.metrics.estimates import Estimate
 from router.metrics.view import Filter, View
 from router.store import Passes, ScoreLog
 from router.tune.behavior import Measured
-from router.tune.certificate import Certificates
+from router.tune.certificate import Certificate, Certificates, FaultLine, certificate, fault_matrix
 from router.tune.choice import LEAST_PROMPTS, choose
 from router.tune.evidence import ModelEvidence, failures, measured, model_evidence
 from router.tune.experiment import next_experiment
 from router.tune.goals import Goals
 from router.tune.graded import Evaluated, evaluated, graded
+from router.tune.held import Kept, kept
 from router.tune.joint import Failures, effective_number
 from router.tune.proposals import Advice, advice
 from router.tune.simulation import Simulated, simulate
@@ -120,10 +121,10 @@ class Tuning:
             int(time.time() // 3600),
         )
         with self._lock:
-            kept = self._evidence.get(category)
-            if kept is None or kept[0] != state:
-                kept = self._evidence[category] = state, self._gather(category, chain, View.of(rows), runs)
-            return kept[1]
+            known = self._evidence.get(category)
+            if known is None or known[0] != state:
+                known = self._evidence[category] = state, self._gather(category, chain, View.of(rows), runs)
+            return known[1]
 
     def _gather(self, category: str, chain: Chain, everything: View, runs: Sequence[Results]) -> Evidence:
         now = time.time()
@@ -133,7 +134,7 @@ class Tuning:
         found = evaluated(graded(runs, category), names, together)
         quality = self._quality(category, now) | _quality_in(found)
         models = model_evidence(view.where(Filter(categories=(category, None))), quality)
-        behaviors = measured(view, category, {*names, *models}, quality)
+        behaviors = measured(view, category, quality)
         return Evidence(category, names, models, together, effective_number(names, together), found, behaviors)
 
     def _quality(self, category: str, now: float) -> dict[str, Passes]:
@@ -153,9 +154,9 @@ class Tuning:
             raise InvalidRequest(gap or "")
         state = (id(evidence),)
         with self._lock:
-            kept = self._advice.get((category, goals))
-        if kept is not None and kept[0] == state:
-            return kept[1]
+            known = self._advice.get((category, goals))
+        if known is not None and known[0] == state:
+            return known[1]
         chain = self._config().chain(category)
         grid = evidence.evaluated.grid.within(chain.policy.first_token)
         current = grid.numbered(evidence.chain)
@@ -183,13 +184,39 @@ class Tuning:
         """
         config = self._config()
         world = world or self.evidence(category).measured
-        if unknown := [ref.text for ref in chain.models if ref.text not in world.models]:
-            raise InvalidRequest(
-                f"Nothing was observed of {', '.join(unknown)} in the last {DAYS} days, so what "
-                f"{'it' if len(unknown) == 1 else 'they'} would do is unknown. Evaluate or compare it first."
-            )
+        _check(chain, world)
         slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
         return simulate(chain, policy or config.policy, world, slots=slots, at_most=at_most)
+
+    def certify(self, found: Advice, chain: Chain) -> tuple[Certificate, list[FaultLine]]:
+        """Run the fault matrix on a chain, predict what it does, and keep both.
+
+        Args:
+            found: what proposed it.
+
+        Raises:
+            InvalidRequest: nothing was observed of one of its models.
+            StoreError: see `evidence`; or the certificate cannot be written.
+        """
+        world = self.evidence(found.category).measured
+        _check(chain, world)
+        lines = fault_matrix(chain, self._config().policy, world)
+        made = certificate(found.category, chain, found.evidence, self.simulate(found.category, chain), lines)
+        self.certificates.keep(made)
+        return made, lines
+
+    def predictions(self) -> list[Kept]:
+        """What became of the predictions for the chains in force.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        certificates = [self.certificates.of(chain.fingerprint) for chain in self._config().chains.values()]
+        known = [each for each in certificates if each is not None]
+        if not known:
+            return []
+        view = View.of(self._observed().rows()).where(Filter())
+        return [kept(view, each) for each in known]
 
     def plan(self, category: str, models: Sequence[str], prompts: int) -> Planned:
         """An evaluation that brings evidence: models on cases of a category that they were not graded on yet.
@@ -211,6 +238,14 @@ class Tuning:
         suite = Suite(name=f"{category}-evidence", description="Chosen by Tune.", cases=_distinct(cases))
         lanes = tuple(self._evaluations.lane(Settings(model=model)) for model in models)
         return Planned(at=time.time(), suite=suite, lanes=lanes)
+
+
+def _check(chain: Chain, world: Measured) -> None:
+    if unknown := [ref.text for ref in chain.models if ref.text not in world.models]:
+        raise InvalidRequest(
+            f"Nothing was observed of {', '.join(unknown)} in the last {DAYS} days, so what "
+            f"{'it' if len(unknown) == 1 else 'they'} would do is unknown. Evaluate or compare it first."
+        )
 
 
 def _quality_in(found: Evaluated) -> dict[str, Passes]:

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from router.core.errors import FallbackLabError, InvalidRequest
+from router.core.errors import FallbackLabError
 from router.core.formatting import counted, dollars, seconds
 from router.lab import Lab
 from router.metrics.estimates import Estimate
-from router.tune.certificate import certificate, fault_matrix
 from router.tune.proposals import Advice, Proposal
 from router.tune.tuning import Evidence
 
@@ -69,16 +68,11 @@ def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
 
 
 def _apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
-    """Certify the chain, and hand the change over; what cannot be certified is handed over all the same."""
+    """Certify the chain, and hand the change over."""
     try:
         draft = lab.editor.draft().with_models(found.category, proposal.models)
         chain = lab.editor.check(draft).chain(found.category)
-        lines = fault_matrix(chain, lab.config().policy, lab.tuning.evidence(found.category).measured)
-        simulated = lab.tuning.simulate(found.category, chain)
-        lab.tuning.certificates.keep(certificate(found.category, chain, found.evidence, simulated, lines))
-    except InvalidRequest as error:
-        st.warning(label(str(error)), icon=":material/warning:")
-        return
+        _, lines = lab.tuning.certify(found, chain)
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
