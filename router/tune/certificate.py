@@ -124,7 +124,9 @@ def _line(
     chain: Chain, policy: Policy, measured: Measured, fault: type[ProviderError], failing: Sequence[str]
 ) -> FaultLine:
     models = {
-        name: _failing(each, fault, chain.policy.first_token) if name in failing else _answering(each)
+        name: _failing(each, fault, chain.policy.first_token)
+        if name in failing
+        else _answering(each, chain.policy.first_token)
         for name, each in measured.models.items()
     }
     world = Measured(models, {}, min(measured.rate, 0.1))
@@ -133,10 +135,13 @@ def _line(
     return FaultLine(fault.kind, tuple(failing), float(run.answered.mean()), middle if np.isfinite(middle) else None)
 
 
-def _answering(behavior: Behavior) -> Behavior:
-    """The model at its best: with the answers that it gave."""
-    answers = np.flatnonzero([error is None for error in behavior.calls.error])
-    return behavior._replace(calls=behavior.calls.at(answers) if len(answers) else _one(None, 1.0), outages=Outages())
+def _answering(behavior: Behavior, limit: float) -> Behavior:
+    """The model at its best: with the answers that it gave in time."""
+    calls = behavior.calls
+    answers = np.flatnonzero(
+        [error is None and at <= limit for error, at in zip(calls.error, calls.first_token, strict=True)]
+    )
+    return behavior._replace(calls=calls.at(answers) if len(answers) else _one(None, limit / 2), outages=Outages())
 
 
 def _failing(behavior: Behavior, fault: type[ProviderError], limit: float) -> Behavior:

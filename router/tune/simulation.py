@@ -169,7 +169,8 @@ class _World:
         requests: int,
         exact: bool,
     ) -> None:
-        self._chain = chain
+        # How fast answers flow was not measured, so nothing can be too slow for `min_tokens_per_s`.
+        self._chain = chain.model_copy(update={"policy": chain.policy.model_copy(update={"min_tokens_per_s": 0.0})})
         self._measured = measured
         self._rng = rng
         self._requests = requests
@@ -211,7 +212,8 @@ class _World:
         pool = np.arange(count) if self._exact else self._rng.integers(count, size=count)
         drawn = pool[self._rng.integers(count, size=self._requests * 4 + 16)]
         when = [*down, *self._times(behavior.outages)]
-        return _Provider(behavior, behavior.calls.at(drawn), when, self._loop.time)
+        pause = self._chain.policy.stall / 2
+        return _Provider(behavior, behavior.calls.at(drawn), when, pause=pause, clock=self._loop.time)
 
     def run(self) -> Run:
         with contextlib.closing(self._loop):
@@ -252,12 +254,24 @@ def _known(value: float | None) -> float:
 
 
 class _Provider:
-    """Answers and fails as a model did; see `Provider`."""
+    """Answers and fails as a model did; see `Provider`.
+
+    Args:
+        down: when it is, seconds from and to.
+        pause: seconds between tokens, at most: answers flow, and how they did was not measured.
+    """
 
     def __init__(
-        self, behavior: Behavior, drawn: Calls, down: Sequence[tuple[float, float]], clock: Callable[[], float]
+        self,
+        behavior: Behavior,
+        drawn: Calls,
+        down: Sequence[tuple[float, float]],
+        *,
+        pause: float,
+        clock: Callable[[], float],
     ) -> None:
         self._behavior = behavior
+        self._pause = pause
         self._calls = zip(*(column.tolist() for column in drawn), strict=True)
         self._down = down
         self._clock = clock
@@ -287,7 +301,11 @@ class _Provider:
         if error is None or first_token < seconds:
             await asyncio.sleep(first_token)
             yield TextDelta("…")
-        await asyncio.sleep(max(seconds - (self._clock() - now), 0.0))
+        while (left := seconds - (self._clock() - now)) > self._pause:
+            await asyncio.sleep(self._pause)
+            if error is None or first_token < seconds:
+                yield TextDelta("…")
+        await asyncio.sleep(max(left, 0.0))
         if error is not None:
             raise _failure(error)
         yield Finished("stop")
