@@ -3,7 +3,7 @@
 A request comes to a link with the chance that all links before it failed. Answers, quality and cost add up over links
 with these chances (`formats.md`: E[quality] = sum of P(m1 … m(i-1) fail) x P(mi answers) x quality(mi)); time adds up
 along each way. Models that are down at the same time more often than by chance fail together as measured: exactly for
-two links, for more to first order.
+two links; of more, each is taken to follow the one before it that it is down with most.
 """
 
 from __future__ import annotations
@@ -86,23 +86,27 @@ def replay(grid: Grid, chains: NDArray[np.intp]) -> Replayed:
     """
     count, links = chains.shape
     shape = (count, len(grid.prompts))
-    up, excess = grid.up, grid.down_together - np.multiply.outer(grid.down, grid.down)
     reach, ways = np.ones(shape), np.zeros((*shape, links))
     quality, cost, seconds, passed, answered = (np.zeros(shape) for _ in range(5))
     ends, starts = np.zeros((*shape, links)), np.zeros((*shape, links))
+    states = [_Failed(np.ones(shape), np.ones(count), ())]
     for place in range(links):
         model = chains[:, place]
-        failing = 1 - up[:, model].T
-        together = np.zeros(shape)  # by how much more often this link fails, too, than by chance
-        for before in range(place):
-            other = chains[:, before]
-            rest = np.ones(shape)
-            for third in range(place):
-                if third != before:
-                    rest *= 1 - up[:, chains[:, third]].T
-            both = grid.answered[:, model].T * grid.answered[:, other].T
-            together += excess[other, model][:, None] * both * rest
-        fails = np.clip(reach * failing + together, 0, reach)
+        answering = grid.answered[:, model].T
+        downs = [_down(state, grid, chains, place) for state in states]
+        fails = np.zeros(shape)
+        for state, down in zip(states, downs, strict=True):
+            fails += state.chance * (state.down[:, None] + answering * (down - state.down)[:, None])
+        fails = np.clip(fails, 0, reach)
+        if place < links - 1:
+            states = [
+                after
+                for state, down in zip(states, downs, strict=True)
+                for after in (
+                    _Failed(state.chance * (1 - answering), state.down, state.places),
+                    _Failed(state.chance * answering, down, (*state.places, place)),
+                )
+            ]
         ways[..., place] = reach - fails
         ends[..., place] = passed + grid.seconds[:, model].T
         starts[..., place] = passed + grid.first_token[:, model].T
@@ -112,6 +116,32 @@ def replay(grid: Grid, chains: NDArray[np.intp]) -> Replayed:
         answered += ways[..., place]
         passed, reach = ends[..., place], fails
     return Replayed(answered, quality, cost, seconds, ways, ends, starts)
+
+
+class _Failed(NamedTuple):
+    """A way in which all links so far have failed.
+
+    Attributes:
+        chance: (chains, prompts) that those links fail that are not down, and those would have answered that are.
+        down: (chains,) share of requests that find all of `places` down.
+        places: of the links that are down.
+    """
+
+    chance: Floats
+    down: Floats
+    places: tuple[int, ...]
+
+
+def _down(state: _Failed, grid: Grid, chains: NDArray[np.intp], place: int) -> Floats:
+    """(chains,) the share of requests that find the next link down, too."""
+    model = chains[:, [place]]
+    if not state.places:
+        return grid.down[model[:, 0]]
+    before = chains[:, state.places]
+    both, alone = grid.down_together[before, model], grid.down[before]
+    given = np.divide(both, alone, out=np.zeros_like(both), where=alone > 0).max(axis=1)
+    down: Floats = np.minimum(state.down * given, both.min(axis=1))
+    return down
 
 
 class Figures(NamedTuple):
