@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from router.core.errors import InvalidRequest
@@ -62,17 +63,22 @@ def best_chains(grid: Grid, goals: Goals, *, count: int = 1, sure: float = SURE)
     """
     found: list[Found] = []
     for batch in _best_first(grid, goals):
-        for part in (part for chains in batch for part in blocks(chains, len(grid.prompts))):
-            replayed = replay(grid, part)
-            keeps = kept(replayed, goals.limits, sure=sure)
-            values = replayed.value(goals.weights).mean(axis=1)
-            found += [
-                Found(tuple(chain.tolist()), float(value))
-                for chain, value in zip(part[keeps], values[keeps], strict=True)
-            ]
-        if len(found) >= count:
+        left = -np.inf  # what chains of any length may be worth that were not looked at yet
+        for chains, is_last in batch:
+            values = np.empty(0)
+            for part in blocks(chains, len(grid.prompts)):
+                replayed = replay(grid, part)
+                keeps = kept(replayed, goals.limits, sure=sure)
+                values = replayed.value(goals.weights).mean(axis=1)
+                found += [
+                    Found(tuple(chain.tolist()), float(value))
+                    for chain, value in zip(part[keeps], values[keeps], strict=True)
+                ]
+            left = left if is_last else max(left, float(values[-1]))
+        found = sorted(found, key=lambda each: -each.value)[:count]
+        if len(found) == count and found[-1].value >= left:
             break
-    return sorted(found, key=lambda each: -each.value)[:count]
+    return found
 
 
 def kept(replayed: Replayed, limits: Limits, *, sure: float = SURE) -> NDArray[np.bool_]:
@@ -99,8 +105,8 @@ def _at_most(shares: Floats, limit: float, prompts: int, sure: float) -> NDArray
     return holds
 
 
-def _best_first(grid: Grid, goals: Goals) -> Iterator[list[NDArray[np.intp]]]:
-    """Batches, the most promising chains of each length first; the chains of one length in an array."""
+def _best_first(grid: Grid, goals: Goals) -> Iterator[list[tuple[NDArray[np.intp], bool]]]:
+    """Batches, the most promising chains of each length first; of each length an array, and whether it is the last."""
     limits = goals.limits
     allowed = np.flatnonzero([model not in limits.never for model in grid.models])
     if not len(allowed) or limits.links < 1:
@@ -108,10 +114,9 @@ def _best_first(grid: Grid, goals: Goals) -> Iterator[list[NDArray[np.intp]]]:
     if missing := [model for model in limits.must if model not in grid.models]:
         raise InvalidRequest(f"Nothing is known of {missing[0]} on these prompts. Evaluate it beside the others first.")
     pools = [_ranked(grid, goals, allowed, links) for links in range(1, min(limits.links, EXACT, len(allowed)) + 1)]
-    for _ in range(EXACT, min(limits.links, len(allowed))):
-        pools.append(_extended(pools[-1][:BATCH], allowed, grid, limits))
+    pools += _longer(grid, goals, allowed)
     for start, end in pairwise([0, FIRST, *range(BATCH, DEEP + 1, BATCH)]):
-        yield [pool[start:end] for pool in pools if len(pool) > start]
+        yield [(pool[start:end], len(pool) <= end) for pool in pools if len(pool) > start]
 
 
 def _ranked(grid: Grid, goals: Goals, allowed: NDArray[np.intp], links: int) -> NDArray[np.intp]:
@@ -202,6 +207,22 @@ def _holds(places: Sequence[NDArray[np.intp]], grid: Grid, limits: Limits, model
     for model in grid.numbered(limits.must):
         holds &= functools.reduce(np.logical_or, (place == model for place in places))
     return holds
+
+
+def _longer(grid: Grid, goals: Goals, allowed: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """(chains, links) for each number of links beyond EXACT, the best shorter chains with each further model."""
+    limits, most = goals.limits, min(goals.limits.links, len(allowed))
+    if most <= EXACT:
+        return
+    # What a further model can still bring is not asked of the shorter chain.
+    open_ended = replace(limits, must=(), answered=None, quality=None)
+    chains = _ranked(grid, Goals(limits=open_ended, weights=goals.weights), allowed, EXACT)
+    must = grid.numbered(limits.must)
+    for links in range(EXACT, most):
+        held = np.isin(chains, must).sum(axis=1)
+        fits = len(must) - held <= most - links
+        chains = _extended(chains[fits][np.argsort(-held[fits], kind="stable")][:BATCH], allowed, grid, limits)
+        yield chains[np.isin(chains, must).sum(axis=1) == len(must)]
 
 
 def _extended(chains: NDArray[np.intp], allowed: NDArray[np.intp], grid: Grid, limits: Limits) -> NDArray[np.intp]:
