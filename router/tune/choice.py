@@ -16,11 +16,12 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from router.core.errors import InvalidRequest
 from router.metrics.estimates import Estimate
 from router.tune.goals import Goals, Weights
 from router.tune.grid import Floats, Grid
 from router.tune.replay import Replayed, replay
-from router.tune.search import best_chains, kept
+from router.tune.search import best_chains, is_allowed, kept
 
 PARTS = 10
 ROUNDS = 2
@@ -110,10 +111,14 @@ def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -
         current: the chain's models, as positions in the grid's.
 
     Raises:
-        InvalidRequest: no chain can be made of the models that the limits leave.
+        InvalidRequest: no chain can be made within the limits, or what is weighed is unknown.
     """
+    if goals.weights.cost and np.isnan(grid.cost).any(axis=0).all():
+        raise InvalidRequest("The cost of these models is unknown, so it cannot be weighed. Set its weight to 0.")
     now = replay(grid, np.array([current]))
-    fits = bool(kept(now, goals.limits, sure=0.0)[0])
+    fits = is_allowed(grid, goals.limits, current) and bool(kept(now, goals.limits, sure=0.0)[0])
+    if not fits and not best_chains(grid, goals):
+        raise InvalidRequest("No chain of these models keeps to your limits. Loosen one of them.")
     if len(grid.prompts) < LEAST_PROMPTS:
         return Choice("not_enough", (), None, math.nan, math.nan)
     judged = {rule: _judged(grid, goals, tuple(current), rule, seed) for rule in _rules(goals)}
@@ -146,8 +151,8 @@ def _verdict(candidates: Sequence[Candidate], goals: Goals, *, fits: bool) -> tu
 
 def _no_worse(candidate: Candidate, goals: Goals) -> bool:
     """Two rules are judged so, each with half of the chance to be wrong."""
-    value, low = candidate.gains.quality.value or 0.0, candidate.gains.quality.low or -1.0
-    return value - WIDER * (value - low) > -goals.margin
+    value, low = candidate.gains.quality.value, candidate.gains.quality.low
+    return value is not None and low is not None and value - WIDER * (value - low) > -goals.margin
 
 
 def _rules(goals: Goals) -> tuple[Rule, ...]:
@@ -225,9 +230,15 @@ def _parts(grid: Grid, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.in
 
 
 def mean_of(values: Floats, kinds: NDArray[np.int64]) -> Estimate:
-    """A mean over prompts, stratified by their kinds, with Student's interval."""
+    """A mean over prompts, stratified by their kinds, with Student's interval.
+
+    A kind of one prompt has no variance to see: all of these are one stratum, with another one where it is alone.
+    """
     count = len(values)
-    groups = np.unique(kinds, return_inverse=True)[1]
+    groups, sizes = np.unique(kinds, return_inverse=True, return_counts=True)[1:]
+    if count > 1 and (sizes == 1).any():
+        few = sizes <= (1 if (sizes == 1).sum() > 1 else np.sort(sizes)[1])
+        groups = np.unique(np.where(few[groups], -1, groups), return_inverse=True)[1]
     sizes = np.bincount(groups)
     means = np.bincount(groups, values) / sizes
     squares = np.bincount(groups, (values - means[groups]) ** 2)

@@ -81,6 +81,17 @@ def best_chains(grid: Grid, goals: Goals, *, count: int = 1, sure: float = SURE)
     return found
 
 
+def is_allowed(grid: Grid, limits: Limits, chain: Sequence[int]) -> bool:
+    """Whether a chain has the models that limits ask for, and no others; see `kept` for what it does."""
+    names, providers = ([of[model] for model in chain] for of in (grid.models, grid.providers))
+    return (
+        len(chain) <= limits.links
+        and {*limits.must} <= {*names}
+        and not {*limits.never} & {*names}
+        and not (limits.apart and any(one == other for one, other in pairwise(providers)))
+    )
+
+
 def kept(replayed: Replayed, limits: Limits, *, sure: float = SURE) -> NDArray[np.bool_]:
     """(chains,) which keep to the limits on cost, latency, first token and answers."""
     prompts = replayed.answered.shape[1]
