@@ -119,14 +119,13 @@ class Evaluation:
         return [case for case in self._cases[cell.question] if (cell, case.id) not in self.results.scored]
 
     def _work(self, cell: CellKey) -> None:
-        if self._is_spent():
-            self.stop("limit")
-            return
         try:
+            if self._is_spent():
+                self.stop("limit")
+                return
             landed = self._landed(cell)
             for case in self._ungraded(cell, landed.state):
                 self._keep_grades(cell, case, landed)
-            self.results.refresh()
         except StoreError as error:  # what cannot be written is not asked
             self.problem = str(error)
             self.stop()
@@ -197,9 +196,10 @@ class Evaluation:
 
     def _is_spent(self) -> bool:
         """Whether the limit would be passed by what is in progress, if that costs as much as the cells before it."""
-        limit, results = self._plan.max_cost, self.results
+        limit = self._plan.max_cost
         if limit is None:
             return False
+        results = self.results.refresh()
         over = len(results.asked) - len(self._handles)
         return results.spent + len(self._handles) * results.spent / max(over, 1) >= limit
 
