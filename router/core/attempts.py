@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -113,7 +113,7 @@ def is_call(attempt: Attempt) -> bool:
     return attempt.number > 0 and not (attempt.cached or attempt.shared)
 
 
-class Spent(NamedTuple):
+class Spent(msgspec.Struct, frozen=True, gc=False):
     """What calls cost.
 
     Attributes:
@@ -123,6 +123,11 @@ class Spent(NamedTuple):
 
     cost: float | None
     unpriced: int
+
+    @property
+    def known(self) -> float | None:
+        """US dollars; None if the cost of any part is unknown."""
+        return None if self.unpriced else self.cost
 
 
 def spent(attempts: Iterable[Attempt]) -> Spent:
@@ -175,5 +180,4 @@ class Completion(Frozen, frozen=True, kw_only=True):
     @property
     def cost(self) -> float | None:
         """US dollars of all attempts, including failed ones; None if any part is unknown."""
-        cost, unpriced = spent(self.attempts)
-        return None if unpriced else cost
+        return spent(self.attempts).known

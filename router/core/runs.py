@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Lane(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return digest(msgspec.json.encode(self.settings, order="sorted"), self.chain)[:16]
 
 
-class CellKey(NamedTuple):
+class CellKey(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A cell by its content: what is asked, of whom, and which sample of the answer.
 
     Attributes:

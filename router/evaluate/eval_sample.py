@@ -141,11 +141,10 @@ def _scores(results: Results, case: Case, cell: CellKey) -> dict[str, dict[str, 
 
 def _metadata(results: Results, case: Case, cell: CellKey, landed: Landed) -> dict[str, Any]:
     scored = results.scored.get((cell, case.id))
-    cost = spent(landed.attempts)
     return {
         "category": case.category,
         "tags": list(case.tags),
-        "cost": cost.cost if not cost.unpriced else None,
+        "cost": spent(landed.attempts).known,
         "attempts": msgspec.to_builtins(landed.attempts),
         **({"grading_error": scored.error} if scored is not None and scored.error is not None else {}),
     }

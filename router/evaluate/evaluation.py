@@ -159,7 +159,7 @@ class Evaluation:
                     run=self._run,
                     suite=self._plan.suite.name,
                     case=case.id,
-                    **cell._asdict(),
+                    **msgspec.structs.asdict(cell),
                     category=case.category,
                     model=answers[-1].model,
                     place=max(attempt.place for attempt in answers),
@@ -212,8 +212,7 @@ class Evaluation:
 
 def cost_of(landed: Landed) -> float | None:
     """US dollars of all turns with their failed attempts; None if any part is unknown."""
-    cost, unpriced = spent(landed.attempts)
-    return None if unpriced else cost
+    return spent(landed.attempts).known
 
 
 def by_question(plan: Planned) -> dict[str, list[Case]]:

@@ -112,7 +112,7 @@ def _row(results: Results, lane: Lane, case: Case, cell: CellKey) -> dict[str, A
         landed.answers[-1].text if landed is not None and landed.answers else None,
         asked.model if asked is not None else None,
         asked.latency if asked is not None else None,
-        asked.spent.cost if asked is not None and not asked.spent.unpriced else None,
+        asked.spent.known if asked is not None else None,
         asked.error if asked is not None else None,
         scored.error if scored is not None else None,
         person.score if person is not None else None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from router.core.runs import Planned
 from router.core.suites import Case
@@ -16,7 +18,7 @@ Outcome = Literal["passed", "wrong", "flaky", "not graded", "no answer", "no che
 Show = Literal["all", "wrong", "differs", "flaky", "errors", "waiting"]
 
 
-class Cell(NamedTuple):
+class Cell(msgspec.Struct, frozen=True, gc=False):
     """A case in a lane, all repeats together.
 
     Attributes:
@@ -52,7 +54,7 @@ class Cell(NamedTuple):
 _MARKS = {"passed": "✓", "wrong": "✕", "flaky": "~"}
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A case with a cell for each of the plan's lanes."""
 
     case: Case

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from router.core.attempts import Spent, spent
 from router.core.errors import InvalidRequest
@@ -13,10 +16,14 @@ from router.core.suites import Case, Grade
 from router.evaluate.scores import Scored, score_of
 from router.runs.journal import Reader
 
+T = TypeVar("T")
+
 State = Literal["sent", "answered", "failed", "cut"]
 
+_OVER = ("answered", "failed")
 
-class Asked(NamedTuple):
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A cell that was asked.
 
     Attributes:
@@ -44,8 +51,10 @@ class Results:
         asked: by cell.
         scored: by cell and case's id.
         people: what people said of a cell, by cell and case's id.
+        over: how many cells have an answer, or no model answered them.
         possibly_paid: cells that were sent, and whose answer was never written.
         ended: why nothing more is asked; None while the run is in progress, or if its process was killed.
+        version: another number whenever there was more in the journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,20 +68,29 @@ class Results:
         self.scored: dict[tuple[CellKey, str], Scored] = {}
         self.people: dict[tuple[CellKey, str], Grade] = {}
         self._grades_at: dict[tuple[CellKey, str], int] = {}
+        self.over = 0
         self.possibly_paid: set[CellKey] = set()
         self.spent = 0.0
         self.unpriced = 0
         self.ended: str | None = None
+        self.version = 0
+        self._made: tuple[int, dict[str, Any]] = (0, {})
 
-    @property
-    def version(self) -> int:
-        """What is another number as soon as there is more in the journal."""
-        return self._reader.read
+    def once(self, plan: Planned, what: str, make: Callable[[], T]) -> T:
+        """What is worked out of all that the journal says, kept until it says more.
 
-    @property
-    def over(self) -> int:
-        """Cells with an answer, or that no model answered."""
-        return sum(asked.state in ("answered", "failed") for asked in list(self.asked.values()))
+        Args:
+            plan: what it is worked out for; it is kept for the last plan alone.
+        """
+        if plan is not self.plan:
+            return make()
+        if self._made[0] != self.version:
+            self._made = (self.version, {})
+        made = self._made[1]
+        if what not in made:
+            made[what] = make()
+        found: T = made[what]
+        return found
 
     @property
     def planned(self) -> Planned:
@@ -92,8 +110,9 @@ class Results:
             StoreError: the journal cannot be read.
         """
         with self._lock:
-            for offset, entry in self._reader.new():
-                self._take(offset, entry)
+            for line in self._reader.new():
+                self._take(line.offset, line.entry)
+            self.version = self._reader.read
         return self
 
     def answer(self, cell: CellKey) -> Landed | None:
@@ -129,31 +148,32 @@ class Results:
             if plan.grade_again or new is None or (old.checks, old.target) != (new.checks, new.target):
                 del self.scored[cell, name]
 
+    def _set(self, cell: CellKey, now: Asked) -> Asked | None:
+        """Returns what came of the cell before."""
+        before = self.asked.get(cell)
+        self.over += (now.state in _OVER) - (before is not None and before.state in _OVER)
+        self.asked[cell] = now
+        return before
+
     def _take(self, offset: int, entry: Entry) -> None:
         match entry:
             case Planned():
                 self._take_plan(entry)
             case Sent(cell=cell):
                 self.ended = None
-                if cell in self.asked and self.asked[cell].state == "sent":
+                if (before := self._set(cell, Asked("sent"))) is not None and before.state == "sent":
                     self.possibly_paid.add(cell)
-                self.asked[cell] = Asked("sent")
             case Landed(cell=cell):
                 cost = spent(entry.attempts)
                 self.spent += cost.cost or 0.0
                 self.unpriced += cost.unpriced
                 last = entry.attempts[-1] if entry.attempts else None
-                self.asked[cell] = Asked(
-                    entry.state,
-                    offset,
-                    entry.latency,
-                    cost,
-                    last.model if last is not None and entry.state == "answered" else None,
-                    entry.error,
-                )
+                model = last.model if last is not None and entry.state == "answered" else None
+                self._set(cell, Asked(entry.state, offset, entry.latency, cost, model, entry.error))
             case Graded(by="") if entry.case in self._cases:  # else it was taken out of the suite
-                self._grades_at[entry.cell, entry.case] = offset
-                self.scored[entry.cell, entry.case] = scored = score_of(self._cases[entry.case], entry.grades)
+                key = (entry.cell, entry.case)
+                self._grades_at[key] = offset
+                self.scored[key] = scored = score_of(self._cases[entry.case], entry.grades)
                 self.spent += scored.cost or 0.0
                 self.unpriced += scored.cost is None
             case Graded(grades=(grade,)) if entry.by:

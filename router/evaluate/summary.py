@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from router.core.attempts import Spent
 from router.core.intervals import wilson
 from router.core.runs import CellKey, Lane, Planned
@@ -13,7 +15,7 @@ from router.core.suites import Case, Suite
 from router.evaluate.results import Asked, Results
 
 
-class CaseScore(NamedTuple):
+class CaseScore(msgspec.Struct, frozen=True, gc=False):
     """What a lane achieved in one case; the case is the unit, so its repeats are averaged.
 
     Attributes:

@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -19,7 +19,7 @@ from router.core.errors import InvalidRequest, StoreError
 Entry = TypeVar("Entry")
 
 
-class Line(NamedTuple, Generic[Entry]):
+class Line(msgspec.Struct, Generic[Entry], frozen=True, gc=False):
     """An entry and where its line begins, in bytes from the start of the file."""
 
     offset: int

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.compare.figures import LaneSummary, latency, summaries
-from router.core.attempts import Attempt
+from router.core.attempts import Attempt, Spent
 from router.core.comparisons import (
     Cell,
     Comparison,
@@ -115,15 +115,15 @@ def test_failed_attempts_cost_too() -> None:
 
 
 def test_calls_of_unknown_cost_are_counted_beside_the_sum() -> None:
-    assert summary(cell(0), cell(1, attempt("failed", cost=None), attempt(cost=None))).spent == (0.001, 2)
+    assert summary(cell(0), cell(1, attempt("failed", cost=None), attempt(cost=None))).spent == Spent(0.001, 2)
 
 
 def test_a_sum_of_unknown_costs_is_unknown() -> None:
-    assert summary(cell(0, attempt(cost=None))).spent == (None, 1)
+    assert summary(cell(0, attempt(cost=None))).spent == Spent(None, 1)
 
 
 def test_the_cost_of_another_s_call_is_not_known() -> None:
-    assert summary(cell(0, attempt(shared=True, cost=None))).spent == (None, 0)
+    assert summary(cell(0, attempt(shared=True, cost=None))).spent == Spent(None, 0)
 
 
 def test_the_cache_costs_nothing() -> None:

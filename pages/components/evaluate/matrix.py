@@ -38,8 +38,8 @@ _HEIGHT = 460
 
 def draw_matrix(opened: Opened) -> None:
     """The table with its filters, and the cell that was clicked."""
-    plan = opened.plan
-    rows = table(opened.results, plan)
+    results, plan = opened.results, opened.plan
+    rows = results.once(plan, "table", lambda: table(results, plan))
     shown = _filtered(rows, plan)
     if not shown:
         st.caption("No case is like this.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -34,10 +34,6 @@ FEW = 3
 
 ALL = "All"
 
-_KEPT = "evaluate_kept"
-
-T = TypeVar("T")
-
 
 def draw_sentences(compared: Sequence[Compared]) -> None:
     """One verdict a line; what is open comes last, and where it is many, when it is asked for."""
@@ -63,30 +59,17 @@ def draw_verdict(opened: Opened) -> None:
     results, plan = opened.results, opened.plan
     if len(plan.lanes) > 1:
         with st.container(border=True, key="evaluate_verdict"):
-            draw_sentences(_kept(opened, "sentences", lambda: against_first(results, plan)))
+            draw_sentences(results.once(plan, "sentences", lambda: against_first(results, plan)))
     st.caption(f"{separates_sentence(len(plan.suite.cases))}.")
     category = pick_category(plan, "evaluate_category")
-    board = _kept(opened, f"board {category}", lambda: standings(results, plan, category))
+    board = results.once(plan, f"board {category}", lambda: standings(results, plan, category))
     draw_board(board)
     with st.container(gap="xsmall"):
-        for sentence in _kept(opened, "notes", lambda: notes(results, plan)):
+        for sentence in results.once(plan, "notes", lambda: notes(results, plan)):
             st.caption(label(sentence))
     with st.grid(2, min_column_width=340):
         _draw_front(board, _COST)
         _draw_front(board, _LATENCY)
-
-
-def _kept(opened: Opened, what: str, make: Callable[[], T]) -> T:
-    """What takes seconds for a large run, kept until there is more in its journal."""
-    now = (opened.id, opened.results.version)
-    state, found = st.session_state.get(_KEPT, (None, {}))
-    if state != now:
-        found = {}
-        st.session_state[_KEPT] = (now, found)
-    if what not in found:
-        found[what] = make()
-    kept: T = found[what]
-    return kept
 
 
 def pick_category(plan: Planned, key: str) -> str | None:

@@ -97,8 +97,7 @@ def _spent(error: FallbackLabError) -> float | None:
     """What a judge that did not answer cost all the same."""
     if not isinstance(error, AllModelsFailed):
         return 0.0
-    cost, unpriced = spent(error.attempts)
-    return None if unpriced else cost
+    return spent(error.attempts).known
 
 
 def _unfenced(text: str) -> str:
