@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -12,7 +11,7 @@ from router.core.errors import InvalidRequest
 from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
 from router.evaluate.results import Results
-from router.evaluate.statistics import Plan, Scores, Unit, Verdict, mean_score, pairs, verdict_sentence, verdicts
+from router.evaluate.statistics import Plan, Scores, Unit, Verdict, verdict_sentence, verdicts
 from router.evaluate.summary import cells_of, mean_cost
 
 
@@ -37,10 +36,10 @@ class Compared(NamedTuple):
 def against_first(results: Results, plan: Planned) -> list[Compared]:
     """Each lane beside the run's first one, which is named so before anything is asked."""
     first, *others = plan.lanes
-    scores = {lane.name: lane_scores(results, plan, lane) for lane in plan.lanes}
     statistics = _statistics(results, plan)
     order = _order(plan)
-    looks = {lane.name: statistics.look(pairs(order, scores[lane.name], scores[first.name])) for lane in others}
+    scores = {lane.name: statistics.lane(order, lane_scores(results, plan, lane)) for lane in plan.lanes}
+    looks = {lane.name: statistics.between(scores[lane.name], scores[first.name]) for lane in others}
     found = verdicts(looks, plan.margin)
     prices = {lane.name: _price(results, plan, lane) for lane in plan.lanes}
     return [
@@ -62,7 +61,10 @@ def since_baseline(results: Results, plan: Planned, before: Results, baseline: P
         raise InvalidRequest(f"The baseline has no {what} in common with this run. Choose a run of the same suite.")
     statistics = _statistics(results, plan, cases)
     order = _order(plan, cases)
-    looks = {lane.name: statistics.look(pairs(order, now, then)) for lane, then, now in shared}
+    looks = {
+        lane.name: statistics.between(statistics.lane(order, now), statistics.lane(order, then))
+        for lane, then, now in shared
+    }
     found = verdicts(looks, plan.margin)
     return [
         Compared(lane.name, f"{lane.name} in the baseline", found[lane.name], _price(results, plan, lane))
@@ -103,15 +105,11 @@ def between_all(results: Results, plan: Planned, category: str | None = None) ->
         category: of the cases; None for all.
     """
     cases = frozenset(case.id for case in plan.suite.cases if category in (None, case.category))
-    # Each lane's repeats are averaged once, and not for each of its pairs.
-    scores = {
-        lane.name: {case: [mean_score(repeats)] for case, repeats in lane_scores(results, plan, lane).items()}
-        for lane in plan.lanes
-    }
     statistics = _statistics(results, plan, cases)
     order = _order(plan, cases)
+    scores = {lane.name: statistics.lane(order, lane_scores(results, plan, lane)) for lane in plan.lanes}
     looks = {
-        (first, second): statistics.look(pairs(order, scores[first], scores[second]))
+        (first, second): statistics.between(scores[first], scores[second])
         for first, second in itertools.combinations(scores, 2)
     }
     return verdicts(looks, plan.margin)
@@ -119,22 +117,22 @@ def between_all(results: Results, plan: Planned, category: str | None = None) ->
 
 def lane_scores(results: Results, plan: Planned, lane: Lane) -> Scores:
     """The share of passes by case, one value a repeat, of cases whose repeats are all over; None is an error."""
+    return results.once(plan, f"scores {lane.key}", lambda: _lane_scores(results, plan, lane))
+
+
+def _lane_scores(results: Results, plan: Planned, lane: Lane) -> Scores:
     found: dict[str, list[float | None]] = {}
     for case in plan.suite.cases:
-        values = list(_values(results, plan, lane, case))
+        values: list[float | None] = []
+        for repeat in range(plan.repeats):
+            cell = CellKey(case.key, lane.key, repeat)
+            if (scored := results.scored.get((cell, case.id))) is not None:
+                values.append(float(scored.passed) if scored.score is not None else None)
+            elif (asked := results.asked.get(cell)) is not None and asked.state == "failed":
+                values.append(None)
         if len(values) == plan.repeats:
             found[case.id] = values
     return found
-
-
-def _values(results: Results, plan: Planned, lane: Lane, case: Case) -> Iterator[float | None]:
-    for repeat in range(plan.repeats):
-        cell = CellKey(case.key, lane.key, repeat)
-        asked, scored = results.asked.get(cell), results.scored.get((cell, case.id))
-        if scored is not None:
-            yield float(scored.passed) if scored.score is not None else None
-        elif asked is not None and asked.state == "failed":
-            yield None
 
 
 def _common(plan: Planned, baseline: Planned) -> dict[str, str]:

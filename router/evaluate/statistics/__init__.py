@@ -10,7 +10,7 @@ from router.evaluate.statistics.power import prompts_needed, smallest_difference
 from router.evaluate.statistics.quantiles import quantile
 from router.evaluate.statistics.rates import mean_pass, pass_at_k, pass_hat_k
 from router.evaluate.statistics.regressions import Change, changes
-from router.evaluate.statistics.sample import Pair, Scores, Unit, mean_score, pairs
+from router.evaluate.statistics.sample import Pair, Scores, Unit, mean_score
 from router.evaluate.statistics.screening import Screening, screening
 from router.evaluate.statistics.sentences import separates_sentence, verdict_sentence
 from router.evaluate.statistics.stability import Flaky, Gradings, Stability, stability
@@ -38,7 +38,6 @@ __all__ = [
     "lane_score",
     "mean_pass",
     "mean_score",
-    "pairs",
     "pass_at_k",
     "pass_hat_k",
     "prompts_needed",

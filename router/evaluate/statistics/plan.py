@@ -21,7 +21,19 @@ from router.core.errors import InvalidRequest
 from router.core.messages import Frozen
 from router.evaluate.statistics.means import is_binary, mean_difference, stratified, t_test
 from router.evaluate.statistics.paired import evidence_path, mid_p, newcombe
-from router.evaluate.statistics.sample import Design, Floats, Pair, Places, Sample, Unit, check_range, design, sample
+from router.evaluate.statistics.sample import (
+    Design,
+    Floats,
+    Pair,
+    Places,
+    Sample,
+    Scores,
+    Unit,
+    check_range,
+    design,
+    mean_score,
+    sample,
+)
 from router.metrics.estimates import Estimate
 
 MAX_ERRORS = 0.1
@@ -65,6 +77,19 @@ class Look(NamedTuple):
     end: End | None
 
 
+class LaneScores(NamedTuple):
+    """A lane's scores as arrays, (cases,) each.
+
+    Attributes:
+        finished: whether all repeats are over.
+        means: of the repeats; NaN where none has a score.
+    """
+
+    places: Places
+    finished: NDArray[np.bool_]
+    means: Floats
+
+
 class Plan(Frozen, frozen=True, kw_only=True, dict=True):
     """What was decided before the first answer.
 
@@ -101,15 +126,38 @@ class Plan(Frozen, frozen=True, kw_only=True, dict=True):
         Raises:
             InvalidRequest: a case is not in the plan, comes twice, or has a score that is not between 0 and 1.
         """
-        seen = _Seen.of(self.design, pairs)
+        return self._look(_Seen.of(self.design, pairs))
+
+    def lane(self, order: Sequence[str], scores: Scores) -> LaneScores:
+        """A lane's scores for `between`; made once a lane, not once a pair.
+
+        Args:
+            order: the cases in the order in which they were finished.
+
+        Raises:
+            InvalidRequest: a case is not in the plan, comes twice, or has a score that is not between 0 and 1.
+        """
+        finished = np.array([case in scores for case in order], np.bool_)
+        means = np.array([mean_score(scores.get(case, ())) for case in order], np.float64)
+        for place in np.flatnonzero((means < 0) | (means > 1)).tolist():
+            check_range(order[place], means[place])
+        return LaneScores(self.design.places(order), finished, means)
+
+    def between(self, first: LaneScores, second: LaneScores) -> Look:
+        """What two lanes' scores say, on the cases that both have finished; they are in one order."""
+        both = first.finished & second.finished
+        return self._look(_Seen(first.places[both], first.means[both], second.means[both]))
+
+    def _look(self, seen: _Seen) -> Look:
+        finished = len(seen.places)
         scored = seen.scored()
         of = sample(self.design, scored.places)
-        difference = _difference(scored, of, self.design)._replace(unknown=len(pairs) - len(scored.places))
+        difference = _difference(scored, of, self.design)._replace(unknown=finished - len(scored.places))
         clusters = np.bincount(of.cluster, of.weight * (scored.first - scored.second), minlength=1)
         return Look(
             planned=self.end,
-            finished=len(pairs),
-            left_out=len(pairs) - len(scored.places),
+            finished=finished,
+            left_out=finished - len(scored.places),
             difference=difference,
             discordant=int((np.abs(clusters) > 1e-9).sum()),
             discordance=_discordance(scored, of),

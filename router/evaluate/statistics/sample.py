@@ -75,21 +75,9 @@ def check_range(case: str, *scores: float | None) -> None:
     Raises:
         InvalidRequest: one is not.
     """
-    if any(score is not None and (score < 0 or score > 1) for score in scores):
-        raise InvalidRequest(f"Case “{case}” has a score outside 0 to 1. Scale its scores.")
-
-
-def pairs(order: Iterable[str], first: Scores, second: Scores) -> list[Pair]:
-    """The cases that both lanes have finished.
-
-    Args:
-        order: the cases in the order in which they were finished.
-    """
-    return [
-        Pair(case, mean_score(first[case]), mean_score(second[case]))
-        for case in order
-        if case in first and case in second
-    ]
+    for score in scores:
+        if score is not None and (score < 0 or score > 1):
+            raise InvalidRequest(f"Case “{case}” has a score outside 0 to 1. Scale its scores.")
 
 
 class Design(NamedTuple):

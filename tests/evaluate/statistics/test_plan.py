@@ -99,6 +99,24 @@ def test_discordance_is_the_share_of_prompts_on_which_lanes_differ(categories: t
     assert found.discordance == pytest.approx(found.discordant / 400, rel=0.02)
 
 
+# --- Lanes as arrays -------------------------------------------------------------------------------
+
+
+def test_what_is_seen_between_lanes_is_what_their_pairs_say() -> None:
+    plan, order = Plan(units=units(60)), [str(n) for n in reversed(range(60))]
+    rng = np.random.default_rng(6)
+    first, second = (dict(zip(order, scores.tolist(), strict=True)) for scores in right_or_wrong(rng, 60, 0.5, 0.2))
+    lanes = [plan.lane(order, {case: [score] for case, score in lane.items()}) for lane in (first, second)]
+    assert plan.between(*lanes) == plan.look([Pair(case, first[case], second[case]) for case in order])
+
+
+def test_repeats_are_averaged_and_what_a_lane_has_not_finished_is_left_out() -> None:
+    plan, order = Plan(units=units(4)), ["2", "1", "0"]
+    first = plan.lane(order, {"0": [1.0, 0.0], "1": [1.0], "2": [None]})
+    second = plan.lane(order, {"0": [1.0], "2": [1.0]})
+    assert plan.between(first, second) == plan.look([Pair("2", None, 1.0), Pair("0", 0.5, 1.0)])
+
+
 # --- Errors ----------------------------------------------------------------------------------------
 
 
@@ -187,3 +205,5 @@ def test_a_margin_that_allows_nothing_or_everything_is_refused(margin: float) ->
 def test_a_score_outside_0_to_1_names_its_case(score: float) -> None:
     with pytest.raises(InvalidRequest, match="“1” has a score outside"):
         Plan(units=units(2)).look([Pair("0", 1, 1), Pair("1", 0.5, score)])
+    with pytest.raises(InvalidRequest, match="“1” has a score outside"):
+        Plan(units=units(2)).lane(["0", "1"], {"0": [1], "1": [score]})

@@ -10,13 +10,10 @@ from router.core.requests import Request
 from router.core.suites import Case
 from router.evaluate.statistics.sample import (
     MIN_CLUSTERS,
-    Pair,
-    Scores,
     Unit,
     design,
     mean_score,
     mean_scores,
-    pairs,
     sample,
 )
 from tests.evaluate.statistics.worlds import units
@@ -34,12 +31,6 @@ def test_a_case_whose_repeats_all_failed_has_no_score() -> None:
 def test_a_score_outside_0_to_1_names_its_case(score: float) -> None:
     with pytest.raises(InvalidRequest, match="“b” has a score outside 0 to 1"):
         mean_scores(["a", "b"], {"a": [1.0], "b": [score]})
-
-
-def test_pairs_are_the_cases_that_both_lanes_have_finished_in_the_order_given() -> None:
-    first: Scores = {"a": [1.0, 0.0], "b": [1.0], "c": [None]}
-    second: Scores = {"c": [1.0], "a": [1.0]}
-    assert pairs(["c", "b", "a"], first, second) == [Pair("c", None, 1.0), Pair("a", 0.5, 1.0)]
 
 
 def test_a_unit_takes_what_counts_from_a_case() -> None:
