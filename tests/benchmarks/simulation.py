@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def drawn(rng: np.random.Generator) -> Model:
     return Model(error, rng.lognormal(np.log(rng.uniform(0.04, 0.15)), 0.5, SEEN).tolist())
 
 
-def policy(rng: np.random.Generator) -> dict[str, object]:
+def policy(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "first_token": float(rng.uniform(0.15, 0.6)),
         "deadline": float(rng.uniform(1, 4)),

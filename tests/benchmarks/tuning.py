@@ -11,8 +11,9 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from multiprocessing.pool import Pool
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,10 +26,14 @@ from router.tune.replay import replay
 from router.tune.search import best_chains
 from tests.benchmarks.harness import ROOT, report
 
-WORLDS = 500
+WORLDS, DRAWS, SPENT = 500, 60, 100
+"""Simulated worlds, draws of prompts from the real grid, and worlds in which money is counted."""
+
 MODELS, TRUE_PROMPTS = 6, 4_000
 REAL = ROOT.parent / "shared" / "data" / "bfcl_grid_priced.parquet"
 """Optional: 53 models x 1,700 prompts of a public leaderboard."""
+
+Line: TypeAlias = tuple[str, str, str]
 
 SAID = ("better", "cheaper", "faster")
 
@@ -116,7 +121,7 @@ def real() -> Grid:
     rows = pd.read_parquet(REAL)
     rng = np.random.default_rng(0)
     by = {
-        name: rows.pivot(index="prompt", columns="model", values=name)
+        name: rows.pivot(index="prompt", columns="model", values=name)  # noqa: PD010  # some are words
         for name in rows
         if name not in ("prompt", "model")
     }
@@ -129,7 +134,8 @@ def real() -> Grid:
     return grid(
         models=list(names), providers=provider, prompts=list(by["score"].index),
         kinds=pd.factorize(by["category"][names[0]])[0].astype(np.int64), answered=(~failed).astype(float),
-        quality=by["score"][names].to_numpy(float), seconds=np.minimum(seconds, 10), cost=by["cost_usd"][names].to_numpy(),
+        quality=by["score"][names].to_numpy(float), seconds=np.minimum(seconds, 10),
+        cost=by["cost_usd"][names].to_numpy(),
     )  # fmt: skip
 
 
@@ -156,8 +162,8 @@ def _spent(seed: int, *, adaptive: bool) -> tuple[float, float]:
     known = np.zeros((TRUE_PROMPTS, MODELS), bool)
     dollars, asked = 0.0, 0
     for batch in (40, 40, 60, 100, 160, 200):
-        dollars += float(truth.cost[np.ix_(order[asked : asked + batch], models)].sum())
-        known[np.ix_(order[asked : asked + batch], models)] = True
+        dollars += float(truth.cost[np.ix_(order[asked : asked + batch], np.array(models))].sum())
+        known[np.ix_(order[asked : asked + batch], np.array(models))] = True
         asked += batch
         seen = _seen(truth.of(order[:asked]), known[order[:asked]])
         if adaptive:
@@ -176,41 +182,43 @@ def _seen(of: Grid, known: np.ndarray) -> Grid:
 def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     worlds, began = int(sys.argv[1]) if len(sys.argv) > 1 else WORLDS, time.perf_counter()
-    rows: list[tuple[str, str, str]] = []
     with multiprocessing.Pool(2) as pool:
-        run: Callable[[Any], list[Any]] = lambda task: pool.map(task, range(worlds), chunksize=5)  # noqa: E731
-        for prompts in (40, 100, 300, 600):
-            found = run(functools.partial(in_world, prompts, False))
-            rows += _rows(f"{worlds} worlds, {prompts} prompts", found, "at most 5 %")
-            if prompts == 600:
-                rows.append(
-                    ("the same: mean regret of the best-looking chain", "at most 0.5 points", _mean(found, "regret"))
-                )
-        nulls = [each.best for each in run(functools.partial(in_world, 100, True))]
-        shares = [np.mean([best[at] * len(best) for best in nulls if len(best) > at]) for at in range(4)]
-        said = ", ".join(f"{share:.2f}" for share in shares)
-        rows.append(("null worlds: P(best) x candidates, by place (current first)", "at most 1", said))
-        for prompts, limit in itertools.product((40, 100, 300, 600), (None, 1.0)) if REAL.exists() else ():
-            found = run(functools.partial(in_real, prompts, limit))[:worlds]
-            name = f"real grid, {prompts} prompts" + (f", at most ${limit:g}" if limit else "")
-            rows += _rows(name, found, "at most 5 %")
-            rows.append((f"{name}: regret, optimism, naive optimism (points)", "optimism < 0.5",
-                         ", ".join(_mean(found, each) for each in ("regret", "optimism", "naive"))))  # fmt: skip
-            if limit:
-                rows.append((f"{name}: limit broken", "at most 5 %", _mean(found, "broken", 100) + " %"))
-        spent = np.array(pool.map(to_the_right_chain, range(worlds), chunksize=2))
-        ours, grid_of_all = spent[:, 0].sum(), spent[:, 2].sum()
-        rows.append(
-            ("dollars for 600 prompts, beside a grid of all models", "at most 0.5", f"{ours / grid_of_all:.2f}")
-        )
-        rows.append(("regret then, and the grid's (points)", "", f"{spent[:, 1].mean():.2f}, {spent[:, 3].mean():.2f}"))
+        rows = [*_in_worlds(pool, worlds), *(_in_real(pool, min(DRAWS, worlds)) if REAL.exists() else ())]
+        spent = np.array(pool.map(to_the_right_chain, range(min(SPENT, worlds)), chunksize=2))
+    ratio, ours, theirs = spent[:, 0].sum() / spent[:, 2].sum(), spent[:, 1].mean(), spent[:, 3].mean()
+    rows.append(("dollars for 600 prompts, beside a grid of all models", "at most 0.5", f"{ratio:.2f}"))
+    rows.append(("regret then, and the grid's (points)", "", f"{ours:.2f}, {theirs:.2f}"))
     report(rows)
     print(f"\n{time.perf_counter() - began:.0f} s")
 
 
-def _rows(name: str, found: Sequence[Outcome], asked: str) -> list[tuple[str, str, str]]:
+def _in_worlds(pool: Pool, worlds: int) -> Iterator[Line]:
+    for prompts in (40, 100, 300, 600):
+        found = pool.map(functools.partial(in_world, prompts, False), range(worlds), chunksize=5)
+        yield from _rows(f"{worlds} worlds, {prompts} prompts", found)
+        if prompts == 600:
+            yield "the same: mean regret (points)", "at most 0.5", _mean(found, "regret")
+    nulls = [each.best for each in pool.map(functools.partial(in_world, 100, True), range(worlds), chunksize=5)]
+    shares = [np.mean([best[at] * len(best) for best in nulls if len(best) > at]) for at in range(4)]
+    said = ", ".join(f"{share:.2f}" for share in shares)
+    yield "null worlds: P(best) x candidates, by place (current first)", "at most 1", said
+
+
+def _in_real(pool: Pool, draws: int) -> Iterator[Line]:
+    for prompts, limit in itertools.product((40, 100, 300, 600), (None, 1.0)):
+        found = pool.map(functools.partial(in_real, prompts, limit), range(draws), chunksize=5)
+        name = f"real grid, {prompts} prompts" + (f", at most ${limit:g}" if limit else "")
+        yield from _rows(name, found)
+        said = ", ".join(_mean(found, each) for each in ("regret", "optimism", "naive"))
+        yield f"{name}: regret, optimism, naive optimism (points)", "optimism < 0.5", said
+        if limit:
+            yield f"{name}: limit broken", "at most 5 %", _mean(found, "broken", 100) + " %"
+
+
+def _rows(name: str, found: Sequence[Outcome]) -> list[Line]:
     said = [each for each in found if each.kind in SAID]
     better = [each for each in found if each.kind == "better"]
+    asked = "at most 5 %"
     wrong, wrong_better = sum(each.wrong for each in said), sum(each.wrong for each in better)
     return [
         (f"{name}: wrong and confident", asked, f"{wrong / len(found):.1%} ({len(said)} of {len(found)} speak)"),
