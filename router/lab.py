@@ -119,7 +119,7 @@ class Lab:
 
         with self._opening:
             if self._tuning is None:
-                parts = self.store.scores, self.evaluations, self.config, self.folder
+                parts = self.store, self.evaluations, self.config, self.folder
                 self._tuning = Tuning(lambda: self.observed, *parts)
             return self._tuning
 

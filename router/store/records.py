@@ -74,6 +74,24 @@ class ObservationLog(RecordLog[Observation]):
         attempt = msgspec.structs.replace(attempt, **names, routing=routing)
         super().add(msgspec.structs.replace(record, attempt=attempt))
 
+    def upstream(self, since: float) -> dict[str, dict[str, int]]:
+        """By model, how many of its answers each upstream provider gave, as far as its provider says.
+
+        Args:
+            since: Unix time, seconds.
+        """
+        row = observations.c
+        counts = (
+            select(row.model, row.served_by, func.count())
+            .where(row.started >= since, row.served_by.is_not(None), row.outcome == "answered")
+            .group_by(row.model, row.served_by)
+        )
+        found: dict[str, dict[str, int]] = {}
+        with self._database.reading() as connection:
+            for model, served_by, count in connection.execute(counts):
+                found.setdefault(model, {})[served_by] = count
+        return found
+
     def matching(
         self,
         count: int,

@@ -21,6 +21,7 @@ from router.evaluate.statistics.means import effective_prompts
 from router.metrics import predicates
 from router.metrics.columns import AttemptLabels, RequestLabels
 from router.metrics.estimates import Estimate, by_quantile, share, with_late
+from router.metrics.feedback import liked
 from router.metrics.view import Slice, View, speeds
 from router.store import Passes
 from router.tune.behavior import Behavior, Calls, Measured, Outages
@@ -48,6 +49,9 @@ class ModelEvidence(NamedTuple):
         quality: share of graded cases that pass, 0 to 1; `rows` are prompts.
         newest: Unix time of the last call; None if there is none.
         sources: calls by where they come from.
+        liked: share of rated answers with a thumb up, 0 to 1; few are rated, and not by chance.
+        preferred: share of blind votes won, 0 to 1; see `preferred`.
+        behind: by the upstream provider that stood behind the answers, as their provider says, the share of them.
         leftovers: the share answered of what came to it because another model had failed: no measure of the model.
         outages: found among all its calls.
     """
@@ -63,6 +67,9 @@ class ModelEvidence(NamedTuple):
     quality: Estimate
     newest: float | None
     sources: Mapping[Source, int]
+    liked: Estimate
+    preferred: Estimate
+    behind: Mapping[str, float]
     leftovers: Estimate
     outages: tuple[Outage, ...]
 
@@ -85,19 +92,37 @@ def _is_provider_at_fault(labels: AttemptLabels) -> bool:
     return labels.outcome == "failed" and _is_fault(labels.reason)
 
 
-def model_evidence(view: View, quality: Mapping[str, Passes]) -> dict[str, ModelEvidence]:
+class Said(NamedTuple):
+    """What others than the calls themselves say of models, by their references.
+
+    Attributes:
+        quality: how often they pass.
+        liked: whether an answer was liked, by the primary key of the call that gave it.
+        preferred: see `ModelEvidence`.
+        upstream: answers by the provider behind them.
+    """
+
+    quality: Mapping[str, Passes]
+    liked: Mapping[int, bool]
+    preferred: Mapping[str, Estimate]
+    upstream: Mapping[str, Mapping[str, int]]
+
+
+def model_evidence(view: View, said: Said) -> dict[str, ModelEvidence]:
     """What is known of each model that was called, by its reference.
 
     Args:
         view: a category's requests and attempts, without injected faults.
-        quality: how often models pass, by reference.
     """
+    rated = liked(view.attempts, said.liked) if said.liked else {}
     return {
-        model: _evidence(model, calls, quality.get(model)) for model, calls in view.attempts.split_by("model").items()
+        model: _evidence(model, calls, said, rated.get(model, Estimate(None)))
+        for model, calls in view.attempts.split_by("model").items()
     }
 
 
-def _evidence(model: str, calls: Slice[AttemptLabels], passes: Passes | None) -> ModelEvidence:
+def _evidence(model: str, calls: Slice[AttemptLabels], said: Said, rated: Estimate) -> ModelEvidence:
+    passes, upstream = said.quality.get(model), said.upstream.get(model, {})
     first = calls.that(_is_first)
     answered = first.that(predicates.is_answered_call)
     late = first.count(predicates.is_late_call)
@@ -121,6 +146,9 @@ def _evidence(model: str, calls: Slice[AttemptLabels], passes: Passes | None) ->
         Estimate(passes.share, *wilson(passes.share, passes.cases), rows=passes.cases) if passes else Estimate(None),
         float(first.started.max()) if len(first) else None,
         sources,
+        rated,
+        said.preferred.get(model, Estimate(None)),
+        {name: count / sum(upstream.values()) for name, count in upstream.items()},
         share(leftovers.count(predicates.is_answered_call), len(leftovers)),
         tuple(_outages(calls)),
     )

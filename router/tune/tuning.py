@@ -23,16 +23,17 @@ from router.evaluate.results import Results
 from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate
 from router.metrics.view import Filter, View
-from router.store import Passes, ScoreLog
+from router.store import Passes, Store
 from router.tune.behavior import Measured
 from router.tune.certificate import Certificate, Certificates, FaultLine, certificate, fault_matrix
 from router.tune.choice import LEAST_PROMPTS, choose
-from router.tune.evidence import ModelEvidence, failures, measured, model_evidence
+from router.tune.evidence import ModelEvidence, Said, failures, measured, model_evidence
 from router.tune.experiment import next_experiment
 from router.tune.goals import Goals
 from router.tune.graded import Evaluated, evaluated, graded
 from router.tune.held import Kept, kept
 from router.tune.joint import Failures, effective_number
+from router.tune.people import preferred
 from router.tune.proposals import Advice, advice
 from router.tune.simulation import Simulated, simulate
 
@@ -41,6 +42,9 @@ DAYS = 30
 
 EVALUATED_DAYS = 90
 """Days of grades: evaluations are rarer than requests."""
+
+OFTEN = 0.2
+"""The share of a model's answers from which on an upstream provider is worth naming."""
 
 Source = tuple[object, ...]
 """What tells one state of the evidence from another."""
@@ -62,6 +66,18 @@ class Evidence(NamedTuple):
     worth: Estimate
     evaluated: Evaluated
     measured: Measured
+
+    def shared_upstream(self) -> list[str]:
+        """Models of the chain that one upstream provider stands behind: its outage takes both along."""
+        said = []
+        for number, first in enumerate(self.chain):
+            for then in self.chain[number + 1 :]:
+                one, other = (self.models[name].behind if name in self.models else {} for name in (first, then))
+                for name in sorted(one.keys() & other.keys()):
+                    if min(one[name], other[name]) >= OFTEN:
+                        shares = f"{one[name]:.0%} of {first}'s answers and {other[name]:.0%} of {then}'s"
+                        said.append(f"{name} stands behind {shares}: its outage takes both along.")
+        return said
 
     def gap(self) -> str | None:
         """Why no chain can be proposed, one sentence; None where one can."""
@@ -89,7 +105,7 @@ class Tuning:
     def __init__(
         self,
         observed: Callable[[], Observed],
-        scores: ScoreLog,
+        store: Store,
         evaluations: Evaluations,
         config: Callable[[], Config],
         folder: Path,
@@ -97,7 +113,7 @@ class Tuning:
         self.certificates = Certificates(folder / "certificates")
         self._library = Library(folder / "suites")
         self._observed = observed
-        self._scores = scores
+        self._store = store
         self._evaluations = evaluations
         self._config = config
         self._lock = threading.Lock()
@@ -133,12 +149,15 @@ class Tuning:
         together = failures(view)
         found = evaluated(graded(runs, category), names, together)
         quality = self._quality(category, now) | _quality_in(found)
-        models = model_evidence(view.where(Filter(categories=(category, None))), quality)
+        since = now - DAYS * 86_400
+        votes = preferred(self._store.comparisons.votes(), category)
+        said = Said(quality, self._store.feedback.of_answers(), votes, self._store.observations.upstream(since))
+        models = model_evidence(view.where(Filter(categories=(category, None))), said)
         behaviors = measured(view, category, quality)
         return Evidence(category, names, models, together, effective_number(names, together), found, behaviors)
 
     def _quality(self, category: str, now: float) -> dict[str, Passes]:
-        passes = self._scores.passes(now - EVALUATED_DAYS * 86_400)
+        passes = self._store.scores.passes(now - EVALUATED_DAYS * 86_400)
         return {model: each for (of, model), each in passes.items() if of == category}
 
     def advise(self, category: str, goals: Goals = Goals()) -> Advice:

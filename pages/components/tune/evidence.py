@@ -46,10 +46,16 @@ def draw_evidence(evidence: Evidence) -> None:
             "outages": column.NumberColumn("Outages", help=f"In the last {DAYS} days"),
             "leftovers": column.TextColumn("As a fallback", help="Answered of what other models had failed: harder "
                                            "requests, so it is never mixed with the other figures"),
+            "liked": column.TextColumn("Liked", help="Of rated answers; few are rated, and not by chance")
+            if any("liked" in row and row["liked"] for row in rows) else None,
+            "preferred": column.TextColumn("Votes won", help="Of blind votes on the Compare page; ties left out")
+            if any("preferred" in row and row["preferred"] for row in rows) else None,
             "sources": column.TextColumn("From"),
             "age": column.TextColumn("Last call"),
         },
     )  # fmt: skip
+    for sentence in evidence.shared_upstream():
+        st.caption(label(sentence))
     left = [
         f"{name} was not graded on {counted(count, 'prompt')}" for name, count in evidence.evaluated.missing.items()
     ]
@@ -86,6 +92,8 @@ def _row(name: str, known: ModelEvidence | None) -> dict[str, object]:
         "leftovers": f"{known.leftovers.value:.0%} of {known.leftovers.rows:,}"
         if known.leftovers.value is not None
         else "",
+        "liked": _share(known.liked),
+        "preferred": _share(known.preferred),
         "sources": ", ".join(f"{source} {count:,}" for source, count in sorted(known.sources.items())),
         "age": _age(known.newest),
     }
