@@ -12,8 +12,9 @@ import msgspec
 from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.messages import Answer, Usage
+from router.core.requests import Request
 from router.core.runs import CellKey, Ended, Graded, Landed, Lane, Planned, Sent
-from router.core.suites import Case, Grade, Suite
+from router.core.suites import Case, Check, Grade, Suite
 
 
 class Skill(NamedTuple):
@@ -22,6 +23,21 @@ class Skill(NamedTuple):
     share: float
     latency: float = 0.5
     cost: float = 0.001
+
+
+def plain_suite(category: str, count: int) -> Suite:
+    """So many short cases of a category."""
+    cases = (
+        Case(
+            id=f"{category}-{number}",
+            category=category,
+            request=Request(messages=({"role": "user", "content": f"{category} {number}"},)),
+            target=("x",),
+            checks=(Check(type="contains"),),
+        )
+        for number in range(count)
+    )
+    return Suite(name=f"{category}-cases", cases=tuple(cases))
 
 
 def write_run(path: Path, suite: Suite, lanes: Mapping[str, Skill], *, repeats: int = 1, at: float = 0.0) -> str:

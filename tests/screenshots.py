@@ -21,7 +21,7 @@ from typing import Literal
 from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
 from router.evaluate.library import Library, joined
-from tests.evaluated import Skill, write_run
+from tests.evaluated import Skill, plain_suite, write_run
 from tests.traffic import write_traffic
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +67,16 @@ LANES = {
 }
 
 
+GRADED = {
+    "anthropic:claude-sonnet": Skill(0.70, 2.6, 0.009),
+    "openrouter/aurora-alpha": Skill(0.66, 1.0, 0.002),
+    "z-ai/glm-5": Skill(0.74, 1.4, 0.0012),
+    "moonshotai/kimi-k2.5": Skill(0.79, 1.2, 0.0015),
+    "openai:gpt-4o-mini": Skill(0.55, 0.7, 0.0004),
+}
+"""What the Tune page's evidence says of models."""
+
+
 def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -96,6 +106,10 @@ def main() -> None:
                 suite = joined([suites.find(name).suite for name in ("reasoning", "code")])
                 run = write_run(runs / "20260101-000000-0000.jsonl", suite, LANES, repeats=2, at=time.time() - 3600)
                 _evaluate(browser.new_page(viewport={"width": 1300, "height": 1180}), f"{url}/evaluate?run={run}")
+                graded = runs / "20260102-000000-0000.jsonl"
+                write_run(graded, plain_suite("code", 240), GRADED, at=time.time() - 3600)
+                (runs / f"{run}.jsonl").unlink()
+                _tune(browser.new_page(viewport={"width": 1300, "height": 1480}), f"{url}/tune?category=code")
 
 
 @contextlib.contextmanager
@@ -164,6 +178,19 @@ def _evaluate(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 1300, "height": 1500})
     page.wait_for_timeout(1000)
     page.screenshot(path=IMAGES / "evaluate-cases.png")
+
+
+def _tune(page: Page, url: str) -> None:
+    """A better chain, and what would become of requests while a provider is down."""
+    page.goto(url)
+    page.get_by_role("button", name="Review and save").wait_for(timeout=60_000)
+    page.get_by_text("Simulated: the engine itself").wait_for(timeout=60_000)
+    page.get_by_label("Primary", exact=True).click()
+    page.get_by_role("option", name="moonshotai/kimi-k2.5").click()
+    page.get_by_text("Review this chain").wait_for()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(3000)
+    page.screenshot(path=IMAGES / "tune.png")
 
 
 def _compare(page: Page) -> None:

@@ -302,7 +302,7 @@ def of_models(config: Config, chain: Chain, models: Sequence[str]) -> Chain:
     links = [
         own.get(model, Link(ref=parse_reference(model, config.providers, config.default_provider))) for model in models
     ]
-    return chain.model_copy(update={"links": tuple(links)})
+    return chain.changed(links=tuple(links))
 
 
 def _in_words(name: str, value: Estimate) -> tuple[str, str]:

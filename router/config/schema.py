@@ -157,6 +157,15 @@ class Chain(Data):
         """Twelve hexadecimal digits that change with the links, the policy or the parameters."""
         return digest(self.model_dump_json(exclude={"name"}))[:12]
 
+    def changed(self, *, links: tuple[Link, ...] | None = None, policy: ChainPolicy | None = None) -> Chain:
+        """The chain with other links or limits; `model_copy` would keep what was worked out of the old ones."""
+        return Chain(
+            name=self.name,
+            links=self.links if links is None else links,
+            policy=self.policy if policy is None else policy,
+            params=self.params,
+        )
+
     def params_of(self, link: Link) -> Mapping[str, Any]:
         """The chain's parameters with a link's laid over them; a null there leaves the chain's out."""
         both = {**self.params, **link.params}

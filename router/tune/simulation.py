@@ -170,7 +170,7 @@ class _World:
         exact: bool,
     ) -> None:
         # How fast answers flow was not measured, so nothing can be too slow for `min_tokens_per_s`.
-        self._chain = chain.model_copy(update={"policy": chain.policy.model_copy(update={"min_tokens_per_s": 0.0})})
+        self._chain = chain.changed(policy=chain.policy.model_copy(update={"min_tokens_per_s": 0.0}))
         self._measured = measured
         self._rng = rng
         self._requests = requests

@@ -91,7 +91,7 @@ def _pick_chain(config: Config, current: Chain, known: list[str]) -> Chain | Non
         for model in models
     )
     changed = policy.model_copy(update={"first_token": first_token, "deadline": deadline, "retries": retries})
-    return current.model_copy(update={"links": links, "policy": changed})
+    return current.changed(links=links, policy=changed)
 
 
 def _pick_scenario(evidence: Evidence) -> Scenario:
