@@ -75,6 +75,7 @@ class Behavior(NamedTuple):
         calls: those outside of outages.
         outages: of this model alone.
         quality: mean score of its answers, 0 to 1; None where nothing was graded.
+        graded: prompts that it rests on; 0 where it is the truth.
         down_error: what its calls fail with while it is down.
         down_after: seconds until they do.
     """
@@ -83,6 +84,7 @@ class Behavior(NamedTuple):
     calls: Calls
     outages: Outages = Outages()
     quality: float | None = None
+    graded: int = 0
     down_error: type[ProviderError] = ServerFailed
     down_after: float = 0.5
 

@@ -236,7 +236,8 @@ def measured(view: View, category: str, quality: Mapping[str, Passes]) -> Measur
     for model, calls in of_models.items():
         if (behavior := _behavior(calls, category, found[model], by_provider[providers[model]])) is not None:
             passes = quality.get(model)
-            behaviors[model] = behavior._replace(quality=passes.share if passes else None)
+            known = (passes.share, passes.cases) if passes else (None, 0)
+            behaviors[model] = behavior._replace(quality=known[0], graded=known[1])
     span = _span(view.attempts)
     return Measured(behaviors, {name: _rates(each, span) for name, each in by_provider.items()}, _rate(view, category))
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from router.config.policy import Policy
 from router.config.schema import Chain
@@ -44,7 +46,7 @@ RUNS = 40
 FEWEST_RUNS = 8
 """Also where there is no time for more: fewer give no interval."""
 
-RESAMPLES = 200
+RESAMPLES = 20
 
 _REQUEST = Request(messages=({"role": "user", "content": "simulated"},))
 _OPTIONS = Options(cache="off")
@@ -67,6 +69,17 @@ class Run(NamedTuple):
     latency: Floats
     first_token: Floats
     cost: Floats
+
+    def at(self, which: NDArray[np.intp]) -> Run:
+        """Some of the requests, any of them several times."""
+        return Run(
+            self.answered[which],
+            self.place[which],
+            self.quality[which],
+            self.latency[which],
+            self.first_token[which],
+            self.cost[which],
+        )
 
     def figures(self) -> Mapping[str, float]:
         """By name: shares and scores 0 to 1, seconds, US dollars per 1,000 requests."""
@@ -93,13 +106,24 @@ class Simulated(NamedTuple):
         return sum(len(run.answered) for run in self.runs)
 
     def figures(self) -> dict[str, Estimate]:
-        """Over all runs, with the interval of 95 % that resampled runs give; see `Run.figures`."""
+        """Over all runs, with the interval of 95 % for a long time in one world; see `Run.figures`.
+
+        Worlds differ since few measurements leave open what the truth is, and since a run is short. Only the first is
+        uncertainty about a long time: the variance between runs less that within them, which resampled requests tell
+        (Efron's bootstrap), and on top the error of having simulated few runs.
+        """
         rng = np.random.default_rng(0)
         whole = _joined(self.runs).figures()
-        picks = rng.integers(len(self.runs), size=(RESAMPLES, len(self.runs)))
-        found = [_joined([self.runs[number] for number in pick]).figures() for pick in picks]
+        found = [run.figures() for run in self.runs]
+        again = [[run.at(rng.integers(len(run.place), size=len(run.place))).figures() for _ in range(RESAMPLES)]
+                 for run in self.runs]  # fmt: skip
         return {
-            name: Estimate(value, *_ends([each[name] for each in found]), rows=self.requests)
+            name: _long_run(
+                value,
+                np.array([each[name] for each in found]),
+                np.array([[each[name] for each in of_run] for of_run in again]),
+                1.0 if name in ("answered", "quality") else math.inf,
+            )._replace(rows=self.requests)
             for name, value in whole.items()
         }
 
@@ -113,6 +137,22 @@ class Simulated(NamedTuple):
         place = _joined(self.runs).place
         shares: list[float] = (np.bincount(place[place >= 0]) / len(place)).tolist()
         return shares
+
+
+def _long_run(value: float, found: Floats, again: Floats, most: float) -> Estimate:
+    """A figure with its interval.
+
+    Args:
+        found: (runs,) of each run.
+        again: (runs, resamples) of each run's resampled requests.
+        most: what it can be at most.
+    """
+    if not (np.isfinite(found).all() and np.isfinite(again).all()):  # some runs end without an answer, or costs unknown
+        return Estimate(value, *_ends(found.tolist()))
+    between, within = float(found.var(ddof=1)), float(again.var(axis=1, ddof=1).mean())
+    error = math.sqrt(max(between - within, 0.0) + between / len(found))
+    reach = float(stdtrit(len(found) - 1, 0.975)) * error
+    return Estimate(value, max(value - reach, 0.0), min(value + reach, most))
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:
@@ -215,11 +255,18 @@ class _World:
         pause = self._chain.policy.stall / 2
         return _Provider(behavior, behavior.calls.at(drawn), when, pause=pause, clock=self._loop.time)
 
+    def _quality(self, behavior: Behavior) -> float:
+        """What a model's answers are worth in this world: as likely as its grades make it (Beta, Jeffreys' prior)."""
+        mean, count = behavior.quality, behavior.graded
+        if mean is None or self._exact or not count:
+            return _known(mean)
+        return float(self._rng.beta(mean * count + 0.5, (1 - mean) * count + 0.5))
+
     def run(self) -> Run:
         with contextlib.closing(self._loop):
             self._loop.run_until_complete(self._arrivals())
-        models = self._measured.models
-        qualities = [0.0 if each.model is None else _known(models[each.model].quality) for each in self._ended]
+        quality = {ref.text: self._quality(self._measured.models[ref.text]) for ref in self._chain.models}
+        qualities = [0.0 if each.model is None else quality[each.model] for each in self._ended]
         return Run(
             np.array([each.outcome == "answered" for each in self._ended]),
             np.array([-1 if each.place is None else each.place for each in self._ended]),
