@@ -282,7 +282,7 @@ def simulate_chain(
         world = lab.tuning.evidence(name).measured
         if unknown := [each for each in scenario.down if each not in {*world.models, *config.providers}]:
             raise InvalidRequest(f"{unknown[0]} is neither a provider nor a model that was observed in {name}.")
-        found = lab.tuning.simulate(name, chain, world=scenario.of(world))
+        found = lab.tuning.simulate(name, chain, scenario)
         figures = found.figures()
         if as_json:
             shown = {"category": name, "models": [ref.text for ref in chain.models], "requests": found.requests}

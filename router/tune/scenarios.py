@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from router.core.messages import Frozen
 from router.tune.behavior import ALWAYS, Behavior, Measured
 
@@ -41,8 +39,3 @@ class Scenario(Frozen, frozen=True, kw_only=True):
 
 
 AS_MEASURED = Scenario()
-
-
-def with_down(scenario: Scenario, *names: str) -> Scenario:
-    """The scenario with some more that is down."""
-    return replace(scenario, down=tuple(dict.fromkeys([*scenario.down, *names])))

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.config.policy import Policy
 from router.config.schema import Chain, Config
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
@@ -35,6 +34,7 @@ from router.tune.held import Kept, kept
 from router.tune.joint import Failures, effective_number
 from router.tune.people import preferred
 from router.tune.proposals import Advice, advice
+from router.tune.scenarios import AS_MEASURED, Scenario
 from router.tune.simulation import Simulated, simulate
 
 DAYS = 30
@@ -42,6 +42,9 @@ DAYS = 30
 
 EVALUATED_DAYS = 90
 """Days of grades: evaluations are rarer than requests."""
+
+KEPT = 50
+"""Simulations that are kept: going back and forth between two chains simulates neither again."""
 
 OFTEN = 0.2
 """The share of a model's answers from which on an upstream provider is worth naming."""
@@ -118,6 +121,7 @@ class Tuning:
         self._config = config
         self._lock = threading.Lock()
         self._evidence: dict[str, tuple[Source, Evidence]] = {}
+        self._simulated: dict[tuple[object, ...], Simulated] = {}
         self._advice: dict[tuple[str, Goals], tuple[Source, Advice]] = {}
 
     def evidence(self, category: str) -> Evidence:
@@ -187,25 +191,30 @@ class Tuning:
         return found
 
     def simulate(
-        self, category: str, chain: Chain, *, policy: Policy | None = None, world: Measured | None = None,
-        at_most: float | None = None,
-    ) -> Simulated:  # fmt: skip
-        """What a chain would do with a category's requests.
+        self, category: str, chain: Chain, scenario: Scenario = AS_MEASURED, *, at_most: float | None = None
+    ) -> Simulated:
+        """What a chain would do with a category's requests; what was simulated lately is kept.
 
         Args:
-            policy: whose breaker holds; None for the one in force.
-            world: how models behave; None for as measured.
             at_most: see `simulation.simulate`.
 
         Raises:
             InvalidRequest: nothing was observed of one of its models.
             ConfigError, StoreError: see `evidence`.
         """
+        evidence = self.evidence(category)
+        _check(chain, evidence.measured)
         config = self._config()
-        world = world or self.evidence(category).measured
-        _check(chain, world)
-        slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
-        return simulate(chain, policy or config.policy, world, slots=slots, at_most=at_most)
+        key = (id(evidence), chain.fingerprint, scenario, at_most is None)
+        with self._lock:
+            known = self._simulated.get(key)
+        if known is None:
+            slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
+            world = scenario.of(evidence.measured)
+            known = simulate(chain, config.policy, world, slots=slots, at_most=at_most)
+            with self._lock:
+                self._simulated = dict([*self._simulated.items()][-KEPT:]) | {key: known}
+        return known
 
     def certify(self, found: Advice, chain: Chain) -> tuple[Certificate, list[FaultLine]]:
         """Run the fault matrix on a chain, predict what it does, and keep both.

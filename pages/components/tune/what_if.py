@@ -45,10 +45,10 @@ def draw_what_if(lab: Lab, evidence: Evidence) -> None:
     if chain is None:
         st.caption("Choose at least one model.")
         return
-    world = scenario.of(evidence.measured)
     try:
-        before = lab.tuning.simulate(evidence.category, current, world=world, at_most=AT_MOST)
-        after = lab.tuning.simulate(evidence.category, chain, world=world, at_most=AT_MOST)
+        before, after = (
+            lab.tuning.simulate(evidence.category, each, scenario, at_most=AT_MOST) for each in (current, chain)
+        )
     except FallbackLabError as error:
         st.caption(label(str(error)))
         return
