@@ -122,7 +122,7 @@ class Tuning:
         self._lock = threading.Lock()
         self._evidence: dict[str, tuple[Source, Evidence]] = {}
         self._simulated: dict[tuple[object, ...], Simulated] = {}
-        self._advice: dict[tuple[str, Goals], tuple[Source, Advice]] = {}
+        self._advice: dict[tuple[str, Goals], Advice] = {}
 
     def evidence(self, category: str) -> Evidence:
         """What is known in a category by now.
@@ -144,6 +144,7 @@ class Tuning:
             known = self._evidence.get(category)
             if known is None or known[0] != state:
                 known = self._evidence[category] = state, self._gather(category, chain, View.of(rows), runs)
+                self._advice, self._simulated = {}, {}  # which rest on what was known before
             return known[1]
 
     def _gather(self, category: str, chain: Chain, everything: View, runs: Sequence[Results]) -> Evidence:
@@ -175,11 +176,10 @@ class Tuning:
         evidence = self.evidence(category)
         if (gap := evidence.gap()) is not None or evidence.evaluated.grid is None:
             raise InvalidRequest(gap or "")
-        state = (id(evidence),)
         with self._lock:
             known = self._advice.get((category, goals))
-        if known is not None and known[0] == state:
-            return known[1]
+        if known is not None:
+            return known
         chain = self._config().chain(category)
         grid = evidence.evaluated.grid.within(chain.policy.first_token)
         current = grid.numbered(evidence.chain)
@@ -187,7 +187,7 @@ class Tuning:
         experiment = next_experiment(grid, goals, current) if choice.kind == "not_enough" else None
         found = advice(category, grid, goals, choice, current, experiment=experiment)
         with self._lock:
-            self._advice[category, goals] = state, found
+            self._advice[category, goals] = found
         return found
 
     def simulate(
@@ -205,7 +205,7 @@ class Tuning:
         evidence = self.evidence(category)
         _check(chain, evidence.measured)
         config = self._config()
-        key = (id(evidence), chain.fingerprint, scenario, at_most is None)
+        key = (category, chain.fingerprint, scenario, at_most is None)
         with self._lock:
             known = self._simulated.get(key)
         if known is None:
