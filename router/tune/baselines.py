@@ -80,12 +80,13 @@ def _shuffled(grid: Grid, chain: Sequence[int]) -> Baseline:
 def _oracle(grid: Grid, name: str, *, by_kind: bool) -> Baseline:
     """Who knows which model is best, for each kind of prompts or for each prompt, and takes the cheapest of these."""
     worth = (grid.up * grid.quality)[:, grid.primary]
-    cost = np.nan_to_num(grid.cost)[:, grid.primary]
+    cost = grid.cost[:, grid.primary]
     if by_kind:
         for kind in np.unique(grid.kinds):
             of_kind = grid.kinds == kind
             worth[of_kind], cost[of_kind] = worth[of_kind].mean(axis=0), cost[of_kind].mean(axis=0)
     highest = worth.max(axis=1, keepdims=True)
-    choice = np.where(worth >= highest - 1e-12, cost, np.inf).argmin(axis=1)
+    known = np.nan_to_num(cost, nan=np.finfo(float).max)  # of equal models, one whose cost is known
+    choice = np.where(worth >= highest - 1e-12, known, np.inf).argmin(axis=1)
     at = np.arange(len(choice)), choice
     return Baseline(name, (), float(worth[at].mean()), 1000 * float(cost[at].mean()))
