@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -319,7 +320,8 @@ class _Provider:
     ) -> None:
         self._behavior = behavior
         self._pause = pause
-        self._calls = zip(*(column.tolist() for column in drawn), strict=True)
+        # Many retries use up what was drawn: then from the first one on.
+        self._calls = itertools.cycle(zip(*(column.tolist() for column in drawn), strict=True))
         self._down = down
         self._clock = clock
 
