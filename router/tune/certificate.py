@@ -114,9 +114,9 @@ class Certificate(Frozen, frozen=True, kw_only=True):
 
 
 def fault_matrix(chain: Chain, policy: Policy, measured: Measured) -> list[FaultLine]:
-    """Every fault on the primary, and on all models but the last."""
+    """Every fault on the primary, and on all models but the last; of a chain of one, nothing is left."""
     names = [ref.text for ref in chain.models]
-    groups = list(dict.fromkeys(tuple(names[:count]) for count in (1, len(names) - 1) if 0 < count < len(names)))
+    groups = list(dict.fromkeys(tuple(names[:count]) for count in (1, len(names) - 1) if count))
     return [_line(chain, policy, measured, fault, failing) for fault in FAULTS for failing in groups]
 
 
