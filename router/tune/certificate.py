@@ -138,10 +138,10 @@ def _line(
 def _answering(behavior: Behavior, limit: float) -> Behavior:
     """The model at its best: with the answers that it gave in time."""
     calls = behavior.calls
-    answers = np.flatnonzero(
-        [error is None and at <= limit for error, at in zip(calls.error, calls.first_token, strict=True)]
-    )
-    return behavior._replace(calls=calls.at(answers) if len(answers) else _one(None, limit / 2), outages=Outages())
+    answers = np.array([error is None for error in calls.error], bool)
+    in_time = answers & (calls.first_token <= limit)
+    best = np.flatnonzero(in_time if in_time.any() else answers)  # one that is always late is so at its best
+    return behavior._replace(calls=calls.at(best) if len(best) else _one(None, limit / 2), outages=Outages())
 
 
 def _failing(behavior: Behavior, fault: type[ProviderError], limit: float) -> Behavior:
