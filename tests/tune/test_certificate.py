@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from router.core.errors import ServerFailed
+from router.tune.behavior import Calls
 from router.tune.certificate import FAULTS, Certificate, Certificates, FaultLine, certificate, fault_matrix
 from router.tune.simulation import simulate
 from tests.tune.worlds import POLICY, calls, chain_of, measured
@@ -38,10 +40,25 @@ def test_a_silent_primary_takes_its_limit_before_the_fallback_answers() -> None:
     assert lines["first_token_timeout"].latency == pytest.approx(8, abs=0.1)
 
 
+def survived(*answers: float, **policy: float) -> dict[str, float]:
+    """The share that a fallback answers whose first tokens came after these seconds, by the primary's fault."""
+    fallback = Calls(np.full(len(answers), None), np.array(answers), np.array(answers) + 1, np.zeros(len(answers)))
+    world = measured({"a": calls(None), "b": fallback})
+    return {line.fault: line.answered for line in fault_matrix(chain_of("a", "b", **policy), POLICY, world)}
+
+
 def test_a_deadline_that_leaves_the_fallback_no_time_is_found() -> None:
-    slow = measured({"a": calls(None), "b": calls(None, seconds=9, first_token=8)})
-    lines = fault_matrix(chain_of("a", "b", first_token=7, deadline=10), POLICY, slow)
-    assert [line.fault for line in lines if line.answered < 1 and line.fault == "first_token_timeout"]
+    found = survived(6, first_token=7, deadline=10)
+    assert found["first_token_timeout"] < 0.5  # those that the open breaker spares the wait are answered
+    assert found["server_failed"] == 1
+
+
+def test_a_fallback_that_is_always_late_saves_nothing() -> None:
+    assert {*survived(8, 9, first_token=7).values()} == {0}
+
+
+def test_a_fallback_that_is_late_at_times_is_taken_at_its_best() -> None:
+    assert {*survived(8, 1, first_token=7).values()} == {1}
 
 
 def test_each_fault_is_there_once() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from router.tune.experiment import MOST_PROMPTS, contending, next_experiment
-from router.tune.goals import Goals, Limits, Weights
+from router.tune.goals import Goals, Limits
 from tests.tune.worlds import NAMES, grid_of, world
 
 SINGLE = Goals(limits=Limits(links=1))
@@ -22,7 +22,7 @@ def test_a_hopeless_expensive_model_is_not_asked() -> None:
     assert found.seconds == pytest.approx(3 * found.prompts)
 
 
-def test_the_current_chain_is_asked_however_bad_it_is() -> None:
+def test_the_current_primary_is_asked_however_bad_it_is() -> None:
     assert "c" in next_experiment(GRID, SINGLE, (2,)).models
 
 
@@ -53,12 +53,7 @@ def test_no_experiment_asks_more_prompts_than_people_have(monkeypatch: pytest.Mo
     assert MOST_PROMPTS > 50
 
 
-def test_a_model_that_must_be_there_is_asked() -> None:
-    goals = Goals(limits=Limits(links=2, must=("c",)), weights=Weights(cost=0.001))
-    assert "c" in next_experiment(GRID, goals, (0,)).models
-
-
-def test_where_no_chain_keeps_to_the_limits_the_current_models_are_asked() -> None:
+def test_where_no_chain_keeps_to_the_limits_the_current_primary_is_asked() -> None:
     assert contending(GRID, Goals(limits=Limits(answered=1.5)), (0,), np.random.default_rng(0)) == [0]
 
 

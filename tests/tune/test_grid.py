@@ -47,3 +47,15 @@ def test_a_first_token_after_the_limit_is_a_failure_at_the_limit() -> None:
     assert late.answered.tolist() == [[1, 0.5], [0, 0]]
     assert late.seconds.tolist() == [[1, 2], [1, 1]]
     assert late.quality[1].tolist() == [0, 0]
+
+
+def test_what_a_model_did_not_see_is_what_it_does_on_average() -> None:
+    known = np.array([[True, True], [True, True], [True, False]])
+    grid = grid_of([[1, 1], [1, 0], [1, 1]], quality=[[1, 0.4]] * 3, seconds=[[1, 2], [1, 4], [1, 9]], known=known)
+    assert (grid.answered[2, 1], grid.quality[2, 1], grid.seconds[2, 1]) == (0.5, 0.4, 3)
+    assert grid.primary.tolist() == [True, False]
+
+
+def test_of_a_model_whose_cost_is_never_known_it_stays_so() -> None:
+    grid = grid_of([[1, 1], [1, 1]], cost=[0.001, np.nan], known=np.array([[True, True], [True, False]]))
+    assert np.isnan(grid.cost[:, 1]).all()

@@ -129,6 +129,14 @@ def test_a_longer_chain_keeps_its_cost_limit() -> None:
     assert len(best_chains(grid, Goals(limits=Limits(links=5, cost=4)), sure=0.0)[0].models) == 4
 
 
+@pytest.mark.parametrize("links", [1, 2, 4])
+def test_what_has_not_seen_every_prompt_is_a_fallback_alone(links: int) -> None:
+    grid = replace(HARD, quality=HARD.quality * [1, 2, 3, 4, 5], primary=np.array([True] * 4 + [False]))
+    found = best_chains(grid, Goals(limits=Limits(links=links)), count=100)
+    assert all(each.models[0] != 4 for each in found)
+    assert any(4 in each.models for each in found) == (links > 1)
+
+
 # --- What is not known, and what is barely kept ----------------------------------------------------
 
 UNKNOWN = grid_of([[1, 0.4]] * 5, cost=[np.nan, 0.001])
