@@ -191,22 +191,23 @@ def failures(view: View) -> Failures:
     calls, failed, asked, both = Counter[str](), Counter[str](), Counter[Pair](), Counter[Pair]()
     for labels, count in view.requests.labels():
         ends = _ends(labels)
-        for model, is_failed in ends[:1]:
-            calls[model] += count
-            failed[model] += count * is_failed
-        for number, (first, first_failed) in enumerate(ends):
-            for then, then_failed in ends[number + 1 :] if first_failed else ():
+        for model, place, is_failed in ends[:1]:
+            if place == 0:  # else an open breaker turned it away from another one
+                calls[model] += count
+                failed[model] += count * is_failed
+        for number, (first, _, first_failed) in enumerate(ends):
+            for then, _, then_failed in ends[number + 1 :] if first_failed else ():
                 asked[first, then] += count
                 both[first, then] += count * then_failed
     return Failures(calls, failed, {pair: Both(count, both[pair]) for pair, count in asked.items()})
 
 
-def _ends(labels: RequestLabels) -> list[tuple[str, bool]]:
-    """The models that a request came to, in order, and whether their provider failed it."""
+def _ends(labels: RequestLabels) -> list[tuple[str, int, bool]]:
+    """The models that a request came to, in order, with their places, and whether their provider failed it."""
     if not predicates.is_telling(labels):
         return []
     called = (step for step in labels.path if step.outcome in ("answered", "failed"))
-    return [(step.model, step.outcome == "failed" and _is_fault(step.reason)) for step in called]
+    return [(step.model, step.place, step.outcome == "failed" and _is_fault(step.reason)) for step in called]
 
 
 def _is_fault(reason: str | None) -> bool:
