@@ -122,15 +122,30 @@ def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -
     if len(grid.prompts) < LEAST_PROMPTS:
         return Choice("not_enough", (), None, math.nan, math.nan)
     judged = {rule: _judged(grid, goals, tuple(current), rule, seed) for rule in _rules(goals)}
-    names, likely, near = list(judged), *_likely(now, judged, goals, seed)
-    candidates = list[Candidate]()
-    for number, rule in enumerate(names):
+    found = list[Candidate]()
+    for rule, measures in judged.items():
         chain = _chosen(grid, goals, tuple(current), rule)
-        if chain is not None and chain not in [tuple(current), *(each.chain for each in candidates)]:
-            gains, expected = _gains(judged[rule], now, goals, grid)
-            candidates.append(Candidate(rule, chain, gains, expected, likely[number + 1], near[number + 1]))
-    kind, proposed = _verdict(candidates, goals, fits=fits)
+        if chain is not None and chain != tuple(current):
+            gains, expected = _gains(measures, now, goals, grid)
+            found.append(Candidate(rule, chain, gains, expected, math.nan, math.nan))
+    kind, proposed = _verdict(found, goals, fits=fits)
+    shown = _each_once(found, proposed)
+    likely, near = _likely(now, {each.rule: judged[each.rule] for each in shown}, goals, seed)
+    candidates = [
+        each._replace(best=best, close=close) for each, best, close in zip(shown, likely[1:], near[1:], strict=True)
+    ]
+    proposed = next((each for each in candidates if proposed is not None and each.rule == proposed.rule), None)
     return Choice(kind, tuple(candidates), proposed, likely[0], near[0])
+
+
+def _each_once(found: Sequence[Candidate], proposed: Candidate | None) -> list[Candidate]:
+    """Each chain by the first rule that chooses it, the proposed one by the rule that speaks for it."""
+    by_chain: dict[tuple[int, ...], Candidate] = {}
+    for each in found:
+        by_chain.setdefault(each.chain, each)
+    if proposed is not None:
+        by_chain[proposed.chain] = proposed
+    return list(by_chain.values())
 
 
 def _verdict(candidates: Sequence[Candidate], goals: Goals, *, fits: bool) -> tuple[Kind, Candidate | None]:
