@@ -147,9 +147,9 @@ def grid(
 
 
 def _filled(cells: Floats, known: NDArray[np.bool_]) -> Floats:
-    """The cells, with each model's mean where nothing is known of it; where none is a number, it stays so."""
+    """The cells, with each model's mean where nothing is known of it; of a model without a number they stay."""
     if known.all():
         return cells
     seen = known & ~np.isnan(cells)
     means = np.where(seen, cells, 0.0).sum(axis=0) / np.where(seen.any(axis=0), seen.sum(axis=0), np.nan)
-    return np.where(known, cells, means)
+    return np.where(known | ~seen.any(axis=0), cells, means)
