@@ -84,8 +84,8 @@ def _graded(results: Results, case: Case, lane: Lane, repeat: int) -> Iterator[G
         return
     own = _of_first(entry)
     last = own[-1] if own else None
-    if last is None or any(attempt.injected for attempt in own):
-        return
+    if last is None or any(attempt.injected or attempt.shared for attempt in own):
+        return  # a shared call is the one's that made it, with its time and its cost
     is_answered = entry.state == "answered" and len(own) == len(entry.attempts)
     person, scored = results.people.get((cell, case.id)), results.scored.get((cell, case.id))
     if is_answered and person is None and (scored is None or scored.score is None):
@@ -98,7 +98,7 @@ def _graded(results: Results, case: Case, lane: Lane, repeat: int) -> Iterator[G
         case.key,
         results.planned.suite.name,
         entry.at,
-        not is_answered and kind is not None and DECISIONS[kind].fault,
+        not is_answered and kind is not None and (DECISIONS[kind].fault or DECISIONS[kind].lasting),
         float(passed) if is_answered else None,
         sum((attempt.latency or 0.0) + attempt.wait for attempt in own),
         _first_token(own),
@@ -201,7 +201,8 @@ def _grid(
 def _column(of_model: Mapping[str, Sequence[Graded]], prompts: Sequence[str]) -> list[tuple[float, ...]]:
     """What a model did on each prompt; where it was not asked, what it did on average."""
     seen = {prompt: _mean(samples) for prompt, samples in of_model.items()}
-    average = tuple(float(each) for each in np.nanmean(list(seen.values()), axis=0))
+    values = np.array(list(seen.values())).T
+    average = tuple(float(each[~np.isnan(each)].mean()) if not np.isnan(each).all() else np.nan for each in values)
     return [seen.get(prompt, average) for prompt in prompts]
 
 
