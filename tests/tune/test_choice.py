@@ -63,6 +63,19 @@ def test_answers_that_are_right_on_just_the_same_prompts_are_cheaper() -> None:
     assert chosen(choose(grid, SINGLE, (0,))) == ("cheaper", (1,))
 
 
+def test_a_model_that_is_the_best_by_chance_and_cheaper_for_sure_is_cheaper() -> None:
+    grid = grid_of(np.ones((60, 2)), cost=[0.001, 0.01], quality=np.ones((60, 2)))
+    found = choose(grid, SINGLE, (1,))  # of equal models, the first one is the best
+    assert (chosen(found), len(found.candidates)) == (("cheaper", (0,)), 1)
+
+
+def test_chances_to_be_the_best_add_up(nothing_to_find: Sequence[Choice]) -> None:
+    found = [choose(world([0.7, 0.8, 0.7], 60, seed), SINGLE, (0,)) for seed in range(5)] + [*nothing_to_find]
+    for each in found:
+        if each.candidates:
+            assert each.best + sum(candidate.best for candidate in each.candidates) == pytest.approx(1)
+
+
 def test_the_same_in_half_the_time_is_faster() -> None:
     grid = grid_of(np.ones((60, 2)), quality=np.ones((60, 2)), seconds=[2, 1], cost=[0.001, 0.002])
     assert chosen(choose(grid, SINGLE, (0,))) == ("faster", (1,))
