@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from router.tune.behavior import ALWAYS, Outages
-from router.tune.scenarios import AS_MEASURED, Scenario, with_down
+from router.tune.scenarios import AS_MEASURED, Scenario
 from router.tune.simulation import simulate
 from tests.tune.worlds import POLICY, calls, chain_of, measured
 
@@ -45,5 +45,5 @@ def test_traffic_is_a_multiple_of_what_came() -> None:
 
 
 def test_a_scenario_is_told_in_words() -> None:
-    both = with_down(with_down(Scenario(prices=2, traffic=0.5), "x"), "y", "x")
+    both = Scenario(down=("x", "y"), prices=2, traffic=0.5)
     assert both.sentence() == "x is down, y is down, prices are 2 times as high, traffic is 0.5 times as high"
