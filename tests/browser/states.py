@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import test_chains, test_compare, test_dashboard, test_evaluate
+from tests.browser import test_chains, test_compare, test_dashboard, test_evaluate, test_tune
 from tests.browser.chat_page import answer_of, button, config, expect_end, send, time_line_of, visit
 from tests.browser.conftest import App
 from tests.upstream import Upstream, answer, status
@@ -138,6 +138,17 @@ def _evaluate_changes(app: App, upstream: Upstream, page: Page) -> None:
     expect(page.get_by_role("combobox", name="Earlier run")).to_be_visible()
 
 
+def _tune_proposal(app: App, upstream: Upstream, page: Page) -> None:
+    test_tune.with_evidence(app, upstream)
+    test_tune.visit(page)
+    expect(page.locator("svg.marks").last).to_be_visible()
+
+
+def _tune_gap(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    test_tune.visit(page, "other")
+
+
 def _chains_changed(app: App, _: Upstream, page: Page) -> None:
     app.use(test_chains.TEXT)
     test_chains.move_down(test_chains.visit(page), 0)
@@ -167,6 +178,8 @@ STATES: Mapping[str, Callable[[App, Upstream, Page], None]] = {
     "evaluate, verdict": _evaluate_verdict,
     "evaluate, answer": _evaluate_answer,
     "evaluate, since a run": _evaluate_changes,
+    "tune, proposal": _tune_proposal,
+    "tune, without evidence": _tune_gap,
     "chains, changed": _chains_changed,
     "chains, broken": _chains_broken,
 }

@@ -17,7 +17,7 @@ from components.shared.markdown import label
 
 def draw_evidence(evidence: Evidence) -> None:
     """A row a model; the chain's own come first."""
-    st.markdown("#### Evidence", anchors=False)
+    st.markdown("## Evidence", anchors=False)
     worth = evidence.worth
     if worth.value is not None and len(evidence.chain) > 1:
         models = counted(len(evidence.chain), "model")

@@ -109,7 +109,7 @@ def _draw_chains(found: Advice) -> None:
         alt="Chains beside each other",
         placeholder="",
         column_config={
-            "what": column.TextColumn("", pinned=True),
+            "what": column.TextColumn("Which", pinned=True),
             "chain": column.TextColumn("Chain", width="large"),
             "quality": column.NumberColumn("Quality", format="%.1f %%", help="Of all requests; of other chains as held-"
                                            "out prompts judge them"),
@@ -141,7 +141,7 @@ def _draw_baselines(found: Advice) -> None:
             alt="Simpler ways to route",
             width="content",
             column_config={
-                "what": column.TextColumn("", width="medium"),
+                "what": column.TextColumn("Way", width="medium"),
                 "quality": column.NumberColumn("Quality", format="%.1f %%", help="As seen on all prompts: what was "
                                                "chosen on them looks better than it is"),
                 "cost": column.NumberColumn("Cost per 1,000", format="$%.3g"),

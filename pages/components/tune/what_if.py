@@ -36,7 +36,7 @@ _NAMES = {
 @st.fragment
 def draw_what_if(lab: Lab, evidence: Evidence) -> None:
     """The controls, and the figures of both chains."""
-    st.markdown("#### What if", anchors=False)
+    st.markdown("## What if", anchors=False)
     config = lab.config()
     current = config.chain(evidence.category)
     known = [*dict.fromkeys([*evidence.chain, *evidence.measured.models])]
@@ -115,7 +115,7 @@ def _draw_figures(before: Simulated, after: Simulated, *, same: bool) -> None:
         pd.DataFrame(rows),
         hide_index=True,
         alt="Simulated figures",
-        column_config={"figure": "", "now": "This chain now", "then": None if same else "What if"},
+        column_config={"figure": "Figure", "now": "This chain now", "then": None if same else "What if"},
     )
     st.caption(
         f"Simulated: the engine itself on {counted(before.requests, 'request')}, with models that behave as measured. "
