@@ -48,7 +48,7 @@ def _limits(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Limi
         if name not in _LIMITS:
             raise click.BadParameter(f"{name} is no limit. Use one of {', '.join(_LIMITS)}.")
         try:
-            found[name] = _LIMITS[name](value.removesuffix("%"))
+            found[name] = _finite(_LIMITS[name](value.removesuffix("%")))
         except ValueError:
             raise click.BadParameter(f"{text}: write a number, such as {name}=1.") from None
     if "answered" in found:
@@ -63,10 +63,16 @@ def _weights(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Wei
         if name not in _WEIGHTS:
             raise click.BadParameter(f"{name} has no weight. Use one of {', '.join(_WEIGHTS)}.")
         try:
-            found[name] = float(value)
+            found[name] = _finite(float(value))
         except ValueError:
             raise click.BadParameter(f"{text}: write a number, such as {name}=0.5.") from None
     return Weights(**found)
+
+
+def _finite(value: float) -> float:
+    if not np.isfinite(value):
+        raise ValueError
+    return value
 
 
 @click.command("tune")
@@ -142,7 +148,7 @@ def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int
     console.say(found.verdict, style)
     if found.experiment is not None:
         console.say(found.experiment_sentence, "dim")
-    if options["diff"] or options["applied"]:
+    if options["applied"] or (options["diff"] and found.proposed is not None):
         _change(lab, found, options)
     if found.proposed is not None:
         return _BETTER
@@ -277,7 +283,7 @@ def simulate_chain(
         config = lab.config()
         name = category or config.default_category
         chain = config.chain(name)
-        if models:
+        if models is not None:
             chain = of_models(config, chain, [each.strip() for each in models.split(",") if each.strip()])
         world = lab.tuning.evidence(name).measured
         if unknown := [each for each in scenario.down if each not in {*world.models, *config.providers}]:
@@ -297,7 +303,15 @@ def simulate_chain(
 
 
 def of_models(config: Config, chain: Chain, models: Sequence[str]) -> Chain:
-    """The chain with other models; those that stay keep what is set for them alone."""
+    """The chain with other models; those that stay keep what is set for them alone.
+
+    Raises:
+        InvalidRequest: there is none, or one comes twice.
+    """
+    if not models:
+        raise InvalidRequest("Name at least one model.")
+    if twice := [model for number, model in enumerate(models) if model in models[:number]]:
+        raise InvalidRequest(f"{twice[0]} is in the chain twice.")
     own = {link.ref.text: link for link in chain.links}
     links = [
         own.get(model, Link(ref=parse_reference(model, config.providers, config.default_provider))) for model in models
