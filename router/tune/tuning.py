@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from router.tune.choice import LEAST_PROMPTS, choose
 from router.tune.evidence import ModelEvidence, Said, failures, measured, model_evidence
 from router.tune.experiment import next_experiment
 from router.tune.goals import Goals
-from router.tune.graded import Evaluated, evaluated, graded
+from router.tune.graded import Evaluated, Graded, evaluated, graded
 from router.tune.held import Kept, kept
 from router.tune.joint import Failures, effective_number
 from router.tune.people import preferred
@@ -152,7 +152,7 @@ class Tuning:
         view = everything.where(Filter(since=now - DAYS * 86_400))
         names = tuple(ref.text for ref in chain.models)
         together = failures(view)
-        found = evaluated(graded(runs, category), names, together)
+        found = evaluated(_new(graded(runs, category), now), names, together)
         quality = self._quality(category, now) | _quality_in(found)
         since = now - DAYS * 86_400
         votes = preferred(self._store.comparisons.votes(), category)
@@ -252,7 +252,8 @@ class Tuning:
         Raises:
             InvalidRequest: no suite has such a case.
         """
-        seen = {each.prompt for each in graded(map(self._evaluations.results, self._evaluations.all()), category)}
+        answers = graded(map(self._evaluations.results, self._evaluations.all()), category)
+        seen = {each.prompt for each in _new(answers, time.time())}
         known: dict[str, Case] = {}
         for name in self._library.names():
             for case in self._library.find(name).suite.cases:
@@ -266,6 +267,10 @@ class Tuning:
         suite = Suite(name=f"{category}-evidence", description="Chosen by Tune.", cases=_distinct(cases))
         lanes = tuple(self._evaluations.lane(Settings(model=model)) for model in models)
         return Planned(at=time.time(), suite=suite, lanes=lanes)
+
+
+def _new(answers: Iterable[Graded], now: float) -> Iterator[Graded]:
+    return (each for each in answers if each.at >= now - EVALUATED_DAYS * 86_400)
 
 
 def _check(chain: Chain, world: Measured) -> None:
