@@ -12,7 +12,7 @@ import pytest
 
 from router.tune.simulation import simulate
 from tests.command import Run, rows
-from tests.tune.conftest import AURORA, GLM, KIMI
+from tests.tune.labs import AURORA, GLM, KIMI
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from router.tune.choice import LEAST_PROMPTS
 from router.tune.goals import Goals, Limits
 from router.tune.tuning import EVALUATED_DAYS, Tuning
 from tests.evaluated import Skill, write_run
-from tests.tune.conftest import AURORA, GLM, KIMI, MODELS_YAML, SKILLS
+from tests.tune.labs import AURORA, GLM, KIMI, MODELS_YAML, SKILLS
 from tests.tune.logs import case_of
 
 DAY = 86_400

@@ -1,0 +1,265 @@
+"""The Tune page without a browser: verdicts, gaps, goals, and what cannot be, in every state of a Lab."""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from router.core.suites import Suite
+from router.tune.simulation import simulate
+from tests.evaluated import Skill, write_run
+from tests.pages.conftest import HOSTILE, PAGES, field, look, press, texts
+from tests.tune.labs import AURORA, GLM, KIMI, MODELS_YAML, fill
+from tests.tune.logs import case_of
+
+OpenTune: TypeAlias = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def simulated_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.tune.tuning.simulate", functools.partial(simulate, requests=10, runs=3))
+
+
+@pytest.fixture
+def open_tune(home: Path) -> OpenTune:
+    """Opens the page on a models.yaml, if there is none yet, at a link's query."""
+
+    def open_it(models_yaml: str = MODELS_YAML, **query: str) -> AppTest:
+        if not (home / "models.yaml").exists():
+            (home / "models.yaml").write_text(models_yaml, encoding="utf-8")
+        app = AppTest.from_file(PAGES / "main.py", default_timeout=60)
+        app.switch_page("tune.py")
+        for name, value in query.items():
+            app.query_params[name] = value
+        return look(app)
+
+    return open_it
+
+
+@pytest.fixture
+def filled(home: Path) -> Path:
+    fill(home)
+    return home
+
+
+def evaluated(home: Path, cases: int, **skills: Skill) -> None:
+    """A finished run of the category `code`."""
+    suite = Suite(name="code", cases=tuple(case_of(f"code {number}") for number in range(cases)))
+    write_run(home / ".lab" / "runs" / "20260101-000000-0000.jsonl", suite, skills, at=time.time())
+
+
+def table(app: AppTest, column: str) -> Any:
+    """The one table that has a column."""
+    (found,) = [each.value for each in app.dataframe if column in each.value.columns]
+    return found
+
+
+def said(app: AppTest, words: str) -> bool:
+    return any(words in text for text in texts(app))
+
+
+def has(app: AppTest, label: str) -> bool:
+    return any(button.label == label for button in app.button)
+
+
+# --- Gaps ------------------------------------------------------------------------------------------
+
+
+def test_on_an_empty_lab_the_gap_is_said_with_the_evaluation_that_fills_it(open_tune: OpenTune) -> None:
+    app = open_tune()
+    assert said(app, "0 prompts were graded for the models of code; it takes 30.")
+    assert said(app, f"cases on {AURORA}, {GLM}: ")
+    assert has(app, "Run this evaluation")
+
+
+def test_where_no_suite_has_a_case_it_says_so(open_tune: OpenTune, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setattr("router.evaluate.library.BUNDLED", home / "none")
+    app = open_tune()
+    assert said(app, "Add cases to a suite, then try again.")
+    assert not has(app, "Run this evaluation")
+
+
+def test_a_model_with_too_few_grades_is_named(open_tune: OpenTune, home: Path) -> None:
+    evaluated(home, 40, **{AURORA: Skill(0.5)})
+    assert said(open_tune(), f"{GLM} was graded on too few prompts of code; it takes 30.")
+
+
+# --- Verdicts --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_verdict_comes_with_its_table(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    assert said(app, "in code: ")
+    assert said(app, "(60 prompts).")
+    chains = table(app, "chain")
+    assert chains["chain"].iloc[0] == f"{AURORA} → {GLM}"
+    assert chains["chain"].iloc[1].startswith(GLM)
+    assert chains["gain"].iloc[1].startswith("+")
+    assert has(app, "Review and save")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_chain_that_cannot_be_better_is_kept(open_tune: OpenTune) -> None:
+    app = open_tune(category="reasoning")
+    assert said(app, "Keep the current chain in reasoning: no other is better by 2 points or more (60 prompts).")
+    assert not has(app, "Review and save")
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_category_of_a_link_is_shown_and_an_unknown_one_is_the_default(open_tune: OpenTune) -> None:
+    assert said(open_tune(category="tools"), "models of tools")
+    assert said(open_tune(category="cooking"), "in code: ")
+
+
+def test_a_proposal_is_opened_for_review_with_its_reason(open_tune: OpenTune, filled: Path) -> None:
+    app = press(open_tune(category="code"), "Review and save")
+    assert app.session_state["chains_why"].startswith("Swap primary and fallback 1 in code: ")
+    assert "situations of the fault matrix" in app.session_state["chains_why"]
+    assert (filled / "models.yaml").read_text(encoding="utf-8") == MODELS_YAML
+    assert [*(filled / ".lab" / "certificates").glob("*.json")]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_models_yaml_that_is_read_only_cannot_be_changed(
+    open_tune: OpenTune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FALLBACK_LAB_READONLY", "1")
+    app = open_tune(category="code")
+    assert field(app.button, "Review and save").disabled
+    assert said(app, "in code: ")
+
+
+# --- Goals -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize(("limit", "value"), [("cost", 0.0001), ("answered", 100.0), ("latency", 0.0001)])
+def test_a_limit_that_no_chain_keeps_is_one_sentence(open_tune: OpenTune, limit: str, value: float) -> None:
+    app = open_tune(category="code")
+    app.number_input(key=f"tune_limit_{limit}").set_value(value)
+    assert said(look(app), "No chain of these models keeps to your limits. Loosen one of them.")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_model_that_must_be_there_and_was_never_graded_is_one_sentence(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.multiselect(key="tune_must").set_value([KIMI])
+    assert said(look(app), f"Nothing is known of {KIMI} on these prompts. Evaluate it beside the others first.")
+
+
+@pytest.mark.usefixtures("filled")
+def test_without_any_model_left_it_says_so(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.multiselect(key="tune_never").set_value([AURORA, GLM])
+    assert said(look(app), "No model is left to make a chain of. Allow one more.")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_model_that_must_not_be_there_breaks_the_limits(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.multiselect(key="tune_never").set_value([AURORA])
+    assert said(look(app), "The current chain does not keep to your limits.")
+
+
+# --- What if ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_current_chain_is_simulated(open_tune: OpenTune) -> None:
+    figures = table(open_tune(category="code"), "figure")
+    assert figures["figure"].tolist()[:3] == ["Answered", "Quality", "Cost per 1,000"]
+    assert all(figures["now"])
+
+
+@pytest.mark.usefixtures("filled")
+def test_another_chain_stands_beside_it(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.selectbox(key="tune_place_code_0").set_value(GLM)
+    figures = table(look(app), "figure")
+    assert all(figures["then"])
+    assert has(app, "Review this chain")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_chain_without_a_model_is_none(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    for number in (0, 1):
+        app.selectbox(key=f"tune_place_code_{number}").set_value("–")
+    assert said(look(app), "Choose at least one model.")
+
+
+@pytest.mark.usefixtures("filled")
+def test_while_its_provider_is_down_no_model_answers(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.multiselect(key="tune_down").set_value(["openrouter"])
+    figures = table(look(app), "figure").set_index("figure")["now"]
+    assert figures["Answered"].startswith("0.0%")
+    assert figures["Answered by"] == "no model"
+
+
+def test_what_was_never_observed_cannot_be_simulated(open_tune: OpenTune) -> None:
+    assert said(open_tune(), f"Nothing was observed of {AURORA}, {GLM} in the last 30 days")
+
+
+# --- Evidence, and every state ---------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("filled")
+def test_each_model_s_evidence_is_a_row_and_the_chain_s_come_first(open_tune: OpenTune) -> None:
+    models = table(open_tune(category="code"), "model")["model"].tolist()
+    assert models[:2] == [AURORA, GLM]
+    assert len(models) == len({*models})
+
+
+STATES = {
+    "no attempts": "DELETE FROM observations",
+    "no requests": "DELETE FROM requests",
+    "all failed": "UPDATE observations SET outcome = 'failed', reason = 'server_failed'",
+    "nothing known": "UPDATE observations SET cost = NULL, ttft = NULL, latency = NULL",
+    "all cached": "UPDATE observations SET cached = 1",
+    "all injected": "UPDATE observations SET injected = 1",
+    "one call": "DELETE FROM observations WHERE id > 1",
+    "all at once": "UPDATE observations SET started = (SELECT max(started) FROM observations)",
+    "in the future": "UPDATE observations SET started = started + 4e7",
+}
+
+
+@pytest.mark.parametrize("change", STATES.values(), ids=STATES)
+@pytest.mark.parametrize("category", ["code", "tools"])
+def test_in_every_state_of_the_database_the_page_is_drawn(
+    filled: Path, open_tune: OpenTune, change: str, category: str
+) -> None:
+    with closing(sqlite3.connect(filled / ".lab" / "lab.sqlite")) as connection, connection:
+        connection.execute(change)
+    app = open_tune(category=category)
+    assert said(app, "Evidence")
+    assert not app.error
+
+
+def test_with_grades_and_without_traffic_there_is_a_verdict(open_tune: OpenTune, home: Path) -> None:
+    evaluated(home, 40, **{AURORA: Skill(0.3), GLM: Skill(1.0)})
+    app = open_tune()
+    assert said(app, "in code: ")
+    press(app, "Review and save")
+    assert said(app, "Nothing was observed of ")
+
+
+def test_a_single_model_is_a_chain_too(open_tune: OpenTune, home: Path) -> None:
+    evaluated(home, 40, **{AURORA: Skill(0.5)})
+    app = open_tune(MODELS_YAML.replace(f"[{AURORA}, {GLM}]", f"[{AURORA}]"))
+    assert said(app, "Keep the current chain in code")
+
+
+def test_names_are_shown_as_they_are(open_tune: OpenTune, home: Path) -> None:
+    evaluated(home, 40, **{HOSTILE: Skill(1.0), AURORA: Skill(0.3)})
+    yaml = MODELS_YAML.replace(f"[{AURORA}, {GLM}]", f"[{AURORA}, '{HOSTILE}']")
+    assert said(open_tune(yaml), HOSTILE)
