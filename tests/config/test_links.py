@@ -129,3 +129,11 @@ def test_the_line_is_that_of_the_wrong_key(path: Path) -> None:
 def test_keys_are_refused_in_a_chain_s_params_too(path: Path) -> None:
     with pytest.raises(ConfigError, match=r"`chains\.a\.params`: `api_key` contains a key"):
         chain(path, "x", rest=", params: {api_key: sk-1}")
+
+
+def test_a_changed_chain_lists_its_new_models_and_has_another_fingerprint(path: Path) -> None:
+    before = chain(path, "x", "y")
+    assert (before.models[0].text, before.fingerprint) is not None  # both are worked out once, and kept
+    after = before.changed(links=before.links[::-1])
+    assert [ref.text for ref in after.models] == ["y", "x"]
+    assert after.fingerprint != before.fingerprint
