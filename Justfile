@@ -40,6 +40,9 @@ bench:
     uv run python -m tests.benchmarks.dashboard_browser
     uv run python -m tests.benchmarks.tabs
     uv run python -m tests.benchmarks.verdicts
+    uv run python -m tests.benchmarks.tuning
+    uv run python -m tests.benchmarks.simulation
+    uv run python -m tests.benchmarks.searching
     uv run --group bench python -m tests.benchmarks.litellm_router
 
 # the screenshots in docs/images, from the running app

@@ -57,8 +57,8 @@ def test_feedback_is_of_the_attempt_that_answered(store: Store) -> None:
 
 
 def test_answers_are_counted_by_who_stood_behind_them(store: Store) -> None:
-    for number, (served_by, outcome) in enumerate([("A", "answered"), ("A", "answered"), ("B", "answered"), ("A", "failed"),
-                                                   (None, "answered")]):  # fmt: skip
+    calls = [("A", "answered"), ("A", "answered"), ("B", "answered"), ("A", "failed"), (None, "answered")]
+    for number, (served_by, outcome) in enumerate(calls):
         see(store, f"r{number}", outcome=outcome, served_by=served_by)
     assert store.observations.upstream(since=0.0) == {"m": {"A": 2, "B": 1}}
     assert store.observations.upstream(since=1.0) == {}
