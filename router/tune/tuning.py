@@ -35,7 +35,7 @@ from router.tune.joint import Failures, effective_number
 from router.tune.people import preferred
 from router.tune.proposals import Advice, advice
 from router.tune.scenarios import AS_MEASURED, Scenario
-from router.tune.simulation import Simulated, simulate
+from router.tune.simulation import REQUESTS, Simulated, simulate
 
 DAYS = 30
 """Days of observations that evidence covers: models change."""
@@ -45,6 +45,9 @@ EVALUATED_DAYS = 90
 
 KEPT = 50
 """Simulations that are kept: going back and forth between two chains simulates neither again."""
+
+QUICK = 50
+"""Requests of a run where figures should follow a change at once."""
 
 OFTEN = 0.2
 """The share of a model's answers from which on an upstream provider is worth naming."""
@@ -211,7 +214,8 @@ class Tuning:
         if known is None:
             slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
             world = scenario.of(evidence.measured)
-            known = simulate(chain, config.policy, world, slots=slots, at_most=at_most)
+            requests = REQUESTS if at_most is None else QUICK
+            known = simulate(chain, config.policy, world, slots=slots, requests=requests, at_most=at_most)
             with self._lock:
                 self._simulated = dict([*self._simulated.items()][-KEPT:]) | {key: known}
         return known
