@@ -156,9 +156,7 @@ class Results:
         return before
 
     def _take(self, offset: int, entry: Entry) -> None:
-        match entry:
-            case Planned():
-                self._take_plan(entry)
+        match entry:  # the most frequent first
             case Sent(cell=cell):
                 self.ended = None
                 if (before := self._set(cell, Asked("sent"))) is not None and before.state == "sent":
@@ -180,5 +178,7 @@ class Results:
                 self.people[entry.cell, entry.case] = grade
             case Graded(grades=()) if entry.by:
                 self.people.pop((entry.cell, entry.case), None)
+            case Planned():
+                self._take_plan(entry)
             case Ended():
                 self.ended = entry.why

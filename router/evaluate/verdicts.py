@@ -11,7 +11,7 @@ from router.core.errors import InvalidRequest
 from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
 from router.evaluate.results import Results
-from router.evaluate.statistics import Plan, Scores, Unit, Verdict, verdict_sentence, verdicts
+from router.evaluate.statistics import LaneScores, Plan, Scores, Unit, Verdict, verdict_sentence, verdicts
 from router.evaluate.summary import cells_of, mean_cost
 
 
@@ -36,9 +36,7 @@ class Compared(NamedTuple):
 def against_first(results: Results, plan: Planned) -> list[Compared]:
     """Each lane beside the run's first one, which is named so before anything is asked."""
     first, *others = plan.lanes
-    statistics = _statistics(results, plan)
-    order = _order(plan)
-    scores = {lane.name: statistics.lane(order, lane_scores(results, plan, lane)) for lane in plan.lanes}
+    statistics, scores = _arrays(results, plan)
     looks = {lane.name: statistics.between(scores[lane.name], scores[first.name]) for lane in others}
     found = verdicts(looks, plan.margin)
     prices = {lane.name: _price(results, plan, lane) for lane in plan.lanes}
@@ -104,15 +102,23 @@ def between_all(results: Results, plan: Planned, category: str | None = None) ->
     Args:
         category: of the cases; None for all.
     """
-    cases = frozenset(case.id for case in plan.suite.cases if category in (None, case.category))
-    statistics = _statistics(results, plan, cases)
-    order = _order(plan, cases)
-    scores = {lane.name: statistics.lane(order, lane_scores(results, plan, lane)) for lane in plan.lanes}
+    statistics, scores = _arrays(results, plan, category)
     looks = {
         (first, second): statistics.between(scores[first], scores[second])
         for first, second in itertools.combinations(scores, 2)
     }
     return verdicts(looks, plan.margin)
+
+
+def _arrays(results: Results, plan: Planned, category: str | None = None) -> tuple[Plan, dict[str, LaneScores]]:
+    """The statistics of a category's cases, or of all, and each lane's scores in them by its name."""
+
+    def make() -> tuple[Plan, dict[str, LaneScores]]:
+        cases = frozenset(case.id for case in plan.suite.cases if category in (None, case.category))
+        statistics, order = _statistics(results, plan, cases), _order(plan, cases)
+        return statistics, {lane.name: statistics.lane(order, lane_scores(results, plan, lane)) for lane in plan.lanes}
+
+    return results.once(plan, f"arrays {category}", make)
 
 
 def lane_scores(results: Results, plan: Planned, lane: Lane) -> Scores:
@@ -145,17 +151,17 @@ def _content(case: Case) -> bytes:
     return msgspec.json.encode((case.key, case.checks, case.target), order="sorted")
 
 
-def _statistics(results: Results, plan: Planned, cases: frozenset[str] | None = None) -> Plan:
+def _statistics(results: Results, plan: Planned, cases: frozenset[str]) -> Plan:
     """What was planned at first decides at the end; cases that came later add to the e-value alone."""
-    known = [case for case in plan.suite.cases if cases is None or case.id in cases]
+    known = [case for case in plan.suite.cases if case.id in cases]
     first = [case for case in known if case.id in results.first_cases]
     later = [case for case in known if case.id not in results.first_cases]
     return Plan(units=tuple(map(Unit.of, [*first, *later])), planned=len(first) or None, margin=plan.margin)
 
 
-def _order(plan: Planned, cases: frozenset[str] | None = None) -> list[str]:
+def _order(plan: Planned, cases: frozenset[str]) -> list[str]:
     """The ids of the cases as they are asked: in the order of their hashes, which is as good as random."""
-    asked = (case for case in plan.suite.cases if cases is None or case.id in cases)
+    asked = (case for case in plan.suite.cases if case.id in cases)
     return [case.id for case in sorted(asked, key=lambda case: case.key)]
 
 

@@ -5,7 +5,7 @@ Pure functions on plain data. Importing them loads scipy, so nothing that a star
 
 from router.evaluate.statistics.agreement import Agreement, Choice, Judgments, both_orders, kappa
 from router.evaluate.statistics.means import lane_score
-from router.evaluate.statistics.plan import Look, Plan
+from router.evaluate.statistics.plan import LaneScores, Look, Plan
 from router.evaluate.statistics.power import prompts_needed, smallest_difference
 from router.evaluate.statistics.quantiles import quantile
 from router.evaluate.statistics.rates import mean_pass, pass_at_k, pass_hat_k
@@ -24,6 +24,7 @@ __all__ = [
     "Flaky",
     "Gradings",
     "Judgments",
+    "LaneScores",
     "Look",
     "Pair",
     "Plan",

@@ -162,17 +162,17 @@ class Plan(Frozen, frozen=True, kw_only=True, dict=True):
             discordant=int((np.abs(clusters) > 1e-9).sum()),
             discordance=_discordance(scored, of),
             evidence=_evidence(seen, self.design, difference.value or 0.0),
-            end=self._end(seen, difference),
+            end=self._end(seen, scored, of, difference),
         )
 
-    def _end(self, seen: _Seen, difference: Estimate) -> End | None:
-        """The planned prompts' test; `difference` is that of all prompts."""
+    def _end(self, seen: _Seen, scored: _Seen, of: Sample, difference: Estimate) -> End | None:
+        """The planned prompts' test; what it is given is about all prompts."""
         planned = seen.places < self.end
         if planned.sum() < self.end:
             return None
-        scored = seen.at(planned).scored()
-        of = sample(self.design, scored.places)
         if not planned.all():
+            scored = seen.at(planned).scored()
+            of = sample(self.design, scored.places)
             difference = _difference(scored, of, self.design)
         gains = scored.first - scored.second
         if self.design.is_independent and is_binary(scored.first, scored.second):
