@@ -79,7 +79,7 @@ def summary(results: Results, plan: Planned, lane: Lane, category: str | None = 
     known = [each for each in scores if each.score is not None]
     passed = statistics.fmean([each.passed or 0.0 for each in known]) if known else None
     low, high = wilson(passed, len(known)) if passed is not None else (None, None)
-    cells = [results.asked[cell] for cell in cells_of(results, plan, lane, [each.case for each in scores])]
+    cells = asked_in(results, plan, lane, (each.case for each in scores))
     cost = mean_cost(cells)
     paid = Spent(
         cost * len(cells) / len(scores) if cost is not None else None, sum(cell.spent.unpriced for cell in cells)
@@ -143,6 +143,16 @@ def cells_of(results: Results, plan: Planned, lane: Lane, cases: Iterable[Case])
         for repeat in range(plan.repeats):
             if (cell := CellKey(question, lane.key, repeat)) in results.asked:
                 yield cell
+
+
+def asked_in(results: Results, plan: Planned, lane: Lane, cases: Iterable[Case]) -> list[Asked]:
+    """What came of the cells of cases in a lane, as far as they were asked."""
+    return [
+        asked
+        for question in dict.fromkeys(case.key for case in cases)
+        for repeat in range(plan.repeats)
+        if (asked := results.asked.get(CellKey(question, lane.key, repeat))) is not None
+    ]
 
 
 def _weighted(scores: Sequence[CaseScore]) -> float | None:

@@ -12,7 +12,7 @@ from router.core.runs import CellKey, Lane, Planned
 from router.core.suites import Case
 from router.evaluate.results import Results
 from router.evaluate.statistics import LaneScores, Plan, Scores, Unit, Verdict, verdict_sentence, verdicts
-from router.evaluate.summary import cells_of, mean_cost
+from router.evaluate.summary import asked_in, mean_cost
 
 
 class Compared(NamedTuple):
@@ -167,7 +167,7 @@ def _order(plan: Planned, cases: frozenset[str]) -> list[str]:
 
 def _price(results: Results, plan: Planned, lane: Lane) -> float | None:
     """US dollars of a case with its repeats; None if any part is unknown."""
-    cost = mean_cost(results.asked[cell] for cell in cells_of(results, plan, lane, plan.suite.cases))
+    cost = mean_cost(asked_in(results, plan, lane, plan.suite.cases))
     return cost * plan.repeats if cost is not None else None
 
 
