@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -44,9 +45,17 @@ def open_tune(home: Path) -> OpenTune:
     return open_it
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    fill(folder)
+    return folder
+
+
 @pytest.fixture
-def filled(home: Path) -> Path:
-    fill(home)
+def filled(home: Path, template: Path) -> Path:
+    """The folder that the app runs in, with traffic and evaluations."""
+    shutil.copytree(template, home, dirs_exist_ok=True)
     return home
 
 
