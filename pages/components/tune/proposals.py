@@ -116,7 +116,7 @@ def _draw_chains(found: Advice) -> None:
             "gain": column.TextColumn("Beside now", width="medium", help="Points of quality with the 95 % interval, on "
                                       "prompts that had no say in the choice"),
             "answered": column.NumberColumn("Answered", format="%.2f %%"),
-            "cost": column.NumberColumn("Cost per 1,000", format="$%.3g"),
+            "cost": column.NumberColumn("Cost per 1,000", format="$%.2f"),
             "p50": column.NumberColumn("p50", format="%.2f s"),
             "p95": column.NumberColumn("p95", format="%.2f s"),
             "best": column.NumberColumn("Likely best", format="%.0f %%", help="How likely it is the best of these"),
@@ -144,7 +144,7 @@ def _draw_baselines(found: Advice) -> None:
                 "what": column.TextColumn("Way", width="medium"),
                 "quality": column.NumberColumn("Quality", format="%.1f %%", help="As seen on all prompts: what was "
                                                "chosen on them looks better than it is"),
-                "cost": column.NumberColumn("Cost per 1,000", format="$%.3g"),
+                "cost": column.NumberColumn("Cost per 1,000", format="$%.2f"),
             },
         )  # fmt: skip
 
