@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from router.core.errors import ServerFailed
-from router.tune.behavior import Calls
+from router.tune.behavior import ALWAYS, Calls
 from router.tune.certificate import FAULTS, Certificate, Certificates, FaultLine, certificate, fault_matrix
 from router.tune.simulation import simulate
-from tests.tune.worlds import POLICY, calls, chain_of, measured
+from tests.tune.worlds import POLICY, behavior, calls, chain_of, measured
 
 WORLD = measured({name: calls(None, None, ServerFailed) for name in ("a", "b", "c")})
 
@@ -59,6 +59,12 @@ def test_a_fallback_that_is_always_late_saves_nothing() -> None:
 
 def test_a_fallback_that_is_late_at_times_is_taken_at_its_best() -> None:
     assert {*survived(8, 1, first_token=7).values()} == {1}
+
+
+def test_outages_that_were_measured_are_no_part_of_a_fault() -> None:
+    often_down = behavior("b", calls(None), outages=ALWAYS)
+    lines = fault_matrix(chain_of("a", "b"), POLICY, measured({"a": calls(None), "b": often_down}))
+    assert all(line.answered == 1 for line in lines)
 
 
 def test_each_fault_is_there_once() -> None:

@@ -82,7 +82,9 @@ def test_the_same_in_half_the_time_is_faster() -> None:
 
 
 def test_a_cheaper_chain_that_may_be_worse_by_the_margin_is_not_proposed() -> None:
-    grid = world([0.7, 0.7], 60, 3, cost=[0.01, 0.001])  # 60 prompts cannot tell two points
+    right = np.ones((60, 2))
+    right[:12] = [[1, 0], [0, 1], [0, 1]] * 4  # better on these prompts, and 60 cannot rule out two points less
+    grid = grid_of(np.ones((60, 2)), quality=right, cost=[0.01, 0.001])
     assert choose(grid, SINGLE, (0,)).proposed is None
 
 

@@ -30,6 +30,11 @@ def test_a_model_that_may_be_the_best_is_asked() -> None:
     assert contending(GRID, SINGLE, (0,), np.random.default_rng(0)) == [0, 1]
 
 
+def test_a_model_that_is_seldom_the_best_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("router.tune.experiment.RARELY", 0.999)
+    assert contending(GRID, SINGLE, (0,), np.random.default_rng(0)) == [0]
+
+
 def test_where_nothing_can_change_any_more_there_is_nothing_to_gain() -> None:
     found = next_experiment(world([0.95, 0.1], 100, 0), SINGLE, (0,))
     assert (found.changes, found.gain) == (0, 0)

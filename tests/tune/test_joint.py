@@ -8,6 +8,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from router.tune.joint import Both, Failures, effective_number, log_loss
 
@@ -16,7 +17,12 @@ NAMES = ("a", "b", "c")
 
 def generated(rng: np.random.Generator, requests: int, shared: float, own: float, models: int = 2) -> Failures:
     """Requests to chains in which a shared outage and each model's own failures come by chance."""
-    failed = (rng.random((requests, 1)) < shared) | (rng.random((requests, models)) < own)
+    return counted((rng.random((requests, 1)) < shared) | (rng.random((requests, models)) < own))
+
+
+def counted(failed: NDArray[np.bool_]) -> Failures:
+    """Which of (requests, models) fail; every request sees all models."""
+    requests, models = len(failed), len(failed.T)
     names = NAMES[:models]
     after = {
         (names[one], names[other]): Both(int(failed[:, one].sum()), int((failed[:, one] & failed[:, other]).sum()))
@@ -78,6 +84,12 @@ def test_models_that_always_fail_together_are_worth_one(models: int) -> None:
 def test_independent_models_are_worth_as_many_as_they_are(models: int) -> None:
     failures = generated(np.random.default_rng(0), 20_000, 0.0, 0.1, models)
     assert effective_number(NAMES[:models], failures).value == pytest.approx(models, abs=0.1)
+
+
+def test_a_fallback_is_worth_what_it_adds_to_the_model_that_it_fails_with_most() -> None:
+    failed = np.random.default_rng(0).random((20_000, 3)) < 0.1
+    failed[:, 2] = failed[:, 0]  # a and c are one; b is another one
+    assert effective_number(NAMES, counted(failed)).value == pytest.approx(2, abs=0.1)
 
 
 def test_its_interval_holds_the_truth_in_95_of_100_worlds() -> None:

@@ -137,6 +137,9 @@ def test_with_too_few_prompts_nothing_is_compared() -> None:
 # --- The whole -------------------------------------------------------------------------------------
 
 
+RULES: tuple[tuple[Any, tuple[int, ...]], ...] = (("best", (1, 0)), ("cheapest", (1,)))
+
+
 def advised(experiment: Experiment | None = None) -> Advice:
     grid = world([0.5, 0.9, 0.5], 100, 0, cost=[0.001, 0.01, 0.0001])
     goals = Goals(limits=Limits(links=1))
@@ -144,10 +147,10 @@ def advised(experiment: Experiment | None = None) -> Advice:
 
 
 def test_the_proposed_chain_comes_first() -> None:
-    found = advised()
-    assert found.proposed is found.proposals[0]
-    assert found.proposed is not None
-    assert found.proposed.models == ("b",)
+    found = [Candidate(rule, chain, Gains(*[NONE] * 5), NONE, 0, 0) for rule, chain in RULES]
+    told = advice("code", GRID, Goals(), Choice("cheaper", tuple(found), found[1], 0, 0), (0,), experiment=None)
+    assert [each.models for each in told.proposals] == [("b",), ("b", "a")]
+    assert told.proposed is told.proposals[0]
 
 
 def test_the_evidence_s_name_changes_with_its_prompts() -> None:

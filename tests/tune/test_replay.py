@@ -47,6 +47,12 @@ def test_of_two_models_that_are_down_together_the_third_answers_what_they_fail()
     assert figures(grid, (0, 1, 2)).answered == pytest.approx(0.99)
 
 
+def test_three_are_down_at_once_at_most_as_often_as_any_two_of_them() -> None:
+    together = np.array([[0.1, 0.05, 0], [0.05, 0.1, 0.05], [0, 0.05, 0.1]])
+    grid = grid_of([[1, 1, 1]], down=[0.1, 0.1, 0.1], down_together=together)
+    assert figures(grid, (0, 1, 2)).answered == pytest.approx(1)
+
+
 def test_models_that_are_never_down_at_once_leave_nothing_unanswered() -> None:
     grid = grid_of([[1, 1]], down=[0.1, 0.1], down_together=np.diag([0.1, 0.1]))
     assert figures(grid, (0, 1)).answered == pytest.approx(1)

@@ -109,9 +109,11 @@ def test_longer_chains_hold_each_model_once(links: int) -> None:
 @pytest.mark.parametrize("links", [4, 5])
 def test_neighbors_in_longer_chains_are_of_two_providers_where_that_is_asked_for(links: int) -> None:
     grid = replace(HARD, providers=("x", "x", "y", "y", "x"))
-    found = best_chains(grid, Goals(limits=Limits(links=links, apart=True)))[0].models
-    assert len(found) == links
-    assert all(grid.providers[one] != grid.providers[other] for one, other in itertools.pairwise(found))
+    found = best_chains(grid, Goals(limits=Limits(links=links, apart=True)), count=1000)
+    assert len(found[0].models) == links
+    assert not any(
+        grid.providers[one] == grid.providers[other] for each in found for one, other in itertools.pairwise(each.models)
+    )
 
 
 @pytest.mark.parametrize("limits", [Limits(links=5, answered=0.9), Limits(links=5, quality=0.9)])
@@ -160,6 +162,20 @@ def test_a_limit_that_is_just_kept_on_these_prompts_is_not_kept_for_sure() -> No
     assert kept(replayed, Limits(answered=0.9), sure=0.0).all()
     assert not kept(replayed, Limits(answered=0.9)).any()
     assert kept(replayed, Limits(answered=0.86)).all()
+
+
+def test_a_cost_that_is_just_kept_on_these_prompts_is_not_kept_for_sure() -> None:
+    replayed = replay(grid_of([[1]] * 100, cost=[[0.001], [0.003]] * 50), np.array([[0]]))
+    assert kept(replayed, Limits(cost=2.05), sure=0.0).all()
+    assert not kept(replayed, Limits(cost=2.05)).any()
+    assert kept(replayed, Limits(cost=2.15)).all()
+
+
+@pytest.mark.parametrize("limits", [Limits(latency=2), Limits(first_token=2)])
+def test_a_time_that_is_just_kept_on_these_prompts_is_not_kept_for_sure(limits: Limits) -> None:
+    replayed = replay(grid_of([[1]] * 100, seconds=[[9.0]] * 4 + [[1.0]] * 96), np.array([[0]]))
+    assert kept(replayed, limits, sure=0.0).all()
+    assert not kept(replayed, limits).any()
 
 
 def test_where_the_best_chains_break_a_limit_the_next_ones_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
