@@ -124,13 +124,22 @@ def tune(context: click.Context, config_path: Path, /, category: str | None, **o
     with closing(Lab(config_path)) as lab:
         config = lab.config()
         names = [config.chain(category).name or ""] if category else list(config.chains)
-        codes = [_tune(lab, name, goals, options) for name in names]
+        codes = [_tune(lab, name, goals, options) if category else _one_of(lab, name, goals, options) for name in names]
         for held in lab.tuning.predictions():
             if held.certificate.category in names:
                 Console(stderr=True).say(held.sentence(), "dim")
         for notice in lab.notices():
             click.echo(notice, err=True)
     context.exit(min(codes, key=(_BETTER, _NOT_ENOUGH, _NONE).index))
+
+
+def _one_of(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:
+    """The same for one of all categories: what cannot be there is said, and the others are looked at."""
+    try:
+        return _tune(lab, category, goals, options)
+    except InvalidRequest as error:
+        Console(stderr=True).say(f"{category}: {error}", "yellow")
+        return _NOT_ENOUGH
 
 
 def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:
