@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from router.core.errors import ServerFailed
+from router.core.errors import ServerFailed, StoreError
 from router.tune.behavior import ALWAYS, Calls
 from router.tune.certificate import FAULTS, Certificate, Certificates, FaultLine, certificate, fault_matrix
 from router.tune.simulation import simulate
@@ -92,6 +92,12 @@ def test_a_certificate_is_read_as_it_was_kept(tmp_path: Path) -> None:
 def test_only_the_owner_may_read_the_folder(tmp_path: Path) -> None:
     kept(tmp_path / "certificates")
     assert (tmp_path / "certificates").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"^The certificate cannot be written to .*: Not a directory\.$"):
+        kept(tmp_path / "file" / "certificates")
 
 
 def test_a_later_certificate_takes_the_place_of_the_one_before(tmp_path: Path) -> None:

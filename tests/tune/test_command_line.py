@@ -38,6 +38,13 @@ def test_of_all_categories_one_better_chain_is_enough(run: Run) -> None:
     assert all(f" in {category}" in result.stderr or f"{category}: " in result.stderr for category in ("code", "tools"))
 
 
+def test_of_all_categories_one_that_cannot_keep_to_the_limits_does_not_hide_the_others(run: Run) -> None:
+    result = run("tune", "--limit", "cost=0.0001")
+    assert result.exit_code == 3
+    for said in ("code: No chain of these models", "reasoning: No chain of these models", "tools: 0 prompts"):
+        assert said in result.stderr
+
+
 def test_the_verdict_is_one_sentence_with_its_interval(run: Run) -> None:
     said = run("tune", "--category", "code").stderr
     assert "in code: " in said
@@ -79,6 +86,11 @@ def test_a_model_that_must_not_be_there_breaks_the_limits(run: Run) -> None:
 def test_a_chain_has_as_many_models_as_may_be(run: Run) -> None:
     found = lines(run, "tune", "--category", "code", "--limit", "links=1", "--json")
     assert all(len(each["models"]) == 1 for each in found[1:])
+
+
+def test_a_share_of_answers_is_a_percentage(run: Run) -> None:
+    assert "No chain of these models" in run("tune", "--category", "code", "--limit", "answered=100%").stderr
+    assert run("tune", "--category", "code", "--limit", "answered=50").exit_code == 0
 
 
 @pytest.mark.parametrize(

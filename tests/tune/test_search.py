@@ -187,6 +187,13 @@ def test_where_the_best_chains_break_a_limit_the_next_ones_are_looked_at(monkeyp
     assert found.value == pytest.approx((1 + 0.1 + 0.1) / 3)
 
 
+def test_where_there_are_too_many_chains_the_best_ones_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = grid_of(np.random.default_rng(0).random((20, 6)), quality=np.random.default_rng(1).random((20, 6)))
+    best = best_chains(grid, Goals())
+    monkeypatch.setattr("router.tune.search.DEEP", 3)
+    assert best_chains(grid, Goals()) == best
+
+
 # --- What cannot be --------------------------------------------------------------------------------
 
 
