@@ -44,7 +44,7 @@ EVALUATED_DAYS = 90
 """Days of grades: evaluations are rarer than requests."""
 
 KEPT = 50
-"""Simulations that are kept: going back and forth between two chains simulates neither again."""
+"""Simulations, and pieces of advice, that are kept: going back and forth between two works out neither again."""
 
 QUICK = 50
 """Requests of a run where figures should follow a change at once."""
@@ -190,7 +190,7 @@ class Tuning:
         experiment = next_experiment(grid, goals, current) if choice.kind == "not_enough" else None
         found = advice(category, grid, goals, choice, current, experiment=experiment)
         with self._lock:
-            self._advice[category, goals] = found
+            self._advice = dict([*self._advice.items()][-KEPT:]) | {(category, goals): found}
         return found
 
     def simulate(

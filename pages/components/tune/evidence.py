@@ -56,11 +56,11 @@ def draw_evidence(evidence: Evidence) -> None:
     )  # fmt: skip
     for sentence in evidence.shared_upstream():
         st.caption(label(sentence))
-    left = [
+    missing = [
         f"{name} was not graded on {counted(count, 'prompt')}" for name, count in evidence.evaluated.missing.items()
     ]
-    if left:
-        st.caption(label(f"Left out of the comparison: {'; '.join(left)}."))
+    if missing:
+        st.caption(label(f"Never proposed as a primary, since not graded on all prompts: {'; '.join(missing)}."))
 
 
 def _joint(evidence: Evidence) -> str:
