@@ -125,8 +125,8 @@ def _draw_chains(found: Advice) -> None:
         },
     )  # fmt: skip
     st.caption(
-        f"{counted(found.prompts, 'prompt')} that all models which may be asked first were graded on. Provider failures "
-        "count at the rates of the last 30 days, together where models fail together."
+        f"{counted(found.prompts, 'prompt')} that all models which may be asked first were graded on. Providers' "
+        "failures count at the rates of the last 30 days, together where models fail together."
     )
 
 
