@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from router.core.errors import FallbackLabError
+from router.config.schema import Chain
+from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, dollars, seconds
 from router.lab import Lab
 from router.metrics.estimates import Estimate
@@ -68,17 +69,25 @@ def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
 
 
 def _apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
-    """Certify the chain, and hand the change over."""
+    """Certify the chain, and hand the change over; what cannot be certified can still be reviewed."""
     try:
         draft = lab.editor.draft().with_models(found.category, proposal.models)
         chain = lab.editor.check(draft).chain(found.category)
-        _, lines = lab.tuning.certify(found, chain)
+        checked = _certified(lab, found, chain)
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
+    handover.chains(draft, f"{proposal.sentence} Evidence {found.evidence}; {checked}.")
+
+
+def _certified(lab: Lab, found: Advice, chain: Chain) -> str:
+    """What the fault matrix says, in a clause."""
+    try:
+        _, lines = lab.tuning.certify(found, chain)
+    except InvalidRequest:
+        return "no fault matrix, since not all of its models were observed"
     survived = sum(line.answered == 1 for line in lines)
-    matrix = f"answered in {survived} of {len(lines)} situations of the fault matrix"
-    handover.chains(draft, f"{proposal.sentence} Evidence {found.evidence}; {matrix}.")
+    return f"answered in {survived} of {len(lines)} situations of the fault matrix"
 
 
 def _draw_experiment(lab: Lab, category: str, models: Sequence[str], prompts: int) -> None:
