@@ -50,6 +50,7 @@ REVIEWED = {
     "chains.py: done": "a function's parameter, a sentence of ours",
     "editor.py: words": "a function's parameter, escaped where it is called",
     "compare.py: kind": "a loop over the formats of an export",
+    "front.py: f'Quality and {of}: unknown.'": "a function's parameter, one of two figures of ours",
     "head.py: kind": "a loop over the formats of an export",
     "limits.py: words": "a function's parameter, words of ours",
     "prompts.py: f'A file with the column{plural} {columns} adds its rows.{others}'": "labels",
@@ -59,7 +60,6 @@ REVIEWED = {
     "overview.py: tile.title": "titles of the tiles",
     "verdict.py: help": "a function's parameter, a sentence of ours",
     "verdict.py: words": "a function's parameter, escaped where it is called",
-    "verdict.py: f'Quality and {figure.title}: unknown.'": "one of two figures of ours",
     "votes.py: text": "a loop over words of ours",
 }
 """What is ours though it does not show it, and why."""

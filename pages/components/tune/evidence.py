@@ -23,8 +23,9 @@ def draw_evidence(evidence: Evidence) -> None:
         models = counted(len(evidence.chain), "model")
         st.markdown(
             f"These {models} are worth **{worth.value:.1f}** independent ones (95 % interval {worth.low:.1f} to "
-            f"{worth.high:.1f}): " + _joint(evidence)
+            f"{worth.high:.1f})."
         )
+        st.caption(label(_joint(evidence)))
     names = [*evidence.chain, *sorted(set(evidence.models) - set(evidence.chain))]
     rows = [_row(name, evidence.models.get(name)) for name in names]
     column = st.column_config
@@ -64,16 +65,15 @@ def draw_evidence(evidence: Evidence) -> None:
 
 
 def _joint(evidence: Evidence) -> str:
+    """How the fallbacks do on what the primary has failed."""
     first, *others = evidence.chain
     said = []
     for other in others:
         both = evidence.failures.after.get((first, other))
         alone, given = evidence.failures.alone(other), evidence.failures.given(first, other)
         if both is not None and alone is not None and given is not None:
-            said.append(
-                f"{label(other)} fails {given:.0%} of what {label(first)} has failed, and {alone:.0%} of the rest"
-            )
-    return f"{'; '.join(said)}." if said else "no request has seen two of them fail."
+            said.append(f"{other} fails {given:.0%} of what {first} has failed, and {alone:.0%} of the rest")
+    return f"{'; '.join(said)}." if said else "No request has seen two of them fail."
 
 
 def _row(name: str, known: ModelEvidence | None) -> dict[str, object]:
