@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import streamlit as st
 
@@ -129,7 +131,7 @@ def _said(name: str, value: Estimate) -> str:
 
 
 def _figure(name: str, value: float | None) -> str:
-    if value is None or value != value:  # noqa: PLR0124  # NaN
+    if value is None or math.isnan(value):
         return "unknown"
     if name in ("answered", "quality"):
         return f"{value:.1%}"
