@@ -17,28 +17,21 @@ from router.chat.service import Chat
 from router.compare import Comparisons
 from router.config.destinations import Destinations
 from router.config.editing import open_editor
-from router.config.file import ConfigFile, default_config_path
-from router.config.keys import Keys
+from router.config.file import default_config_path
 from router.config.schema import Chain, Config, Link, ModelRef
 from router.core.capabilities import ModelInfo
 from router.core.conversations import Settings
-from router.core.files import claim
 from router.core.requests import Request
 from router.core.runs import Planned
 from router.engine.breaker import BreakerView
-from router.engine.cache import ResponseCache
-from router.engine.chain import Options
 from router.engine.faults import Faults
 from router.engine.handle import Handle
 from router.engine.live import InProgress, Live
-from router.engine.runtime import Runtime
+from router.engine.options import Options
 from router.evaluate.evaluations import Evaluations
 from router.providers import Sent, Unusable
-from router.providers.catalog import Catalog
-from router.providers.embedded import INFO, MODEL
-from router.providers.http import new_transport
+from router.router import Parts, Router
 from router.runs.estimate import AskedFirst
-from router.store import Retention, Store
 
 if TYPE_CHECKING:
     from router.evaluate.evaluation import GradeAll
@@ -60,36 +53,22 @@ class Lab:
     """
 
     def __init__(self, config_path: Path, *, environ: Mapping[str, str] | None = None) -> None:
-        self.path = config_path.absolute()
-        transport = new_transport()  # first: where it cannot be made, nothing is left open
-        self._file = ConfigFile(self.path)
-        self.keys = Keys(self.path.parent, environ)
-        self.folder = self.path.parent / ".lab"
-        self._notices = claim(self.folder)
-        self.store = Store(self.folder / "lab.sqlite")
+        self._parts = parts = Parts(config_path, environ)
+        self.path, self.folder = parts.path, parts.folder
+        self.keys, self.store, self.retention = parts.keys, parts.store, parts.retention
         self._observing = threading.Lock()
         self._opening = threading.Lock()
         self._observed: Observed | None = None
         self._tuning: Tuning | None = None
-        self.retention = Retention(self.store.database, lambda: self.config().policy.retention)
-        self.retention.start()
-        self._cache = ResponseCache(self.folder / "cache", self._file.in_force.policy.cache)
         self.editor = open_editor(self.path, environ)
-        self.destinations = Destinations(self._file, self.keys, read_only=self.editor.read_only)
+        self.destinations = Destinations(parts.file, self.keys, read_only=self.editor.read_only)
         self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
-        self._catalog = Catalog(self.folder / "catalog", {MODEL: INFO})
         self._exit = contextlib.ExitStack()
         # It ends after the loop, whose requests tell their ends through it.
         self._updates = self._exit.enter_context(ThreadPoolExecutor(1, "updates"))
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
-        self._runtime = self._portal.call(
-            functools.partial(Runtime, observe=self.store.observations.add, conclude=self.store.requests.add),
-            self._file,
-            self.keys,
-            self._cache,
-            self._catalog,
-            transport,
-        )
+        self._router: Router = self._portal.call(Router, parts)
+        self._runtime = self._router.runtime
         self.chat = Chat(self.start, self.store.conversations, self.store.feedback.save)
         self.comparisons = Comparisons(self.start, self._asked_first, self.store.comparisons)
         self.evaluations = Evaluations(
@@ -142,19 +121,16 @@ class Lab:
         Raises:
             ConfigError: there is no such chain.
         """
-        config = self.config()
-        chain = config.single(model) if model is not None else config.chain(category or "")
-        # Who names a model wants that model: nothing stands in for it.
-        offline = config.offline if model is None else None
+        target = self._router.model(model) if model is not None else self._router.category(category or "")
         runtime = self._runtime
         handle = Handle(runtime.loop, self._updates, self.keys.scrub_sent)
-        run = runtime.run(config, chain, request, options, offline=offline, faults=faults, events=handle.log)
+        run = self._router.prepare(request, target, options, faults=faults, events=handle.log)
         runtime.loop.call_soon_threadsafe(runtime.launch, InProgress(model or category or "", handle), run)
         return handle
 
     def config(self) -> Config:
         """models.yaml as it is now; after a bad edit, the last valid one, and a notice."""
-        return self._file.current()
+        return self._parts.file.current()
 
     def restore_last_good(self) -> None:
         """Write the active models.yaml over a broken one, whose text stays in the history.
@@ -162,7 +138,7 @@ class Lab:
         Raises:
             InvalidEdit: it cannot be written.
         """
-        self.editor.restore(self._file.last_good, "restored the last good version")
+        self.editor.restore(self._parts.file.last_good, "restored the last good version")
 
     def problem(self, provider: str) -> Unusable | None:
         """Why a provider cannot be called at all, such as a missing key; None if it can."""
@@ -197,7 +173,7 @@ class Lab:
 
     def model_info(self, ref: ModelRef) -> ModelInfo:
         """What is known of a model."""
-        return self._catalog.known(self.config(), ref).info
+        return self._parts.catalog.known(self.config(), ref).info
 
     def named_models(self, config: Config) -> list[str]:
         """References to models: those in this models.yaml, then those that the providers in force list."""
@@ -209,7 +185,7 @@ class Lab:
 
     def models(self, provider: str) -> Mapping[str, ModelInfo] | None:
         """The models that a provider lists, by name; None if its list was never read."""
-        return self._catalog.models(self.config(), provider)
+        return self._parts.catalog.models(self.config(), provider)
 
     def read_lists(self, providers: Iterable[str], *, force: bool = False) -> dict[str, str]:
         """Load the providers' model lists if that is due, or if forced, and wait for them.
@@ -234,15 +210,13 @@ class Lab:
         return Live(
             in_flight=tuple(self._runtime.in_progress.copy().values()),
             breakers=self._runtime.breakers_of(self.config()),
-            cache_bytes=self._cache.size(),
+            cache_bytes=self._parts.cache.size(),
             waiting=self.store.writer.state().waiting,
         )
 
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
-        ours = (self._cache.notice, self.retention.notice)
-        found = [*self._file.notices(), *self._notices, *ours, *self.store.notices()]
-        return [notice for notice in found if notice]
+        return self._parts.notices()
 
     def forget(self) -> None:
         """Delete all that is stored: conversations, comparisons, runs, observations, templates, cases, cached answers.
@@ -254,7 +228,7 @@ class Lab:
         self.comparisons.forget()
         self.evaluations.forget()
         self.cases.clear()
-        self._cache.clear()
+        self._parts.cache.clear()
         self.store.forget()
         self.observed.forget()
         self.chat.forget()  # what a tab has read again meanwhile
@@ -265,11 +239,9 @@ class Lab:
         self.evaluations.close()
         self._portal.call(self._runtime.close)
         self._exit.close()
-        self._cache.close()
-        self.retention.close()
         if self._observed is not None:
             self._observed.close()
-        self.store.close()
+        self._parts.close()
 
     def _grader(self, plan: Planned) -> GradeAll:
         from router.evaluate.grading import grader  # noqa: PLC0415  # its libraries are for runs alone
@@ -280,7 +252,7 @@ class Lab:
         config = self.config()
         chain = config.single(lane.model) if lane.model is not None else config.chain(lane.category or "")
         link = next(iter(self.callable_links(chain)), chain.links[0])
-        cost_of = self._catalog.known(config, link.ref).cost_of
+        cost_of = self._parts.catalog.known(config, link.ref).cost_of
         return AskedFirst(link.ref.provider, link.ref.model, cost_of, functools.partial(chain.request_for, link))
 
 

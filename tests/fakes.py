@@ -23,8 +23,9 @@ from router.core.requests import Request
 from router.engine.breaker import Breakers
 from router.engine.cache import ResponseCache
 from router.engine.call import ModelRoute
-from router.engine.chain import Engine, Options, run_chain
+from router.engine.chain import Engine, run_chain
 from router.engine.faults import Faults
+from router.engine.options import Options
 from router.engine.shared_call import SharedCalls
 from router.providers import Call, Sent, Unusable
 from router.providers.slots import Slots

@@ -274,6 +274,7 @@ class _Chunk:
             "category": np.array(CATEGORIES, object)[self._category],
             "chain": chains,
             "source": np.array(SOURCES, object)[self._source],
+            "tags": np.full(len(self._began), "[]", object),
         }
         answered = seen["outcome"] == ANSWERED
         observed: Columns = {

@@ -20,9 +20,9 @@ from router.core.errors import InvalidRequest
 from router.core.records import Feedback
 from router.core.requests import Request
 from router.core.snapshots import Snapshot
-from router.engine.chain import CacheMode, Options
 from router.engine.faults import Faults
 from router.engine.handle import Handle
+from router.engine.options import CacheMode, Options
 from router.store import MAX_TOKENS, ConversationLog
 
 KEEP_EVERY = 0.5

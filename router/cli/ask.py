@@ -20,8 +20,8 @@ from router.core.formatting import attempt_sentence, image_words
 from router.core.messages import Answer
 from router.core.requests import Request
 from router.core.strip import MARKS, strip_of
-from router.engine.chain import Options
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.lab import Lab
 
 POLL = 0.03

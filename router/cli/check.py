@@ -18,8 +18,8 @@ from router.core.attempts import Attempt
 from router.core.formatting import cost, place, seconds
 from router.core.requests import Request
 from router.engine.call import EMPTY
-from router.engine.chain import Options
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.lab import Lab
 
 AT_ONCE = 8

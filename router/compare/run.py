@@ -12,9 +12,9 @@ from router.compare.plan import MAX_REPEATS, keys_of, request_of
 from router.core.comparisons import Cell, Key, Plan
 from router.core.errors import FallbackLabError
 from router.core.snapshots import Snapshot
-from router.engine.chain import Options
 from router.engine.faults import Faults
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.engine.viewers import Later, Timer, Viewers
 
 IN_FLIGHT = 8

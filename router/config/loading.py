@@ -17,6 +17,7 @@ from router.config.explain import (
 )
 from router.config.policy import Backoff, ChainPolicy, Policy
 from router.config.schema import Chain, Config, Link, ModelConfig, ModelRef, ProviderConfig, parse_reference
+from router.config.server import ServerConfig
 from router.config.source import parse_yaml, read_text
 from router.config.values import (
     Data,
@@ -101,6 +102,7 @@ class _File(Data):
     offline: str | None = DEFAULT_OFFLINE
     policy: Policy = Policy()
     models: Annotated[Mapping[str, ModelConfig], Field(max_length=MAX_FACTS)] = {}
+    server: ServerConfig = ServerConfig()
     chains: Mapping[str, _ChainFile] = Field(min_length=1, max_length=MAX_CHAINS)
 
 
@@ -127,6 +129,7 @@ def parse_config(text: str, path: Path) -> Config:
         chains = dict(_chains(file))
         offline = _offline(file)
         models = _models(file)
+        _check_aliases(file)
     except pydantic.ValidationError as error:
         raise ConfigError(explain(path, lines, error, _File, _written(lines))) from None
     except _Located as error:
@@ -138,6 +141,7 @@ def parse_config(text: str, path: Path) -> Config:
         offline=offline,
         policy=file.policy,
         models=models,
+        server=file.server,
         chains=chains,
         warnings=tuple(_warnings(path, lines, chains)),
     )
@@ -192,6 +196,16 @@ def _reference(text: str, file: _File, at: tuple[str | int, ...]) -> ModelRef:
     if colon and head not in file.providers and "/" not in head and (near := close_to(head, file.providers)):
         raise _Located(at, f"`{head}` is not a provider in this file. Did you mean `{near}`?")
     return parse_reference(text, file.providers, file.default_provider)
+
+
+def _check_aliases(file: _File) -> None:
+    """What stands behind an alias is a category, or a model; a misspelled provider is neither."""
+    for alias, target in file.server.aliases.items():
+        if target not in file.chains:
+            if not target.strip() or (":" not in target and "/" not in target):
+                known = nearest(target, file.chains)
+                raise _Located(("server", "aliases", alias), f"`{shortened(target)}` is not a category{known}")
+            _reference(target, file, ("server", "aliases", alias))
 
 
 def _offline(file: _File) -> ModelRef | None:

@@ -18,6 +18,7 @@ from router.config.explain import (
 from router.config.keys import VARIABLE
 from router.config.origins import origin_of
 from router.config.policy import ChainPolicy, Policy
+from router.config.server import ServerConfig
 from router.config.values import (
     Body,
     Count,
@@ -195,6 +196,7 @@ class Config(Data):
     offline: ModelRef | None
     policy: Policy
     models: Mapping[str, ModelConfig]
+    server: ServerConfig = ServerConfig()
     chains: Mapping[str, Chain]
     warnings: tuple[str, ...] = ()
 

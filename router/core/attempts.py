@@ -19,7 +19,7 @@ Outcome = Literal["answered", "failed", "skipped", "cancelled"]
 CostSource = Literal["provider", "computed"]
 
 
-Source = Literal["chat", "compare", "eval", "cli", "check"]
+Source = Literal["chat", "compare", "eval", "cli", "check", "endpoint", "library", "shadow", "import"]
 
 
 class UpstreamAttempt(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -11,6 +11,23 @@ from router.core.attempts import Attempt, Outcome, Source
 from router.core.fields import Label
 from router.core.messages import Frozen
 
+Arm = Literal["current", "candidate"]
+
+
+class Origin(Frozen, frozen=True, kw_only=True):
+    """Who sent a request, and what an experiment made of it.
+
+    Attributes:
+        caller: the name of the key that it came with; None without one.
+        tags: `name=value`, sorted by name.
+        experiment, arm: the experiment that it is part of, and the chain that it was given there.
+    """
+
+    caller: Label[str | None] = None
+    tags: Label[tuple[str, ...]] = ()
+    experiment: Label[str | None] = None
+    arm: Label[Arm | None] = None
+
 
 class Observation(Frozen, frozen=True, kw_only=True):
     """An attempt with its request, as it is stored: no prompt text, no key, no error text.
@@ -29,6 +46,7 @@ class Observation(Frozen, frozen=True, kw_only=True):
     source: Label[Source]
     sample: int
     attempt: Attempt
+    origin: Origin = Origin()
 
 
 class Feedback(Frozen, frozen=True, kw_only=True):
@@ -110,6 +128,8 @@ class RequestSummary(Frozen, frozen=True, kw_only=True):
         injected: an injected fault affected it.
         stand_in: the offline model answered in place of the chain.
         keyless: models were skipped, all of them only for a missing key.
+        session: a digest of its session's name; None without one.
+        probability: that of its arm in the experiment, as it was drawn.
     """
 
     request_id: str
@@ -129,6 +149,9 @@ class RequestSummary(Frozen, frozen=True, kw_only=True):
     injected: Label[bool]
     stand_in: Label[bool]
     keyless: Label[bool]
+    origin: Origin = Origin()
+    session: str | None = None
+    probability: float | None = None
 
 
 def path_of(attempts: Sequence[Attempt]) -> tuple[Step, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from router.engine.chain import Engine, Options, run_chain
+from router.engine.chain import Engine, run_chain
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.engine.runtime import Runtime
 
 __all__ = ["Engine", "Handle", "Options", "Runtime", "run_chain"]

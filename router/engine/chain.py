@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from router.config.schema import Chain, Link, ModelRef
-from router.core.attempts import Attempt, Completion, Source
+from router.core.attempts import Attempt, Completion
 from router.core.capabilities import Needs, needs_of
 from router.core.errors import (
     AllModelsFailed,
@@ -22,13 +22,14 @@ from router.core.errors import (
     decide,
 )
 from router.core.events import Event, Restarted, answer_so_far, replay
-from router.core.messages import Answer, Frozen, digest
+from router.core.messages import Answer, digest
 from router.core.records import Observation, RequestOutcome, RequestSummary
 from router.core.requests import Request
 from router.engine.breaker import Blame, Breaker
 from router.engine.cache import CachedAnswer, ResponseCache, cache_key
 from router.engine.call import ModelCall, ModelRoute
 from router.engine.faults import Faults
+from router.engine.options import CacheMode, Options
 from router.engine.shared_call import (
     Failure,
     Result,
@@ -42,26 +43,6 @@ from router.engine.shared_call import (
 from router.engine.trace import Trace
 from router.engine.validation import refusal
 from router.providers import Call, Unusable
-
-CacheMode = Literal["use", "refresh", "off"]
-
-
-class Options(Frozen, frozen=True, kw_only=True):
-    """How a request is run, apart from what it asks.
-
-    Attributes:
-        source: where it comes from, for the store.
-        cache: "use"; "refresh" asks again and keeps the answer; "off" neither reads nor keeps.
-        stream: ask providers for a stream of tokens.
-        sample: index that keeps repeats of one prompt apart.
-        request_id: names the request in the store, where its caller has a name for it.
-    """
-
-    source: Source = "chat"
-    cache: CacheMode = "use"
-    stream: bool = True
-    sample: int = 0
-    request_id: str | None = None
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -175,9 +156,7 @@ class ChainRun:
         self._trace = Trace(
             chain,
             prompt_hash=self._hash,
-            source=options.source,
-            sample=options.sample,
-            request_id=options.request_id,
+            options=options,
             events=events,
             observe=engine.observe,
             clock=engine.clock,

@@ -13,7 +13,6 @@ from router.core.attempts import (
     Attempt,
     Completion,
     Outcome,
-    Source,
 )
 from router.core.events import (
     Ended,
@@ -30,6 +29,7 @@ from router.core.records import (
     skipped_for_keys_alone,
 )
 from router.engine.cache import CachedAnswer
+from router.engine.options import Options
 
 
 class Trace:
@@ -37,9 +37,6 @@ class Trace:
 
     Args:
         prompt_hash: hash of the request, for the store.
-        source: where the request comes from.
-        sample: index that keeps repeats of one prompt apart.
-        request_id: the request's name; None for a new one.
         events: receives every event as it comes.
         observe: stores an attempt.
         clock: monotonic seconds, the running loop's.
@@ -53,21 +50,18 @@ class Trace:
         chain: Chain,
         *,
         prompt_hash: str,
-        source: Source,
-        sample: int,
-        request_id: str | None,
+        options: Options,
         events: list[Event],
         observe: Callable[[Observation], None],
         clock: Callable[[], float],
     ) -> None:
         self._chain = chain
         self._prompt_hash = prompt_hash
-        self._source = source
-        self._sample = sample
+        self._options = options
         self.events = events
         self._observe = observe
         self._clock = clock
-        self._id = request_id or uuid.uuid4().hex
+        self._id = options.request_id or uuid.uuid4().hex
         self.started = clock()
         self._started_at = time.time()
         self.attempts: list[Attempt] = []
@@ -148,9 +142,10 @@ class Trace:
                 prompt_hash=self._prompt_hash,
                 category=self._chain.name,
                 chain=self._chain.fingerprint,
-                source=self._source,
-                sample=self._sample,
+                source=self._options.source,
+                sample=self._options.sample,
                 attempt=attempt,
+                origin=self._options.origin,
             )
         )
 
@@ -184,7 +179,7 @@ class Trace:
             started=self._started_at,
             category=self._chain.name,
             chain=self._chain.fingerprint,
-            source=self._source,
+            source=self._options.source,
             outcome=outcome,
             path=path,
             model=last.model if last is not None else None,
@@ -197,4 +192,7 @@ class Trace:
             injected=any(attempt.injected for attempt in self.attempts),
             stand_in=last is not None and last.place >= len(self._chain.links),
             keyless=skipped_for_keys_alone(path),
+            origin=self._options.origin,
+            session=self._options.session,
+            probability=self._options.probability,
         )

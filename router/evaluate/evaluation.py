@@ -16,8 +16,8 @@ from router.core.records import ScoredAnswer
 from router.core.requests import Request
 from router.core.runs import CellKey, End, Ended, Graded, Landed, Planned, Sent
 from router.core.suites import Answered, Case, Grade
-from router.engine.chain import Options
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.evaluate.dialog import hold
 from router.evaluate.results import Results, State
 from router.evaluate.scores import score_of

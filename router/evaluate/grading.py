@@ -10,8 +10,8 @@ from router.core.errors import InvalidRequest
 from router.core.requests import Request
 from router.core.runs import Planned
 from router.core.suites import Answered, Case, Check, Grade
-from router.engine.chain import Options
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.evaluate.evaluation import GradeAll
 from router.evaluate.graders import GRADERS, Asked, Tools, grade
 

@@ -15,8 +15,8 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 
 from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, ContentFiltered, ContextLengthExceeded
-from router.engine.chain import Options
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.integrations.inspect_messages import output_of, request_of
 from router.lab import close_lab, open_lab
 

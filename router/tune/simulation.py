@@ -31,7 +31,8 @@ from router.core.records import RequestSummary
 from router.core.requests import Request
 from router.engine.breaker import Breakers
 from router.engine.call import ModelRoute
-from router.engine.chain import Engine, Options, run_chain
+from router.engine.chain import Engine, run_chain
+from router.engine.options import Options
 from router.engine.shared_call import SharedCalls
 from router.metrics.estimates import Estimate
 from router.providers import Call, Sent, Unusable

@@ -15,7 +15,7 @@ import msgspec
 from httpx_sse import EventSource
 
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 from router.providers.http import new_transport
 from tests.benchmarks.harness import Measured, lab_on, measure_in_turns, report, upstream_process

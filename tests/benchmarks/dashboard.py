@@ -24,7 +24,7 @@ from router.core.attempts import Attempt
 from router.core.messages import Usage
 from router.core.records import Observation
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab, close_lab, open_lab
 from router.store import Store
 from tests.benchmarks.harness import ROOT, report, upstream_process

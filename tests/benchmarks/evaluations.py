@@ -21,7 +21,7 @@ from router.core.conversations import Settings
 from router.core.requests import Request
 from router.core.runs import Planned
 from router.core.suites import Case, Check, Suite
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab, close_lab
 from tests.benchmarks.harness import ROOT, lab_on, upstream_process
 from tests.evaluated import Skill, write_run

@@ -24,7 +24,7 @@ import numpy as np
 
 from router.core.errors import FallbackLabError, ModelNotFound, ProviderError, ServerFailed, StreamCut
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 from router.tune.behavior import Behavior, Calls, Measured
 from router.tune.simulation import Run, simulate

@@ -20,8 +20,8 @@ from router.core.records import Feedback
 from router.core.requests import Request
 from router.core.snapshots import Snapshot
 from router.core.tools import Tool
-from router.engine.chain import Options
 from router.engine.faults import Faults
+from router.engine.options import Options
 from router.store import MAX_TOKENS
 
 SETTINGS = Settings(category="chat", system="Be brief.", temperature=0.5, max_tokens=9)

@@ -32,8 +32,8 @@ from router.core.messages import Answer
 from router.core.requests import Request
 from router.core.snapshots import Snapshot
 from router.core.tools import Tool
-from router.engine.chain import Options
 from router.engine.faults import Faults
+from router.engine.options import Options
 from router.engine.viewers import LOST_AFTER
 from router.lab import Lab
 from router.runs.estimate import AskedFirst

@@ -30,7 +30,7 @@ from router.core.errors import (
     KeyRefused,
 )
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 from router.providers.curl import as_curl
 from router.providers.http import send

@@ -54,7 +54,7 @@ from router.core.errors import (
 )
 from router.core.events import Noted, ProviderEvent
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 from router.providers.reader import AnswerReader
 from tests.command import Run

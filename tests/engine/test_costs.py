@@ -11,7 +11,7 @@ import pytest
 from router.core.attempts import Attempt, Completion
 from router.core.errors import AllModelsFailed
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from tests.conftest import MakeLab
 from tests.upstream import Answer as Step
 from tests.upstream import Cut, Event, Upstream, answer, chain_yaml, cut_after, reset_before_headers, status

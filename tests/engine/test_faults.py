@@ -24,7 +24,8 @@ from router.core.messages import Usage
 from router.core.requests import Request
 from router.engine.breaker import Breakers
 from router.engine.call import AFTER_FINISH, ModelRoute
-from router.engine.chain import Engine, Options, run_chain
+from router.engine.chain import Engine, run_chain
+from router.engine.options import Options
 from router.engine.shared_call import SharedCalls
 from router.lab import Lab
 from router.providers import Call

@@ -17,7 +17,7 @@ from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, Cancelled
 from router.core.messages import ToolCall, Usage
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 from tests.conftest import MakeLab
 from tests.upstream import (

@@ -18,7 +18,7 @@ from router.core.formatting import attempt_sentence
 from router.core.messages import Answer, ToolCall
 from router.core.requests import Request
 from router.engine import schemas
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.engine.validation import validate
 from router.lab import Lab
 from tests.conftest import MakeLab

@@ -35,6 +35,7 @@ def _request(way: str) -> RequestLabels:
         "category": "tools",
         "chain": "",
         "source": "chat",
+        "tags": (),
         "outcome": "answered" if is_answered else "failed",
         "path": path,
         "model": last.model if is_answered else None,
@@ -48,6 +49,7 @@ def _call(model: str) -> AttemptLabels:
     labels = {
         "category": "tools",
         "source": "chat",
+        "tags": (),
         "model": model,
         "provider": "p",
         "place": 0,

@@ -95,6 +95,7 @@ def view_of(calls: dict[tuple[str | None, str], Calls], **other: Any) -> View:
             labels: dict[str, Any] = {
                 "model": model, "provider": "lan", "category": category, "source": "chat", "outcome": outcome,
                 "reason": reason, "place": 0, "number": 1, "cached": False, "shared": False, "injected": False,
+                "tags": (),
             }  # fmt: skip
             combinations.append(AttemptLabels(**{**labels, **other}))
         index.append(len(combinations) - 3 + part.failed + np.isinf(part.latency))

@@ -14,7 +14,7 @@ from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed
 from router.core.messages import Answer
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 
 VENDORS = ("openai", "anthropic", "mistral", "groq", "together", "perplexity", "xai")

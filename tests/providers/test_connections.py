@@ -16,8 +16,8 @@ from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, ProviderError
 from router.core.events import AnswerBuilder
 from router.core.requests import Request
-from router.engine.chain import Options
 from router.engine.handle import Handle
+from router.engine.options import Options
 from router.lab import Lab
 from router.providers import Call, exchange
 from router.providers.http import new_transport

@@ -10,7 +10,7 @@ import pytest
 from router.core.attempts import Completion
 from router.core.messages import Answer
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from router.lab import Lab
 from tests.conftest import MakeLab
 from tests.upstream import SIGNATURE, Received, Upstream, answer, status

@@ -112,6 +112,7 @@ def test_every_field_lands_in_its_column(store: Store) -> None:
         "prompt_tokens": 11, "completion_tokens": 12, "cached_tokens": 13,
         "cache_write_tokens": 15, "reasoning_tokens": 14, "cost": 0.5,
         "cost_source": "provider", "cached": True, "shared": True, "injected": True, "validation": "invalid_json",
+        "caller": None, "tags": "[]", "experiment": None, "arm": None,
     }  # fmt: skip
 
 

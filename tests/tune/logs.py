@@ -33,7 +33,7 @@ def call(model: str = "a", reason: str | None = None, *, at: float = 0.0, **more
         "category": "code", "source": "chat", "started": at,
         "outcome": "answered" if reason is None else "failed", "reason": reason,
         "latency": 1.0, "ttft": 0.5 if reason is None else np.nan, "cost": 0.001, "completion_tokens": 50.0,
-        **dict.fromkeys(("cached", "shared", "injected"), False), **more,
+        "tags": (), **dict.fromkeys(("cached", "shared", "injected"), False), **more,
     }  # fmt: skip
 
 
@@ -46,8 +46,8 @@ def request(way: str, **more: Any) -> dict[str, Any]:
     )  # fmt: skip
     is_answered = path[-1].outcome == "answered"
     return {
-        "category": "code", "chain": "", "source": "chat", "outcome": "answered" if is_answered else "failed",
-        "path": path, "model": path[-1].model if is_answered else None,
+        "category": "code", "chain": "", "source": "chat", "tags": (),
+        "outcome": "answered" if is_answered else "failed", "path": path, "model": path[-1].model if is_answered else None,
         "place": len(path) - 1 if is_answered else None, "started": 0.0,
         **dict.fromkeys(("cached", "shared", "injected", "stand_in", "keyless"), False), **more,
     }  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from router.core.attempts import Completion
 from router.core.formatting import attempt_sentence
 from router.core.requests import Request
-from router.engine.chain import Options
+from router.engine.options import Options
 from tests.conftest import MakeLab
 from tests.scripted import HELLO
 from tests.upstream import Step, Upstream, answer, chain_yaml, respond

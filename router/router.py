@@ -1,0 +1,286 @@
+"""The library: chains of models for any asynchronous program, on its own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from router.config.file import ConfigFile, default_config_path
+from router.config.keys import Keys
+from router.config.schema import Chain, Config, ModelRef
+from router.core.attempts import Completion
+from router.core.errors import FallbackLabError
+from router.core.events import Event
+from router.core.files import claim
+from router.core.messages import Message
+from router.core.requests import Request
+from router.engine.cache import ResponseCache
+from router.engine.faults import Faults
+from router.engine.options import Options
+from router.engine.runtime import Runtime
+from router.providers.catalog import Catalog
+from router.providers.embedded import INFO, MODEL
+from router.providers.http import new_transport
+from router.store import Retention, Store
+
+_NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
+
+
+class Parts:
+    """What requests need besides an event loop: models.yaml, keys, the store, the cache, the catalog of models.
+
+    Args:
+        config_path: models.yaml; `.lab/` lies beside it.
+        environ: the environment that keys are read from.
+
+    Raises:
+        ConfigError: models.yaml or the environment cannot be used, or `.lab/` belongs to another user.
+    """
+
+    def __init__(self, config_path: Path, environ: Mapping[str, str] | None = None) -> None:
+        self.path = config_path.absolute()
+        self.transport = new_transport()  # first: where it cannot be made, nothing is left open
+        self.file = ConfigFile(self.path)
+        self.keys = Keys(self.path.parent, environ)
+        self.folder = self.path.parent / ".lab"
+        self._claimed = claim(self.folder)
+        self.store = Store(self.folder / "lab.sqlite")
+        self.retention = Retention(self.store.database, lambda: self.file.current().policy.retention)
+        self.retention.start()
+        self.cache = ResponseCache(self.folder / "cache", self.file.in_force.policy.cache)
+        self.catalog = Catalog(self.folder / "catalog", {MODEL: INFO})
+
+    def notices(self) -> list[str]:
+        """What people should know now, one sentence each."""
+        ours = (self.cache.notice, self.retention.notice)
+        found = [*self.file.notices(), *self._claimed, *ours, *self.store.notices()]
+        return [notice for notice in found if notice]
+
+    def close(self) -> None:
+        """Write pending rows; no request may be in progress."""
+        self.cache.close()
+        self.retention.close()
+        self.store.close()
+
+
+class Target(NamedTuple):
+    """What a request is sent to.
+
+    Attributes:
+        offline: the model that answers where the chain has no key; None where a model was named.
+    """
+
+    chain: Chain
+    offline: ModelRef | None
+
+
+class Router:
+    """Chains of models.yaml on the running event loop; made and used there alone, unless a method says otherwise.
+
+    A program of its own opens one for its life: `async with Router.open("models.yaml") as router`.
+
+    Attributes:
+        parts: what it was opened with.
+        runtime: connections, breakers and requests in progress.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        store = parts.store
+        self.runtime = Runtime(
+            parts.file,
+            parts.keys,
+            parts.cache,
+            parts.catalog,
+            parts.transport,
+            observe=store.observations.add,
+            conclude=store.requests.add,
+        )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Router]:
+        """A router on a models.yaml, until the end of the block.
+
+        Args:
+            path: None for the file that FALLBACK_LAB_CONFIG names, or models.yaml in the current folder.
+            environ: the environment that keys are read from; None for the process's own.
+
+        Raises:
+            ConfigError: models.yaml cannot be used.
+        """
+        parts = await asyncio.to_thread(Parts, Path(path) if path is not None else default_config_path(), environ)
+        router = cls(parts)
+        try:
+            yield router
+        finally:
+            await router.runtime.close()
+            await asyncio.to_thread(parts.close)
+
+    async def ask(
+        self,
+        target: str,
+        messages: str | Sequence[Message],
+        *,
+        options: Options = Options(source="library", stream=False),
+        **fields: Any,
+    ) -> Completion:
+        """Ask a chain, or one model, and wait for the whole answer.
+
+        Args:
+            target: a category, or a model as models.yaml names it.
+            messages: chat completions messages, or a prompt.
+            fields: any other field of the body: tools, tool_choice, response_format, temperature, seed, …
+
+        Raises:
+            ConfigError: there is no such chain or model.
+            InvalidRequest: the request cannot be sent to any model.
+            AllModelsFailed: no model answered; its text is one sentence, its `attempts` tell each one's reason.
+        """
+        return await self.prepare(_request(messages, fields), self.target(target), options)
+
+    def stream(
+        self,
+        target: str,
+        messages: str | Sequence[Message],
+        *,
+        options: Options = Options(source="library"),
+        **fields: Any,
+    ) -> Stream:
+        """Ask a chain, or one model, and follow the answer as it comes; arguments and errors as of `ask`."""
+        return self.start(_request(messages, fields), self.target(target), options)
+
+    def start(self, request: Request, target: Target, options: Options = Options()) -> Stream:
+        """Begin a request whose events are followed."""
+        return Stream(lambda events: self.prepare(request, target, options, events=events))
+
+    def target(self, name: str) -> Target:
+        """A category's chain, or the chain of a single model; may be called from any thread.
+
+        Raises:
+            ConfigError: the name is empty.
+        """
+        config = self.parts.file.current()
+        return self.category(name) if name in config.chains else self.model(name)
+
+    def category(self, name: str) -> Target:
+        """A category's chain; raises `ConfigError` where there is none. May be called from any thread."""
+        config = self.parts.file.current()
+        return Target(config.chain(name), config.offline)
+
+    def model(self, reference: str) -> Target:
+        """A model alone, for which nothing stands in; raises `ConfigError`. May be called from any thread."""
+        return Target(self.parts.file.current().single(reference), None)
+
+    def prepare(
+        self,
+        request: Request,
+        target: Target,
+        options: Options,
+        *,
+        faults: Faults | None = None,
+        events: list[Event] | None = None,
+    ) -> Coroutine[Any, Any, Completion]:
+        """A request, to be run on the loop; may be called from any thread. Raises when run, as `run_chain`.
+
+        Args:
+            faults: injected into the models' calls; see `Faults`.
+            events: receives every event as it comes.
+        """
+        config: Config = self.parts.file.in_force
+        log = [] if events is None else events
+        return self.runtime.run(
+            config, target.chain, request, options, offline=target.offline, faults=faults, events=log
+        )
+
+
+class Stream:
+    """A request whose events are followed: `async for event in stream`, then its `completion`.
+
+    Leaving the loop early, or `aclose`, stops the request; its upstream connection is closed within a second.
+
+    Args:
+        run: the request; it appends its events to the list.
+    """
+
+    def __init__(self, run: Callable[[list[Event]], Coroutine[Any, Any, Completion]]) -> None:
+        self._log = _Log()
+        self._task = asyncio.create_task(run(self._log))
+        self._task.add_done_callback(lambda _: self._log.wake())
+
+    @property
+    def completion(self) -> Completion:
+        """The answer with its attempts, once the events have ended.
+
+        Raises:
+            AllModelsFailed, InvalidRequest, Cancelled: there is none.
+        """
+        return self._task.result()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        """Every event as it comes; raises as `completion` where no model answered."""
+        try:
+            async for events in self.batches():
+                for event in events:
+                    yield event
+            self.completion  # noqa: B018  # raises
+        finally:
+            await self.aclose()
+
+    async def batches(self) -> AsyncIterator[Sequence[Event]]:
+        """The events, all that are there at once; ends with the request, however that ended."""
+        seen = 0
+        while True:
+            done = self._task.done()
+            if len(self._log) > seen:
+                events = self._log[seen:]
+                seen += len(events)
+                yield events
+            elif done:
+                return
+            else:
+                await self._log.more()
+
+    async def aclose(self) -> None:
+        """Stop the request, unless it is over."""
+        if not self._task.done():
+            await asyncio.sleep(0)  # a task canceled before its first step leaves no trace
+            self._task.cancel()
+        with suppress(FallbackLabError, asyncio.CancelledError):
+            await self._task
+
+
+class _Log(list[Event]):
+    """Events as they come, and a future that the next one wakes."""
+
+    _waiting: asyncio.Future[None] | None = None
+
+    def append(self, event: Event, /) -> None:
+        super().append(event)
+        self.wake()
+
+    def extend(self, events: Any, /) -> None:
+        super().extend(events)
+        self.wake()
+
+    def wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def more(self) -> None:
+        """Until something is added, or the request has ended."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        await self._waiting
+
+
+def _request(messages: str | Sequence[Message], fields: Mapping[str, Any]) -> Request:
+    listed = ({"role": "user", "content": messages},) if isinstance(messages, str) else tuple(messages)
+    named = {name: fields[name] for name in _NAMED if name in fields}
+    if "tools" in named:
+        named["tools"] = tuple(named["tools"] or ())
+    return Request(messages=listed, params={k: v for k, v in fields.items() if k not in named}, **named)

@@ -1,0 +1,1 @@
+"""The wires that callers of the endpoint speak."""
