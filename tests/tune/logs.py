@@ -47,7 +47,8 @@ def request(way: str, **more: Any) -> dict[str, Any]:
     is_answered = path[-1].outcome == "answered"
     return {
         "category": "code", "chain": "", "source": "chat", "tags": (),
-        "outcome": "answered" if is_answered else "failed", "path": path, "model": path[-1].model if is_answered else None,
+        "outcome": "answered" if is_answered else "failed", "path": path,
+        "model": path[-1].model if is_answered else None,
         "place": len(path) - 1 if is_answered else None, "started": 0.0,
         **dict.fromkeys(("cached", "shared", "injected", "stand_in", "keyless"), False), **more,
     }  # fmt: skip

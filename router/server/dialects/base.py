@@ -1,4 +1,4 @@
-"""What the callers' dialects have in common: a body read into a request, and an answer written in the dialect's shape."""
+"""What the callers' dialects have in common: a body read as a request, an answer written in the dialect's shape."""
 
 from __future__ import annotations
 
