@@ -65,7 +65,7 @@ def assert_same(rows: Rows[Any], stored: list[sqlite3.Row]) -> None:
     assert rows.started == pytest.approx([row["started"] for row in stored], abs=2e-6)
     for labels, row in zip((rows.labels[number] for number in rows.label_index), stored, strict=True):
         for label, value in msgspec.structs.asdict(labels).items():
-            assert (msgspec.json.encode(value).decode() if label == "path" else value) == row[label]
+            assert (msgspec.json.encode(value).decode() if label in ("path", "tags") else value) == row[label]
     for name, values in rows.measures.items():
         expected = [math.nan if row[name] is None else row[name] for row in stored]
         assert values == pytest.approx(

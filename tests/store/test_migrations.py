@@ -98,6 +98,9 @@ IN_ORDER = {
 }  # fmt: skip
 """The labels of requests and of attempts as they stood in summaries before they had names."""
 
+ADDED = ("caller", "tags", "experiment", "arm")
+"""Labels that came later, and which nothing had before."""
+
 LATER = (
     *(f"ALTER TABLE observations DROP COLUMN {column}" for column in ("upstream", "endpoints", "validation")),
     "ALTER TABLE conversations DROP COLUMN pinned",
@@ -105,6 +108,9 @@ LATER = (
     "DROP TABLE feedback",
     "DROP TABLE views",
     "DROP TABLE scores",
+    *(f"ALTER TABLE {table} DROP COLUMN {column}" for table in ("observations", "requests") for column in ADDED),
+    "ALTER TABLE requests DROP COLUMN session",
+    "ALTER TABLE requests DROP COLUMN probability",
 )
 """Undoes what came after that."""
 
@@ -124,7 +130,9 @@ def test_summaries_keep_their_labels_as_these_get_names(tmp_path: Path) -> None:
         for kind in before:
             labels = json.loads(kind["labels"])
             names = IN_ORDER["requests" if "path" in labels else "attempts"]
-            kind["labels"] = json.dumps({name: labels[name] for name in labels if name in names}, separators=(",", ":"))
+            kind["labels"] = json.dumps(
+                {name: labels[name] for name in labels if name in (*names, *ADDED)}, separators=(",", ":")
+            )
             in_order = json.dumps([labels[name] for name in names])
             connection.execute("UPDATE kinds SET labels = ? WHERE id = ?", (in_order, kind["id"]))
         connection.execute("UPDATE alembic_version SET version_num = '0004'")

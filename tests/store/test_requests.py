@@ -15,7 +15,7 @@ from router.core.errors import BadRequest, ContentFiltered, ServerFailed
 from router.core.events import Finished, TextDelta
 from router.core.faults import Fault
 from router.core.messages import Usage
-from router.core.records import RequestSummary, Step
+from router.core.records import Origin, RequestSummary, Step
 from router.engine.cache import ResponseCache
 from router.engine.faults import Faults
 from router.store import Store
@@ -168,6 +168,8 @@ def test_every_field_lands_in_its_column_and_comes_back(tmp_path: Path, monkeypa
         path=(Step("a", "p", 0, "failed", "server_failed", 503), Step("q:b", "q", 1, "answered", None)),
         model="q:b", place=1, latency=4.5, ttft=2.5, cost=0.5, cached=True, shared=False,
         injected=True, stand_in=False, keyless=True,
+        origin=Origin(caller="team-a", tags=("app=shop", "team=a"), experiment="e", arm="candidate"),
+        session="5e55", probability=0.1,
     )  # fmt: skip
     store = Store(tmp_path / "lab.sqlite")
     store.requests.add(summary)
@@ -179,5 +181,7 @@ def test_every_field_lands_in_its_column_and_comes_back(tmp_path: Path, monkeypa
         "outcome": "answered", "path": '[["a","p",0,"failed","server_failed",503],["q:b","q",1,"answered",null,null]]',
         "model": "q:b", "place": 1, "latency": 4.5, "ttft": 2.5, "cost": 0.5, "cached": True, "shared": False,
         "injected": True, "stand_in": False, "keyless": True,
+        "caller": "team-a", "tags": '["app=shop","team=a"]', "experiment": "e", "arm": "candidate",
+        "session": "5e55", "probability": 0.1,
     }  # fmt: skip
     store.close()
