@@ -67,8 +67,8 @@ class Lab:
         # It ends after the loop, whose requests tell their ends through it.
         self._updates = self._exit.enter_context(ThreadPoolExecutor(1, "updates"))
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
-        self._router: Router = self._portal.call(Router, parts)
-        self._runtime = self._router.runtime
+        self.router: Router = self._portal.call(Router, parts)
+        self._runtime = self.router.runtime
         self.chat = Chat(self.start, self.store.conversations, self.store.feedback.save)
         self.comparisons = Comparisons(self.start, self._asked_first, self.store.comparisons)
         self.evaluations = Evaluations(
@@ -121,10 +121,10 @@ class Lab:
         Raises:
             ConfigError: there is no such chain.
         """
-        target = self._router.model(model) if model is not None else self._router.category(category or "")
+        target = self.router.model(model) if model is not None else self.router.category(category or "")
         runtime = self._runtime
         handle = Handle(runtime.loop, self._updates, self.keys.scrub_sent)
-        run = self._router.prepare(request, target, options, faults=faults, events=handle.log)
+        run = self.router.prepare(request, target, options, faults=faults, events=handle.log)
         runtime.loop.call_soon_threadsafe(runtime.launch, InProgress(model or category or "", handle), run)
         return handle
 
@@ -237,7 +237,7 @@ class Lab:
         """Stop everything in progress, write pending rows, stop the embedded model."""
         self.comparisons.close()
         self.evaluations.close()
-        self._portal.call(self._runtime.close)
+        self._portal.call(self.router.close)
         self._exit.close()
         if self._observed is not None:
             self._observed.close()

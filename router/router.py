@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 from router.config.file import ConfigFile, default_config_path
 from router.config.keys import Keys
 from router.config.schema import Chain, Config, ModelRef
-from router.core.attempts import Completion
+from router.core.attempts import Attempt, Completion
 from router.core.errors import FallbackLabError
-from router.core.events import Event
+from router.core.events import Ended, Event
 from router.core.files import claim
 from router.core.messages import Message
+from router.core.records import Observation, RequestSummary
 from router.core.requests import Request
 from router.engine.cache import ResponseCache
 from router.engine.faults import Faults
@@ -85,20 +86,32 @@ class Router:
     Attributes:
         parts: what it was opened with.
         runtime: connections, breakers and requests in progress.
+        observers, concluders: called on the loop with each attempt and each request that is over; none may block.
     """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         store = parts.store
+        self.observers: list[Callable[[Observation], None]] = [store.observations.add]
+        self.concluders: list[Callable[[RequestSummary], None]] = [store.requests.add]
+        self._open: set[asyncio.Task[Completion]] = set()
         self.runtime = Runtime(
             parts.file,
             parts.keys,
             parts.cache,
             parts.catalog,
             parts.transport,
-            observe=store.observations.add,
-            conclude=store.requests.add,
+            observe=self._observe,
+            conclude=self._conclude,
         )
+
+    def _observe(self, record: Observation) -> None:
+        for observe in self.observers:
+            observe(record)
+
+    def _conclude(self, summary: RequestSummary) -> None:
+        for conclude in self.concluders:
+            conclude(summary)
 
     @classmethod
     @asynccontextmanager
@@ -119,8 +132,16 @@ class Router:
         try:
             yield router
         finally:
-            await router.runtime.close()
+            await router.close()
             await asyncio.to_thread(parts.close)
+
+    async def close(self) -> None:
+        """Stop everything in progress."""
+        for task in [*self._open]:
+            task.cancel()
+        if self._open:
+            await asyncio.wait(self._open, timeout=5)
+        await self.runtime.close()
 
     async def ask(
         self,
@@ -157,7 +178,10 @@ class Router:
 
     def start(self, request: Request, target: Target, options: Options = Options()) -> Stream:
         """Begin a request whose events are followed."""
-        return Stream(lambda events: self.prepare(request, target, options, events=events))
+        stream = Stream(lambda events: self.prepare(request, target, options, events=events))
+        self._open.add(stream.task)
+        stream.task.add_done_callback(self._open.discard)
+        return stream
 
     def target(self, name: str) -> Target:
         """A category's chain, or the chain of a single model; may be called from any thread.
@@ -210,8 +234,8 @@ class Stream:
 
     def __init__(self, run: Callable[[list[Event]], Coroutine[Any, Any, Completion]]) -> None:
         self._log = _Log()
-        self._task = asyncio.create_task(run(self._log))
-        self._task.add_done_callback(lambda _: self._log.wake())
+        self.task = asyncio.create_task(run(self._log))
+        self.task.add_done_callback(lambda _: self._log.wake())
 
     @property
     def completion(self) -> Completion:
@@ -220,7 +244,16 @@ class Stream:
         Raises:
             AllModelsFailed, InvalidRequest, Cancelled: there is none.
         """
-        return self._task.result()
+        return self.task.result()
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Those that are over."""
+        return [event.attempt for event in self._log if isinstance(event, Ended)]
+
+    async def result(self) -> Completion:
+        """Wait for the answer; raises as `completion`."""
+        return await self.task
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Every event as it comes; raises as `completion` where no model answered."""
@@ -236,7 +269,7 @@ class Stream:
         """The events, all that are there at once; ends with the request, however that ended."""
         seen = 0
         while True:
-            done = self._task.done()
+            done = self.task.done()
             if len(self._log) > seen:
                 events = self._log[seen:]
                 seen += len(events)
@@ -248,11 +281,11 @@ class Stream:
 
     async def aclose(self) -> None:
         """Stop the request, unless it is over."""
-        if not self._task.done():
+        if not self.task.done():
             await asyncio.sleep(0)  # a task canceled before its first step leaves no trace
-            self._task.cancel()
+            self.task.cancel()
         with suppress(FallbackLabError, asyncio.CancelledError):
-            await self._task
+            await self.task
 
 
 class _Log(list[Event]):

@@ -27,6 +27,7 @@ _COMMANDS = {
     "keys": ("router.cli.keys:show_keys", "Show the keys that models.yaml names, and the hosts each may be sent to."),
     "log": ("router.cli.log:show_log", "Show the most recent calls."),
     "prune": ("router.cli.prune:prune", "Roll up old requests and attempts into hourly summaries."),
+    "serve": ("router.cli.serve:serve", "Serve the chains over HTTP, without pages."),
     "runs": ("router.cli.runs:runs", "List the evaluation runs, or show one again."),
     "simulate": ("router.cli.tune:simulate_chain", "Simulate a chain on models that behave as they were measured."),
     "suites": ("router.cli.runs:suites", "List the suites that can be named."),

@@ -113,6 +113,15 @@ class Keys:
                 self._sent = tuple(sorted({*self._sent, found[1]}, key=len, reverse=True))
         return Secret(found[1])
 
+    def value(self, *names: str) -> Secret | None:
+        """The key of the first of these names that is set, to be compared with what callers send.
+
+        It goes nowhere, so every variable of the environment may hold it.
+        """
+        own = ((name, self._environ.get(name, "").strip()) for name in names)
+        found = self._find(names) or next((pair for pair in own if pair[1]), None)
+        return Secret(found[1]) if found is not None else None
+
     def name(self, *names: str) -> str | None:
         """The first of these names that is set."""
         found = self._find(names)
@@ -175,6 +184,11 @@ class Keys:
             if name in self._asked or name.endswith(("_KEY", "_TOKEN", "_SECRET"))
         }
         return _starred(text, sorted(found, key=len, reverse=True))
+
+    @property
+    def sent(self) -> tuple[str, ...]:
+        """The keys that have been sent, longest first."""
+        return self._sent
 
     def scrub_sent(self, text: str) -> str:
         """The same for keys that have been sent, the only ones a server can repeat; used on every answer."""

@@ -63,7 +63,7 @@ def check_address(address: str | None) -> None:
     Raises:
         SystemExit: it would; with one sentence.
     """
-    if not address or not _is_loopback(address):
+    if not address or not is_loopback(address):
         raise SystemExit(f"Not started: server.address is {address or 'not set (all interfaces)'}. {_NO_LOGIN}")
 
 
@@ -137,7 +137,8 @@ async def refuse(reason: str, scope: Scope, receive: Receive, send: Send, *, sta
         await PlainTextResponse(reason, status)(scope, receive, send)
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own."""
     if address == "localhost":
         return True
     try:
@@ -149,7 +150,7 @@ def _is_loopback(address: str) -> bool:
 
 def _is_local(server: tuple[str, int | None] | None) -> bool:
     """Whether the end of a connection that is here can only be reached from here; a Unix socket has no port."""
-    return server is not None and (server[1] is None or _is_loopback(server[0]))
+    return server is not None and (server[1] is None or is_loopback(server[0]))
 
 
 def _asked(scope: Scope, headers: Headers) -> Origin | None:

@@ -57,6 +57,18 @@ class RequestLog(RecordLog[RequestSummary]):
     def __init__(self, database: Database, writer: Writer) -> None:
         super().__init__(database, writer, requests, RequestSummary)
 
+    def spent(self, caller: str, since: float) -> tuple[float, int]:
+        """What a caller's requests cost, as far as it is known, and how many have an unknown cost.
+
+        Args:
+            since: Unix time, seconds.
+        """
+        row = requests.c
+        sums = select(func.coalesce(func.sum(row.cost), 0.0), func.count() - func.count(row.cost))
+        with self._database.reading() as connection:
+            cost, unpriced = connection.execute(sums.where(row.caller == caller, row.started >= since)).one()
+        return float(cost), int(unpriced)
+
 
 class ObservationLog(RecordLog[Observation]):
     """Stores observations, and reads them back."""

@@ -1,0 +1,360 @@
+"""One request of a caller, from its body to the last byte of its answer.
+
+Nothing of an answer is committed until its first content: until then a fallback happens unseen. What was sent cannot be
+unsent: a stream that fails after it ends with an error event, unless the caller asked for the answer to be held until
+it is whole (`x-fallback-lab-buffer: true`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, get_args
+
+import msgspec
+from starlette.types import Receive, Send
+
+from router.config.keys import scrubbed
+from router.config.schema import Chain
+from router.core.attempts import Attempt, Completion
+from router.core.errors import (
+    AllModelsFailed,
+    BadRequest,
+    Cancelled,
+    ContentFiltered,
+    ContextLengthExceeded,
+    FallbackLabError,
+    InvalidRequest,
+    RateLimited,
+    RequestTooLarge,
+)
+from router.core.events import Began, Ended, Event, ProviderEvent, Restarted, Served, Token, replay
+from router.core.messages import Answer
+from router.router import Router, Stream
+from router.server.dialects.base import Asked, Dialect, Refusal, Reply, Writer
+from router.server.http import begin_stream, end_stream, header_pairs, left, respond, send_part
+from router.server.scrubbing import Scrubbing
+
+KEEP_ALIVE = 10.0
+"""Seconds of silence after which a stream begins with a comment, and repeats it: proxies give up on what is silent."""
+
+COMMENT = b": waiting\n\n"
+
+_PROVIDER_EVENTS = frozenset(get_args(ProviderEvent))
+_TOKENS = frozenset(get_args(Token))
+
+
+class Wish(NamedTuple):
+    """What a caller's headers ask of an answer.
+
+    Attributes:
+        buffer: hold a stream until it is whole.
+        trace: say in its last event what happened.
+    """
+
+    buffer: bool
+    trace: bool
+
+
+class Answering:
+    """Sends one answer.
+
+    Args:
+        chain: what the request goes through.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        dialect: Dialect,
+        asked: Asked,
+        wish: Wish,
+        *,
+        chain: Chain,
+        request_id: str,
+        send: Send,
+    ) -> None:
+        self._router = router
+        self._dialect = dialect
+        self._asked = asked
+        self._wish = wish
+        self._chain = chain
+        self._id = request_id
+        self._send = send
+        self._created = int(time.time())
+        self._started = False
+
+    async def send(self, stream: Stream, receive: Receive) -> int:
+        """Follow a request to its end and send its answer; returns the status. Stops it when the caller leaves."""
+        answering = asyncio.ensure_future(self._streamed(stream) if self._asked.stream else self._whole(stream))
+        leaving = asyncio.ensure_future(left(receive))
+        try:
+            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not answering.done():
+                return 499  # as nginx calls it
+            return answering.result()
+        finally:
+            for task in (answering, leaving):
+                task.cancel()
+            await stream.aclose()
+            await asyncio.wait({answering})
+
+    # --- Whole answers -----------------------------------------------------------------------------
+
+    async def _whole(self, stream: Stream) -> int:
+        try:
+            completion = await stream.result()
+        except FallbackLabError as error:
+            return await self._refuse(refusal_of(error), attempts_of(error))
+        completion = self._scrubbed(completion)
+        last = completion.attempts[-1]
+        reply = self._reply(last.served_model or self._model_of(last.model))
+        body = self._dialect.whole(self._asked, reply, completion)
+        if self._wish.trace:
+            body["fallback_lab"] = trace_of(completion.attempts, self._asked.notes)
+        await respond(self._send, 200, msgspec.json.encode(body), more=self._headers(last, completion))
+        return 200
+
+    async def _refuse(self, refusal: Refusal, attempts: Sequence[Attempt]) -> int:
+        if self._started:
+            await send_part(self._send, self._dialect.writer(self._asked, self._reply(None)).fail(refusal))
+            await end_stream(self._send)
+            return 200
+        body = self._dialect.error(refusal)
+        if self._wish.trace:
+            body["fallback_lab"] = trace_of(attempts, self._asked.notes)
+        head = {"x-request-id": self._id, "x-fallback-lab-attempts": len(attempts), **retry_after(refusal)}
+        await respond(self._send, refusal.status, msgspec.json.encode(body), more=header_pairs(head))
+        return refusal.status
+
+    # --- Streams -----------------------------------------------------------------------------------
+
+    async def _streamed(self, stream: Stream) -> int:
+        """Send events as they come; see the module's docstring for what is held back."""
+        current, scrubbing = _Current(), Scrubbing(self._router.parts.keys)
+        writer: Writer | None = None
+        batches = aiter(stream.batches())
+        while (events := await self._next(batches)) is not None:
+            if self._wish.buffer:
+                continue
+            out = b""
+            for event in events:
+                if type(event) is Restarted and writer is not None:
+                    return await self._broken(writer, stream)
+                current.take(event)
+                if writer is None and current.has_content:
+                    writer = await self._commit(current, events)
+                    out += b"".join(map(writer.add, scrubbing.of(current.pending)))
+                elif writer is not None and isinstance(event, ProviderEvent):
+                    out += b"".join(map(writer.add, scrubbing.of([event])))
+            if out:
+                await send_part(self._send, out)
+        try:
+            completion = self._scrubbed(stream.completion)
+        except FallbackLabError as error:
+            if writer is not None:
+                return await self._broken(writer, stream)
+            return await self._refuse(refusal_of(error), attempts_of(error))
+        if writer is None:
+            writer = await self._commit_whole(completion)
+        out = b"".join(map(writer.add, scrubbing.rest()))
+        trace = trace_of(completion.attempts, self._asked.notes) if self._wish.trace else None
+        await send_part(self._send, out + writer.end(completion, trace))
+        await end_stream(self._send)
+        return 200
+
+    async def _next(self, batches: Any) -> Sequence[Event] | None:
+        """The next events; a comment after each KEEP_ALIVE seconds without any. None at the end."""
+        following = asyncio.ensure_future(anext(batches, None))
+        try:
+            while True:
+                done, _ = await asyncio.wait({following}, timeout=KEEP_ALIVE)
+                if done:
+                    return following.result()
+                await self._start({"x-request-id": self._id})
+                await send_part(self._send, COMMENT)
+        finally:
+            following.cancel()
+
+    async def _commit(self, current: _Current, events: Sequence[Event]) -> Writer:
+        """The first content is there: from now on this model's answer is the answer."""
+        ended = next((event.attempt for event in reversed(events) if isinstance(event, Ended)), None)
+        cached = current.model is None and ended is not None  # a replay comes with its record at once
+        model = ended.model if cached and ended is not None else current.model or ""
+        head = {
+            "x-request-id": self._id,
+            "x-fallback-lab-model": model,
+            "x-fallback-lab-place": self._place_of(model),
+            "x-fallback-lab-attempts": current.ended + (0 if cached else 1),
+            "x-fallback-lab-cached": "true" if cached else "false",
+            "x-fallback-lab-notes": " ".join(self._asked.notes) or None,
+        }
+        await self._start(head)
+        return self._dialect.writer(self._asked, self._reply(current.served or self._model_of(model)))
+
+    async def _commit_whole(self, completion: Completion) -> Writer:
+        """A whole answer as a stream: one that was held back, or one without content."""
+        last = completion.attempts[-1]
+        await self._start_pairs(self._headers(last, completion))
+        writer = self._dialect.writer(self._asked, self._reply(last.served_model or self._model_of(last.model)))
+        if out := b"".join(map(writer.add, replay(completion.answer))):
+            await send_part(self._send, out)
+        return writer
+
+    async def _broken(self, writer: Writer, stream: Stream) -> int:
+        """The answer broke after something of it was sent."""
+        await stream.aclose()
+        failed = next((a for a in reversed(stream.attempts) if a.outcome == "failed"), None)
+        why = failed.detail if failed is not None and failed.detail else "The answer was cut."
+        refusal = Refusal(
+            f"{why} What was sent is not whole; with `x-fallback-lab-buffer: true` the next model would have answered.",
+            status=502,
+            code=failed.reason if failed is not None else None,
+        )
+        await send_part(self._send, writer.fail(refusal))
+        await end_stream(self._send)
+        return 200
+
+    async def _start(self, head: Mapping[str, object]) -> None:
+        await self._start_pairs(header_pairs(head))
+
+    async def _start_pairs(self, pairs: list[tuple[bytes, bytes]]) -> None:
+        if not self._started:
+            self._started = True
+            await begin_stream(self._send, pairs)
+
+    # --- What both have ----------------------------------------------------------------------------
+
+    def _reply(self, model: str | None) -> Reply:
+        named = self._router.parts.keys.scrub_sent(model or self._asked.target)
+        return Reply(self._id, named, self._created)
+
+    def _headers(self, last: Attempt, completion: Completion) -> list[tuple[bytes, bytes]]:
+        return header_pairs({
+            "x-request-id": self._id,
+            "x-fallback-lab-model": last.model,
+            "x-fallback-lab-place": last.place,
+            "x-fallback-lab-attempts": len(completion.attempts),
+            "x-fallback-lab-cost": None if completion.cost is None else f"{completion.cost:.9g}",
+            "x-fallback-lab-cached": "true" if last.cached else "false",
+            "x-fallback-lab-notes": " ".join(self._asked.notes) or None,
+        })  # fmt: skip
+
+    def _place_of(self, model: str) -> int:
+        places = [place for place, ref in enumerate(self._chain.models) if ref.text == model]
+        return places[0] if places else len(self._chain.links)
+
+    def _model_of(self, reference: str) -> str:
+        """The name that a reference has at its provider."""
+        return next((ref.model for ref in self._chain.models if ref.text == reference), reference)
+
+    def _scrubbed(self, completion: Completion) -> Completion:
+        answer = scrubbed(completion.answer, Answer, self._router.parts.keys.scrub_sent)
+        return completion if answer is completion.answer else msgspec.structs.replace(completion, answer=answer)
+
+
+class _Current:
+    """The call in progress, as its events tell of it.
+
+    Attributes:
+        pending: its events so far.
+        model: the reference asked; None before any call.
+        served: the model that its provider names.
+        ended: attempts that are over.
+    """
+
+    def __init__(self) -> None:
+        self.pending: list[Any] = []
+        self.model: str | None = None
+        self.served: str | None = None
+        self.ended = 0
+        self.has_content = False
+
+    def take(self, event: Event) -> None:
+        """Take an event in."""
+        kind = type(event)
+        if isinstance(event, Began):
+            self.model, self.served, self.pending = event.model, None, []
+        elif isinstance(event, Ended):
+            self.ended += 1
+        elif isinstance(event, Restarted):
+            self.model, self.served, self.pending = None, None, []
+        elif kind in _PROVIDER_EVENTS:
+            self.pending.append(event)
+            if isinstance(event, Served):
+                self.served = event.model or self.served
+            self.has_content = self.has_content or kind in _TOKENS
+
+
+# --- Failures --------------------------------------------------------------------------------------
+
+
+def retry_after(refusal: Refusal) -> dict[str, object]:
+    """The header of that name, in whole seconds."""
+    return {} if refusal.retry_after is None else {"retry-after": max(1, round(refusal.retry_after + 0.5))}
+
+
+def attempts_of(error: FallbackLabError) -> Sequence[Attempt]:
+    """The attempts that an error knows of."""
+    return error.attempts if isinstance(error, AllModelsFailed) else ()
+
+
+_AT_FAULT = {
+    BadRequest: 400,
+    ContextLengthExceeded: 400,
+    RequestTooLarge: 413,
+    ContentFiltered: 400,
+}
+"""Errors for which the request is at fault, and the status that says so."""
+
+
+def refusal_of(error: FallbackLabError) -> Refusal:
+    """Why there is no answer, with a status that a client can act on.
+
+    429 and 503 say when to try again, 400 that the same request will fail again, 502 that all models failed.
+    """
+    message = str(error)
+    if isinstance(error, InvalidRequest):
+        return Refusal(message, status=400)
+    if isinstance(error, Cancelled):
+        return Refusal("The server stopped the request.", status=503, code="stopped", retry_after=1)
+    if not isinstance(error, AllModelsFailed):
+        return Refusal(message, status=500, code="internal_error")
+    last = error.last_error
+    if last is None:
+        return Refusal(message, status=503, code=_skipped_because(error.attempts))
+    if (status := _AT_FAULT.get(type(last))) is not None or error.by_prompt:
+        return Refusal(message, status=status or 400, code=last.code or last.kind)
+    if isinstance(last, RateLimited):
+        return Refusal(message, status=429, code=last.kind, retry_after=last.retry_after or 5)
+    if last.retry_after is not None:
+        return Refusal(message, status=503, code=last.kind, retry_after=last.retry_after)
+    return Refusal(message, status=502, code=last.kind)
+
+
+def _skipped_because(attempts: Sequence[Attempt]) -> str | None:
+    return attempts[-1].reason if attempts else None
+
+
+def trace_of(attempts: Sequence[Attempt], notes: Sequence[str]) -> dict[str, Any]:
+    """What happened on a request's way, for its caller."""
+    return {
+        "attempts": [
+            {
+                "model": attempt.model,
+                "place": attempt.place,
+                "outcome": attempt.outcome,
+                "reason": attempt.reason,
+                "detail": attempt.detail,
+                "status": attempt.status,
+                "latency": attempt.latency,
+                "ttft": attempt.ttft,
+                "wait": attempt.wait,
+                "cost": attempt.cost,
+                "cached": attempt.cached,
+            }
+            for attempt in attempts
+        ],
+        "notes": list(notes),
+    }

@@ -1,0 +1,159 @@
+"""Who may call the endpoint, and how much of it: keys, requests per minute, dollars per day."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+
+from router.config.keys import Keys
+from router.config.server import Caller, ServerConfig
+from router.core.formatting import dollars
+from router.core.records import RequestSummary
+from router.server.dialects.base import Refusal
+from router.store import Store
+
+DAY = 86_400
+"""Seconds; a caller's day begins at midnight UTC."""
+
+FRESH = 2.0
+"""Seconds for which a sum read from the store is good: other processes write there too."""
+
+_NO_KEY = (
+    "The endpoint answers this machine alone until models.yaml names keys for callers"
+    ' (`server: {keys: {team-a: "${LAB_KEY_TEAM_A}"}}`): docs/endpoint.md.'
+)  # fmt: skip
+
+
+_PAGE = "Web pages may not ask this: there is no CORS here. Ask from a server of yours, which keeps the key."
+
+
+def check_is_program(headers: Headers) -> None:
+    """Refuse what a web page sent: with a user's browser it could spend their money.
+
+    Raises:
+        Refusal: with 403. Browsers name themselves in whatever may change something, and cannot leave that out.
+    """
+    if "origin" in headers or not set(headers.getlist("sec-fetch-site")) <= {"same-origin", "none"}:
+        raise Refusal(_PAGE, status=403, code="no_cors")
+
+
+def authenticated(headers: Headers, server: ServerConfig, keys: Keys, *, is_local: bool) -> str | None:
+    """The name of the caller whose key came with a request; None where no keys are asked for.
+
+    Args:
+        is_local: whether the connection comes from this machine.
+
+    Raises:
+        Refusal: with 401 or 403.
+    """
+    if not server.keys:
+        if not is_local:
+            raise Refusal(_NO_KEY, status=403, code="no_keys")
+        return None
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+    if not given:
+        raise Refusal("Send a key: `Authorization: Bearer …` or `x-api-key: …`.", status=401, code="missing_api_key")
+    # Digests of one length, and every key looked at: the time tells nothing of any of them.
+    sent, found = _digest(given), None
+    for name, caller in server.keys.items():
+        known = keys.value(*caller.key)
+        if known is not None and hmac.compare_digest(sent, _digest(known.reveal())):
+            found = name
+    if found is None:
+        raise Refusal("This key is not one of the endpoint's.", status=401, code="invalid_api_key")
+    return found
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+class Allowances:
+    """What callers have used of what they may use; lives on one event loop.
+
+    Args:
+        clock: Unix time, seconds.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+        self._recent: dict[str, deque[float]] = {}
+        self._spent: dict[str, _Day] = {}
+
+    async def admit(self, name: str, caller: Caller) -> None:
+        """Count a request, or refuse it.
+
+        Raises:
+            Refusal: with 429 and the seconds to wait.
+        """
+        if caller.dollars_per_day is not None:
+            await self._within_budget(name, caller, caller.dollars_per_day)
+        if (most := caller.requests_per_minute) is not None:
+            self._within_rate(name, most)
+
+    def _within_rate(self, name: str, most: int) -> None:
+        now, recent = self._clock(), self._recent.setdefault(name, deque())
+        while recent and recent[0] <= now - 60:
+            recent.popleft()
+        if len(recent) >= most:
+            raise Refusal(
+                f"{name} may send {most:,} requests a minute.",
+                status=429,
+                code="rate_limit_exceeded",
+                retry_after=recent[0] + 60 - now,
+            )
+        recent.append(now)
+
+    async def _within_budget(self, name: str, caller: Caller, budget: float) -> None:
+        day = await self._today(name)
+        left = DAY - self._clock() % DAY
+        if day.cost >= budget:
+            raise Refusal(
+                f"{name} has spent {dollars(day.cost)} of {dollars(budget)} for today (UTC).",
+                status=429,
+                code="budget_exceeded",
+                retry_after=left,
+            )
+        if day.unpriced and caller.unpriced == "refuse":
+            raise Refusal(
+                f"{day.unpriced:,} of today's requests of {name} have an unknown cost, so that its budget of"
+                f" {dollars(budget)} cannot be kept. Set prices under `models` in models.yaml, or `unpriced: allow`.",
+                status=429,
+                code="budget_unknown",
+                retry_after=left,
+            )
+
+    async def _today(self, name: str) -> _Day:
+        """What was spent today, of this process and of others on the same store."""
+        now = self._clock()
+        day = self._spent.get(name)
+        if day is None or day.number != now // DAY or now - day.read >= FRESH:
+            since = math.floor(now / DAY) * DAY
+            cost, unpriced = await asyncio.to_thread(self._store.requests.spent, name, since)
+            self._spent[name] = day = _Day(now // DAY, now, cost, unpriced)
+        return day
+
+    def conclude(self, summary: RequestSummary) -> None:
+        """A request is over: what it cost counts before the store is read again."""
+        if (day := self._spent.get(summary.origin.caller or "")) is not None:
+            if summary.cost is None:
+                day.unpriced += 1
+            else:
+                day.cost += summary.cost
+
+
+class _Day:
+    def __init__(self, number: float, read: float, cost: float, unpriced: int) -> None:
+        self.number = number
+        self.read = read
+        self.cost = cost
+        self.unpriced = unpriced

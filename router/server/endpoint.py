@@ -1,0 +1,170 @@
+"""The HTTP endpoint: the chains behind the dialects that clients speak, as an ASGI application on a Router's loop."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from router.config.server import ServerConfig
+from router.core.messages import digest
+from router.core.records import Origin
+from router.engine.options import CacheMode, Options
+from router.router import Router
+from router.server.answering import Answering, Wish, retry_after
+from router.server.callers import Allowances, authenticated, check_is_program
+from router.server.dialects.base import Asked, Dialect, Refusal
+from router.server.dialects.chat import ChatCompletions
+from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
+from router.server.measures import Measures
+from router.server.tags import Tags
+from router.server.targets import listed, target_of
+
+log = logging.getLogger(__name__)
+
+PATHS = ("/v1/", "/healthz", "/metrics")
+"""What the endpoint answers; all that begins so is for programs, not for pages."""
+
+_DIALECTS: Mapping[str, Dialect] = {"/v1/chat/completions": ChatCompletions()}
+
+_CACHE: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "off": "off"}
+
+_Call = Callable[[Scope, Receive, Send, Headers, str | None], Awaitable[int]]
+
+
+def is_for_endpoint(path: str) -> bool:
+    """Whether the endpoint answers a path."""
+    return path.startswith(PATHS[0]) or path in PATHS
+
+
+class Endpoint:
+    """The ASGI application.
+
+    Args:
+        router: on whose loop it runs.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._allowances = Allowances(router.parts.store)
+        self._tags = Tags()
+        self._measures = Measures(lambda: router.runtime.breakers_of(router.parts.file.in_force))
+        self._in_flight = 0
+        router.observers.append(self._measures.observe)
+        router.concluders += [self._measures.conclude, self._allowances.conclude]
+        self._routes: Mapping[str, tuple[str, _Call]] = {
+            **dict.fromkeys(_DIALECTS, ("POST", self._answer)),
+            "/v1/models": ("GET", self._models),
+            "/metrics": ("GET", self._metrics),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, headers = scope["path"], Headers(scope=scope)
+        try:
+            if path == "/healthz" and scope["method"] in ("GET", "HEAD"):
+                await respond(send, 200, b'{"status":"ok"}')
+                return
+            call = self._route(scope["method"], path)
+            caller = self._caller(scope, headers)
+            await call(scope, receive, send, headers, caller)
+        except Refusal as refusal:
+            self._measures.refused(refusal.status)
+            await self._refuse(send, path, refusal)
+        except ClientLeft:
+            pass
+        except Exception:
+            log.exception("The endpoint failed because of an internal error")
+            self._measures.refused(500)
+            await self._refuse(send, path, Refusal("Internal error. The server's log has details.", status=500))
+
+    @property
+    def _server(self) -> ServerConfig:
+        return self._router.parts.file.current().server
+
+    def _route(self, method: str, path: str) -> _Call:
+        if (found := self._routes.get(path)) is None:
+            there = ", ".join(f"{verb} {route}" for route, (verb, _) in self._routes.items())
+            raise Refusal(f"There is no {path} here. There are: {there}.", status=404, code="unknown_url")
+        if found[0] != method:
+            raise Refusal(f"{path} takes {found[0]} alone.", status=405)
+        return found[1]
+
+    def _caller(self, scope: Scope, headers: Headers) -> str | None:
+        check_is_program(headers)
+        return authenticated(headers, self._server, self._router.parts.keys, is_local=is_local(scope))
+
+    async def _refuse(self, send: Send, path: str, refusal: Refusal) -> None:
+        dialect = _DIALECTS.get(path, _DIALECTS["/v1/chat/completions"])
+        body = msgspec.json.encode(dialect.error(refusal))
+        more = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
+        await respond(send, refusal.status, body, more=header_pairs({**retry_after(refusal), **more}))
+
+    # --- The routes --------------------------------------------------------------------------------
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: str | None) -> int:
+        server = self._server
+        if self._in_flight >= server.max_in_flight:
+            raise Refusal(
+                f"{server.max_in_flight:,} requests are in flight already (`server.max_in_flight`). Try again soon.",
+                status=429,
+                code="too_many_requests",
+                retry_after=1,
+            )
+        self._in_flight += 1
+        self._measures.in_flight.set(self._in_flight)
+        try:
+            body = json_object(headers, await body_of(headers, receive, server.max_body))
+            dialect = _DIALECTS[scope["path"]]
+            asked = dialect.read(body)
+            target = target_of(self._router, asked.target)
+            if caller is not None:
+                await self._allowances.admit(caller, server.keys[caller])
+            tagged = self._tags.read(asked.tags)
+            asked = asked._replace(notes=(*asked.notes, *tagged.notes))
+            request_id = uuid.uuid4().hex
+            options = self._options(headers, asked, caller, tagged.tags, request_id)
+            wish = Wish(_is_true(headers, "x-fallback-lab-buffer"), _is_true(headers, "x-fallback-lab-trace"))
+            stream = self._router.start(asked.request, target, options)
+            answering = Answering(
+                self._router, dialect, asked, wish, chain=target.chain, request_id=request_id, send=send
+            )
+            return await answering.send(stream, receive)
+        finally:
+            self._in_flight -= 1
+            self._measures.in_flight.set(self._in_flight)
+
+    def _options(
+        self, headers: Headers, asked: Asked, caller: str | None, tags: tuple[str, ...], request_id: str
+    ) -> Options:
+        session = headers.get("x-session-id") or headers.get("session_id") or asked.session
+        mode = headers.get("x-fallback-lab-cache", "use")
+        if mode not in _CACHE:
+            raise Refusal(f"`x-fallback-lab-cache` is {', '.join(_CACHE)}, not `{mode[:20]}`.")
+        return Options(
+            source="endpoint",
+            cache=_CACHE[mode],
+            stream=asked.stream,
+            request_id=request_id,
+            origin=Origin(caller=caller, tags=tags),
+            session=digest(caller or "", session)[:16] if session else None,
+        )
+
+    async def _models(self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: str | None) -> int:
+        del scope, receive, headers, caller
+        found = listed(self._router.parts.file.current())
+        ends = {"has_more": False, "first_id": found[0]["id"], "last_id": found[-1]["id"]}
+        await respond(send, 200, msgspec.json.encode({"object": "list", "data": found, **ends}))
+        return 200
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: str | None) -> int:
+        del scope, receive, headers, caller
+        await respond(send, 200, self._measures.text(), b"text/plain; version=0.0.4; charset=utf-8")
+        return 200
+
+
+def _is_true(headers: Headers, name: str) -> bool:
+    return headers.get(name, "").strip().lower() in ("true", "1", "yes")

@@ -1,0 +1,73 @@
+"""What callers may name as the model: a category, a model, or an alias of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from router.config.explain import nearest
+from router.config.schema import Config
+from router.config.values import shortened
+from router.router import Router, Target
+from router.server.dialects.base import Refusal
+
+
+def target_of(router: Router, name: str) -> Target:
+    """What a caller's `model` means.
+
+    Raises:
+        Refusal: with 404, and the nearest name.
+    """
+    config = router.parts.file.current()
+    meant = config.server.unaliased(name.strip())
+    if meant in config.chains:
+        return Target(config.chains[meant], config.offline)
+    if _is_model(router, config, meant):
+        return Target(config.single(meant), None)
+    known = nearest(meant, dict(_named(config)))
+    raise Refusal(
+        f"`{shortened(name)}` is neither a category nor a model that is known here{known}"
+        f" GET /v1/models lists what there is; `{config.default_provider}:{shortened(name)}` asks"
+        f" {config.default_provider} for it as it is.",
+        status=404,
+        code="model_not_found",
+        param="model",
+    )
+
+
+def _is_model(router: Router, config: Config, name: str) -> bool:
+    provider, colon, model = name.partition(":")
+    if colon and provider in config.providers:
+        return bool(model) and model.isprintable()
+    if any(ref.text == name for ref in config.known_models):
+        return True
+    listed = router.parts.catalog.models(config, config.default_provider)
+    return name in listed if listed is not None else "/" in name and name.isprintable()
+
+
+def listed(config: Config) -> list[dict[str, Any]]:
+    """The categories, the aliases without `*` and the models of models.yaml, in a shape that OpenAI's and Anthropic's
+    clients read.
+    """
+    return [
+        {
+            "id": name,
+            "object": "model",
+            "created": 0,
+            "owned_by": owner,
+            "type": "model",
+            "display_name": name,
+            "created_at": "1970-01-01T00:00:00Z",
+        }
+        for name, owner in _named(config)
+    ]
+
+
+def _named(config: Config) -> Iterator[tuple[str, str]]:
+    for name in config.chains:
+        yield name, "fallback-lab"
+    for name in config.server.aliases:
+        if "*" not in name:
+            yield name, "fallback-lab"
+    for ref in config.known_models:
+        yield ref.text, ref.provider
