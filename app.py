@@ -16,12 +16,14 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from streamlit.runtime import get_instance
 
-from router.lab import close_lab
+from router.lab import close_lab, open_lab
 from router.server.doors import Doors, check_address, knows_there_is_no_login
+from router.server.endpoint import is_for_endpoint
 from router.server.headers import SecurityHeaders
+from router.server.mounted import Mounted
 from router.server.uploads import Files, Uploads
 
 PAGES = Path(__file__).parent / "pages"
@@ -33,6 +35,7 @@ beyond_loopback = knows_there_is_no_login(sys.argv[1:], os.environ)
 if not beyond_loopback:
     check_address(st.get_option("server.address"))
 uploads = Uploads()
+endpoint = Mounted(open_lab)
 
 
 def _import_early() -> None:
@@ -60,7 +63,11 @@ async def to_chat(request: Request) -> RedirectResponse:
 app = st.App(
     PAGES / "main.py",
     lifespan=lifespan,
-    routes=[Route("/chat", to_chat)],
+    routes=[
+        Route("/chat", to_chat),
+        Mount("/v1", endpoint),
+        *(Route(path, endpoint) for path in ("/healthz", "/metrics")),
+    ],
     middleware=[
         Middleware(SecurityHeaders),
         Middleware(
@@ -68,6 +75,7 @@ app = st.App(
             hosts=st.get_option("server.allowedHosts"),
             origins=st.get_option("server.corsAllowedOrigins"),
             beyond_loopback=beyond_loopback,
+            is_for_programs=is_for_endpoint,
         ),
         Middleware(uploads.before),
     ],

@@ -26,7 +26,7 @@ from router.core.runs import Planned
 from router.engine.breaker import BreakerView
 from router.engine.faults import Faults
 from router.engine.handle import Handle
-from router.engine.live import InProgress, Live
+from router.engine.live import Live
 from router.engine.options import Options
 from router.evaluate.evaluations import Evaluations
 from router.providers import Sent, Unusable
@@ -125,7 +125,7 @@ class Lab:
         runtime = self._runtime
         handle = Handle(runtime.loop, self._updates, self.keys.scrub_sent)
         run = self.router.prepare(request, target, options, faults=faults, events=handle.log)
-        runtime.loop.call_soon_threadsafe(runtime.launch, InProgress(model or category or "", handle), run)
+        runtime.loop.call_soon_threadsafe(runtime.launch, model or category or "", handle, run)
         return handle
 
     def config(self) -> Config:
@@ -237,7 +237,7 @@ class Lab:
         """Stop everything in progress, write pending rows, stop the embedded model."""
         self.comparisons.close()
         self.evaluations.close()
-        self._portal.call(self.router.close)
+        self._portal.call(self._runtime.close)
         self._exit.close()
         if self._observed is not None:
             self._observed.close()

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from router.config.file import ConfigFile, default_config_path
 from router.config.keys import Keys
 from router.config.schema import Chain, Config, ModelRef
 from router.core.attempts import Attempt, Completion
 from router.core.errors import FallbackLabError
-from router.core.events import Ended, Event
+from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_far
 from router.core.files import claim
 from router.core.messages import Message
 from router.core.records import Observation, RequestSummary
 from router.core.requests import Request
+from router.core.snapshots import Snapshot
 from router.engine.cache import ResponseCache
 from router.engine.faults import Faults
+from router.engine.live import InProgress
 from router.engine.options import Options
 from router.engine.runtime import Runtime
+from router.engine.sessions import Sessions
 from router.providers.catalog import Catalog
 from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
@@ -93,8 +99,8 @@ class Router:
         self.parts = parts
         store = parts.store
         self.observers: list[Callable[[Observation], None]] = [store.observations.add]
-        self.concluders: list[Callable[[RequestSummary], None]] = [store.requests.add]
-        self._open: set[asyncio.Task[Completion]] = set()
+        self._sessions = Sessions(asyncio.get_running_loop().time)
+        self.concluders: list[Callable[[RequestSummary], None]] = [store.requests.add, self._sessions.conclude]
         self.runtime = Runtime(
             parts.file,
             parts.keys,
@@ -132,16 +138,8 @@ class Router:
         try:
             yield router
         finally:
-            await router.close()
+            await router.runtime.close()
             await asyncio.to_thread(parts.close)
-
-    async def close(self) -> None:
-        """Stop everything in progress."""
-        for task in [*self._open]:
-            task.cancel()
-        if self._open:
-            await asyncio.wait(self._open, timeout=5)
-        await self.runtime.close()
 
     async def ask(
         self,
@@ -179,8 +177,8 @@ class Router:
     def start(self, request: Request, target: Target, options: Options = Options()) -> Stream:
         """Begin a request whose events are followed."""
         stream = Stream(lambda events: self.prepare(request, target, options, events=events))
-        self._open.add(stream.task)
-        stream.task.add_done_callback(self._open.discard)
+        asked = target.chain.name or target.chain.models[0].text
+        self.runtime.follow(stream.task, InProgress(asked, stream.snapshot))
         return stream
 
     def target(self, name: str) -> Target:
@@ -218,6 +216,9 @@ class Router:
         """
         config: Config = self.parts.file.in_force
         log = [] if events is None else events
+        if options.session is not None and target.chain.policy.stickiness == "session":
+            first = self._sessions.model(target.chain.name, options.session)
+            options = msgspec.structs.replace(options, first=first)
         return self.runtime.run(
             config, target.chain, request, options, offline=target.offline, faults=faults, events=log
         )
@@ -234,6 +235,7 @@ class Stream:
 
     def __init__(self, run: Callable[[list[Event]], Coroutine[Any, Any, Completion]]) -> None:
         self._log = _Log()
+        self._started = time.monotonic()
         self.task = asyncio.create_task(run(self._log))
         self.task.add_done_callback(lambda _: self._log.wake())
 
@@ -245,6 +247,19 @@ class Stream:
             AllModelsFailed, InvalidRequest, Cancelled: there is none.
         """
         return self.task.result()
+
+    def snapshot(self) -> Snapshot:
+        """The request as it stands now; may be called from any thread."""
+        events = [*self._log]
+        activities = [event for event in events if isinstance(event, Queued | Began | Waiting)]
+        return Snapshot(
+            state="running",
+            answer=answer_so_far(events),
+            attempts=tuple(event.attempt for event in events if isinstance(event, Ended)),
+            activity=activities[-1] if activities else None,
+            elapsed=time.monotonic() - self._started,
+            error=None,
+        )
 
     @property
     def attempts(self) -> list[Attempt]:

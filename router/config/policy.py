@@ -60,6 +60,7 @@ class ChainPolicy(Data):
     on_content_filter: Literal["stop", "next"] = "stop"
     on_invalid_tool_call: Literal["accept", "next"] = "accept"
     on_invalid_json: Literal["accept", "next"] = "accept"
+    stickiness: Literal["off", "session"] = "off"
 
 
 class Policy(ChainPolicy):

@@ -184,11 +184,13 @@ class ChainRun:
         return self._trace.completion(answer, cut=False)
 
     def _candidates(self, offline: ModelRef | None) -> list[Candidate]:
-        """The chain's links in order, then the offline model if none of them can be called at all."""
+        """The chain's links in order, or the preferred one first; then the offline model if none can be called at all."""
         candidates = [self._candidate(place, link) for place, link in enumerate(self._chain.links)]
         if offline is not None and offline not in self._chain.models and all(each.problem for each in candidates):
             candidates.append(self._candidate(len(candidates), Link(ref=offline)))
-        return candidates
+        first = self._options.first
+        preferred = next((each for each in candidates if each.route.ref.text == first and each.can_be_called), None)
+        return candidates if preferred is None else [preferred, *(each for each in candidates if each is not preferred)]
 
     def _candidate(self, place: int, link: Link) -> Candidate:
         route = self._engine.route(link.ref)
@@ -209,8 +211,8 @@ class ChainRun:
     async def _first_answer(self, candidates: Sequence[Candidate]) -> Answer:
         error: ProviderError | None = None
         skipped: list[Candidate] = []
-        for candidate in candidates:
-            match await self._try(candidate, candidates):
+        for index, candidate in enumerate(candidates):
+            match await self._try(candidate, candidates[index + 1 :]):
                 case Success(answer):
                     return answer
                 case Failure(error):
@@ -241,8 +243,12 @@ class ChainRun:
             return "model"
         return "prompt" if any(breaker.answers for breaker in self._failed_alike) else "either"
 
-    async def _try(self, candidate: Candidate, candidates: Sequence[Candidate]) -> Result | None:
-        """One step of the loop; None if the model is skipped whatever the state of its breaker."""
+    async def _try(self, candidate: Candidate, rest: Sequence[Candidate]) -> Result | None:
+        """One step of the loop; None if the model is skipped whatever the state of its breaker.
+
+        Args:
+            rest: the models that follow.
+        """
         place, ref = candidate.place, candidate.route.ref
         cache = self._engine.cache
         hit = cache.get(candidate.key) if cache is not None and self._cache_mode(ref) == "use" else None
@@ -258,7 +264,7 @@ class ChainRun:
             self._trace.note(place, ref, "skipped", "deadline", limit)
             return None
         # Those that can be called share what is left of the deadline, so that the last one gets its part.
-        later = sum(other.can_be_called for other in candidates[place + 1 :])
+        later = sum(other.can_be_called for other in rest)
         result = await self._call(candidate, later=later, force=False)
         if isinstance(result, Skipped):
             self._trace.note(place, ref, "skipped", result.reason, result.detail, queued=result.queued)

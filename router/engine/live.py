@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from router.config.schema import ModelRef
+from router.core.snapshots import Snapshot
 from router.engine.breaker import BreakerView
-from router.engine.handle import Handle
 
 
 class InProgress(NamedTuple):
-    """A request that has not ended; `asked` is its category, or the model asked for."""
+    """A request that has not ended.
+
+    Attributes:
+        asked: its category, or the model asked for.
+        snapshot: what it is doing now; may be called from any thread.
+    """
 
     asked: str
-    handle: Handle
+    snapshot: Callable[[], Snapshot]
 
 
 class Live(NamedTuple):

@@ -21,6 +21,7 @@ class Options(Frozen, frozen=True, kw_only=True):
         sample: index that keeps repeats of one prompt apart.
         request_id: names the request in the store, where its caller has a name for it.
         origin, session, probability: who sent it; see `Origin` and `RequestSummary`.
+        first: the model that is asked first, where it is in the chain and its breaker is closed.
     """
 
     source: Source = "chat"
@@ -31,3 +32,4 @@ class Options(Frozen, frozen=True, kw_only=True):
     origin: Origin = Origin()
     session: str | None = None
     probability: float | None = None
+    first: str | None = None

@@ -22,6 +22,7 @@ from router.engine.cache import ResponseCache
 from router.engine.call import ModelRoute
 from router.engine.chain import Engine, run_chain
 from router.engine.faults import Faults
+from router.engine.handle import Handle
 from router.engine.live import InProgress
 from router.engine.options import Options
 from router.engine.shared_call import SharedCalls
@@ -87,9 +88,12 @@ class Runtime:
         speaks = AnthropicProvider if settings.protocol == "anthropic" else OpenAIProvider
         return speaks(settings, self._keys, self.transport)
 
-    def launch(self, in_progress: InProgress, run: Coroutine[Any, Any, Completion]) -> None:
-        """Start a request."""
-        task = in_progress.handle.launch(run)
+    def launch(self, asked: str, handle: Handle, run: Coroutine[Any, Any, Completion]) -> None:
+        """Start a request that other threads look at."""
+        self.follow(handle.launch(run), InProgress(asked, handle.snapshot))
+
+    def follow(self, task: asyncio.Task[Completion], in_progress: InProgress) -> None:
+        """Know of a request until it ends."""
         self.in_progress[task] = in_progress
         task.add_done_callback(self.in_progress.pop)
 

@@ -36,12 +36,17 @@ def is_answered(labels: RequestLabels) -> bool:
 
 
 def is_rescued(labels: RequestLabels) -> bool:
-    return is_answered(labels) and bool(labels.place)
+    return is_answered(labels) and bool(labels.place) and _asked_primary(labels)
 
 
 def is_in_need(labels: RequestLabels) -> bool:
-    """Whether its primary did not answer."""
-    return is_over(labels) and not (labels.outcome == "answered" and labels.place == 0)
+    """Whether its primary was asked and did not answer."""
+    return is_over(labels) and not (labels.outcome == "answered" and labels.place == 0) and _asked_primary(labels)
+
+
+def _asked_primary(labels: RequestLabels) -> bool:
+    """A session may stay with the model that answered it last, so that its primary is not asked."""
+    return not labels.path or any(step.place == 0 for step in labels.path)
 
 
 def is_timed_out(labels: RequestLabels) -> bool:

@@ -141,7 +141,7 @@ class Answering:
             out = b""
             for event in events:
                 if type(event) is Restarted and writer is not None:
-                    return await self._broken(writer, stream)
+                    return await self._broken(writer, stream, out)
                 current.take(event)
                 if writer is None and current.has_content:
                     writer = await self._commit(current, events)
@@ -154,7 +154,7 @@ class Answering:
             completion = self._scrubbed(stream.completion)
         except FallbackLabError as error:
             if writer is not None:
-                return await self._broken(writer, stream)
+                return await self._broken(writer, stream, b"")
             return await self._refuse(refusal_of(error), attempts_of(error))
         if writer is None:
             writer = await self._commit_whole(completion)
@@ -202,8 +202,8 @@ class Answering:
             await send_part(self._send, out)
         return writer
 
-    async def _broken(self, writer: Writer, stream: Stream) -> int:
-        """The answer broke after something of it was sent."""
+    async def _broken(self, writer: Writer, stream: Stream, rest: bytes) -> int:
+        """The answer broke after something of it was sent; `rest` came before it did."""
         await stream.aclose()
         failed = next((a for a in reversed(stream.attempts) if a.outcome == "failed"), None)
         why = failed.detail if failed is not None and failed.detail else "The answer was cut."
@@ -212,7 +212,7 @@ class Answering:
             status=502,
             code=failed.reason if failed is not None else None,
         )
-        await send_part(self._send, writer.fail(refusal))
+        await send_part(self._send, rest + writer.fail(refusal))
         await end_stream(self._send)
         return 200
 

@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
@@ -17,6 +18,7 @@ from router.config.server import Caller, ServerConfig
 from router.core.formatting import dollars
 from router.core.records import RequestSummary
 from router.server.dialects.base import Refusal
+from router.server.doors import is_loopback
 from router.store import Store
 
 DAY = 86_400
@@ -40,7 +42,7 @@ def check_is_program(headers: Headers) -> None:
     Raises:
         Refusal: with 403. Browsers name themselves in whatever may change something, and cannot leave that out.
     """
-    if "origin" in headers or not set(headers.getlist("sec-fetch-site")) <= {"same-origin", "none"}:
+    if "origin" in headers or not set(headers.getlist("sec-fetch-site")) <= {"none"}:
         raise Refusal(_PAGE, status=403, code="no_cors")
 
 
@@ -54,7 +56,8 @@ def authenticated(headers: Headers, server: ServerConfig, keys: Keys, *, is_loca
         Refusal: with 401 or 403.
     """
     if not server.keys:
-        if not is_local:
+        # Under another name, a page whose name leads here could read what this machine may.
+        if not is_local or not _is_own_name(headers.get("host", "")):
             raise Refusal(_NO_KEY, status=403, code="no_keys")
         return None
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -70,6 +73,13 @@ def authenticated(headers: Headers, server: ServerConfig, keys: Keys, *, is_loca
     if found is None:
         raise Refusal("This key is not one of the endpoint's.", status=401, code="invalid_api_key")
     return found
+
+
+def _is_own_name(host: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
 
 
 def _digest(key: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
@@ -76,13 +76,23 @@ class Doors:
         hosts: names the app goes by, `*.example.com` for all below one, `*` for any; those of loopback where empty.
         origins: what browsers see in their address bar where that differs from the host asked for, behind a proxy.
         beyond_loopback: whether other machines may connect.
+        is_for_programs: whether a path is for programs, which send no origin.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str], origins: Sequence[str], beyond_loopback: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Sequence[str],
+        origins: Sequence[str],
+        beyond_loopback: bool,
+        is_for_programs: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._app = app
         self._hosts = [_bare(host.strip().lower()) for host in hosts] or list(_LOOPBACK_NAMES)
         self._origins = {Origin.parse(origin.strip().rstrip("/")) for origin in origins} - {None}
         self._beyond_loopback = beyond_loopback
+        self._is_for_programs = is_for_programs
         self._said: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +110,8 @@ class Doors:
             return _NO_LOGIN
         if (asked := _asked(scope, headers)) is None or not self._goes_by(_bare(asked.host)):
             return _FOREIGN_HOST
+        if scope["type"] == "http" and self._is_for_programs(scope["path"]):
+            return None  # what answers there knows its callers itself, and refuses every page
         if not self._is_own_page(scope, headers, asked):
             return _FOREIGN_PAGE
         return None

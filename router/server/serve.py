@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -13,9 +15,15 @@ from router.server.http import respond
 
 
 class Serving:
-    """An ASGI application that opens a Router when the server starts, and closes it when it ends."""
+    """An ASGI application that opens a Router when the server starts, and closes it when it ends.
 
-    def __init__(self) -> None:
+    Args:
+        path, environ: as of `Router.open`.
+    """
+
+    def __init__(self, path: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._path = path
+        self._environ = environ
         self._exit = AsyncExitStack()
         self._endpoint: Endpoint | None = None
 
@@ -31,7 +39,7 @@ class Serving:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._endpoint = Endpoint(await self._exit.enter_async_context(Router.open()))
+        self._endpoint = Endpoint(await self._exit.enter_async_context(Router.open(self._path, environ=self._environ)))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._exit.aclose()

@@ -80,12 +80,14 @@ _RETENTION = (
 )
 _STOP = {"stop": "Stop with the provider's reason", "next": "Try the next model"}
 _ACCEPT = {"accept": "Accept the answer", "next": "Try the next model"}
+_STAY = {"off": "Begin with the primary each time", "session": "Stay with the model that answered last"}
 _CHOICES = {
     "on_content_filter": ("After a content-policy rejection", _STOP),
     "on_invalid_tool_call": ("After a tool call that does not fit its tool", _ACCEPT),
     "on_invalid_json": ("After an answer that is not the JSON asked for", _ACCEPT),
+    "stickiness": ("A session of the endpoint's callers", _STAY),
 }
-"""What follows from an answer, by its name under `policy`: the question, and the options in words."""
+"""What there is to choose, by its name under `policy`: the question, and the options in words."""
 
 
 def edit_own_limits(category: str, own: ChainPolicy, general: ChainPolicy, change: Change) -> None:

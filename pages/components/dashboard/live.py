@@ -76,7 +76,7 @@ def _draw_panel(lab: Lab, *, paused: bool) -> None:
                 st.caption(f"{label(ref.text)}: {label(breaker.state)}, {label(why)}")
                 st.button("Reset", key=f"reset_{ref.text}", type="tertiary", on_click=lab.reset_breaker, args=(ref,))
         for each in live.in_flight[:_SHOWN]:
-            st.caption(f"{label(each.asked)}: {label(activity(each.handle.snapshot()))}")
+            st.caption(f"{label(each.asked)}: {label(activity(each.snapshot()))}")
         if len(live.in_flight) > _SHOWN:
             st.caption(f"and {len(live.in_flight) - _SHOWN} more")
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):

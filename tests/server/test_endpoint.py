@@ -1,0 +1,349 @@
+"""The endpoint over a real socket, in front of a real upstream: what callers get, and when."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import time
+from contextlib import closing
+from typing import Any
+
+import openai
+import pytest
+
+from tests.conftest import MakeLab
+from tests.server.conftest import Serve
+from tests.server.serving import Served, data_of
+from tests.upstream import (
+    Upstream,
+    answer,
+    chain_yaml,
+    cut_after,
+    error_in_stream,
+    late,
+    silent,
+    status,
+    words,
+)
+
+GOOD = "A whole answer."
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+CALLS = [
+    {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rome"}'}},
+    {"id": "call_2", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}},
+]
+
+
+@pytest.fixture
+def served(serve: Serve, upstream: Upstream) -> Served:
+    return serve(chain_yaml(upstream, "primary", "fallback", retries=0, first_token="500ms"))
+
+
+@pytest.fixture
+def sdk(served: Served) -> openai.OpenAI:
+    return openai.OpenAI(base_url=served.url, api_key="none", max_retries=0)
+
+
+def rows(served: Served, table: str = "requests") -> list[dict[str, Any]]:
+    """What is stored by now: rows are written within a second."""
+    for _ in range(100):
+        with closing(sqlite3.connect(served.path.parent / ".lab" / "lab.sqlite")) as connection:
+            connection.row_factory = sqlite3.Row
+            found = [dict(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY id")]
+        if found:
+            return found
+        time.sleep(0.05)
+    return []
+
+
+# --- Answers ---------------------------------------------------------------------------------------
+
+
+def test_a_whole_answer_names_the_model_that_served(served: Served, sdk: openai.OpenAI, upstream: Upstream) -> None:
+    upstream.script("primary", then=status(503))
+    upstream.script("fallback", then=answer(GOOD, model="fallback-0905"))
+    raw = sdk.chat.completions.with_raw_response.create(model="chat", messages=[{"role": "user", "content": "Hi"}])
+    found = raw.parse()
+    assert (found.choices[0].message.content, found.model) == (GOOD, "fallback-0905")
+    assert found.choices[0].finish_reason == "stop"
+    assert found.usage is not None and found.usage.total_tokens == 18
+    names = ("model", "place", "attempts", "cached")
+    assert [raw.headers[f"x-fallback-lab-{name}"] for name in names] == ["fallback", "1", "2", "false"]
+    assert float(raw.headers["x-fallback-lab-cost"]) == pytest.approx(0.00042)
+    assert rows(served)[0]["request_id"] == raw.headers["x-request-id"]
+
+
+def test_a_stream_is_what_the_whole_answer_is(sdk: openai.OpenAI, upstream: Upstream) -> None:
+    upstream.script("primary", then=answer(tokens=20, reasoning="Because."))
+    with sdk.chat.completions.stream(
+        model="chat", messages=[{"role": "user", "content": "Hi"}], stream_options={"include_usage": True}
+    ) as stream:
+        found = stream.get_final_completion()
+    assert found.choices[0].message.content == "".join(words(20))
+    assert found.usage is not None and found.usage.completion_tokens == 7
+
+
+def test_every_chunk_but_one_has_a_null_finish_reason_and_the_usage_comes_alone(served: Served) -> None:
+    chunks = data_of(served.ask(stream=True, stream_options={"include_usage": True}).text)
+    assert chunks.pop() == "[DONE]"
+    usage = chunks.pop()
+    assert usage["choices"] == [] and usage["usage"]["total_tokens"] == 18
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
+    reasons = [chunk["choices"][0]["finish_reason"] for chunk in chunks]
+    assert reasons == [*[None] * (len(chunks) - 1), "stop"]
+    assert len({chunk["id"] for chunk in chunks}) == 1
+
+
+def test_tool_calls_in_several_turns(sdk: openai.OpenAI, upstream: Upstream) -> None:
+    upstream.script("primary", answer("", tool_calls=CALLS, finish_reason="tool_calls"), then=answer("Sunny."))
+    messages: list[Any] = [{"role": "user", "content": "The weather?"}]
+    with sdk.chat.completions.stream(model="chat", messages=messages, tools=[WEATHER]) as stream:  # type: ignore[list-item]
+        first = stream.get_final_completion().choices[0]
+    assert first.finish_reason == "tool_calls"
+    assert [json.loads(call.function.arguments)["city"] for call in first.message.tool_calls or ()] == ["Rome", "Oslo"]
+    messages.append(first.message.to_dict())
+    messages += [{"role": "tool", "tool_call_id": f"call_{number}", "content": "21 °C"} for number in (1, 2)]
+    second = sdk.chat.completions.create(model="chat", messages=messages, tools=[WEATHER])  # type: ignore[list-item]
+    assert second.choices[0].message.content == "Sunny."
+    sent = upstream.received("primary")[1].body["messages"]
+    assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool"]
+
+
+def test_a_category_a_model_with_its_provider_and_an_alias_can_be_named(serve: Serve, upstream: Upstream) -> None:
+    text = chain_yaml(upstream, "primary")
+    served = serve(text, server={"aliases": {"claude-*": "chat", "fast": "local:quick"}})
+    for name, asked in (("chat", "primary"), ("local:other", "other"), ("claude-x-1", "primary"), ("fast", "quick")):
+        assert served.ask(name).json()["model"] == asked
+
+
+def test_models_are_listed_for_both_sdks(served: Served, sdk: openai.OpenAI) -> None:
+    assert [model.id for model in sdk.models.list()] == ["chat", "primary", "fallback"]
+
+
+def test_what_the_body_holds_beside_goes_to_the_provider(served: Served, upstream: Upstream) -> None:
+    served.ask(seed=7, top_p=0.5, stop=["."], user="u", max_completion_tokens=9, metadata={"app": "shop"})
+    body = upstream.received("primary")[0].body
+    assert {name: body[name] for name in ("seed", "top_p", "stop", "user", "max_tokens")} == {
+        "seed": 7, "top_p": 0.5, "stop": ["."], "user": "u", "max_tokens": 9,
+    }  # fmt: skip
+    assert "metadata" not in body and "model" in body
+
+
+def test_the_trace_is_in_the_last_chunk_where_it_is_asked_for(served: Served, upstream: Upstream) -> None:
+    upstream.script("primary", then=status(503))
+    chunks = data_of(served.ask(stream=True, headers={"x-fallback-lab-trace": "true"}).text)
+    assert ["fallback_lab" in chunk for chunk in chunks[:-1]] == [*[False] * (len(chunks) - 2), True]
+    attempts = chunks[-2]["fallback_lab"]["attempts"]
+    assert [(attempt["model"], attempt["outcome"]) for attempt in attempts] == [
+        ("primary", "failed"),
+        ("fallback", "answered"),
+    ]
+
+
+def test_an_identical_request_is_answered_from_the_cache_and_says_so(served: Served, upstream: Upstream) -> None:
+    for cached in ("false", "true"):
+        assert served.ask(headers={"x-fallback-lab-cache": "use"}).headers["x-fallback-lab-cached"] == cached
+    streamed = served.ask(stream=True, headers={"x-fallback-lab-cache": "use"})
+    assert streamed.headers["x-fallback-lab-cached"] == "true"
+    assert len(upstream.received("primary")) == 1
+
+
+# --- Streams that fail -----------------------------------------------------------------------------
+
+
+def test_before_the_first_content_a_fallback_is_unseen(sdk: openai.OpenAI, upstream: Upstream) -> None:
+    upstream.script("primary", then=error_in_stream(502))
+    upstream.script("fallback", then=answer(GOOD))
+    stream = sdk.chat.completions.create(model="chat", messages=[{"role": "user", "content": "Hi"}], stream=True)
+    chunks = list(stream)
+    assert {chunk.model for chunk in chunks} == {"fallback"}
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == GOOD
+
+
+def test_after_the_first_content_a_stream_ends_with_an_error_and_without_done(
+    served: Served, upstream: Upstream
+) -> None:
+    upstream.script("primary", then=cut_after(40))
+    chunks = data_of(served.ask(stream=True).text)
+    assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks[:-1]) == "".join(words(40))
+    assert chunks[-1]["error"]["code"] == "stream_cut"
+    assert upstream.received("fallback") == []
+
+
+def test_an_sdk_raises_where_a_stream_breaks(sdk: openai.OpenAI, upstream: Upstream) -> None:
+    upstream.script("primary", then=cut_after(40))
+    stream = sdk.chat.completions.create(model="chat", messages=[{"role": "user", "content": "Hi"}], stream=True)
+    with pytest.raises(openai.APIError, match="What was sent is not whole"):
+        list(stream)
+
+
+def test_a_stream_that_is_held_back_falls_back_unseen(served: Served, upstream: Upstream) -> None:
+    upstream.script("primary", then=cut_after(40))
+    upstream.script("fallback", then=answer(GOOD))
+    response = served.ask(stream=True, headers={"x-fallback-lab-buffer": "true"})
+    chunks = data_of(response.text)
+    assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks[:-1]) == GOOD
+    assert (response.headers["x-fallback-lab-model"], chunks[-1]) == ("fallback", "[DONE]")
+
+
+def test_a_silent_start_is_kept_alive_with_comments(
+    served: Served, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.server.answering.KEEP_ALIVE", 0.1)
+    upstream.script("primary", then=silent)
+    upstream.script("fallback", then=answer(GOOD))
+    text = served.ask(stream=True).text
+    assert text.startswith(": waiting\n\n")
+    assert data_of(text)[-1] == "[DONE]"
+
+
+def test_all_models_failing_after_a_comment_is_an_error_in_the_stream(
+    served: Served, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.server.answering.KEEP_ALIVE", 0.1)
+    for model in ("primary", "fallback"):
+        upstream.script(model, then=silent)
+    response = served.ask(stream=True)
+    [error] = data_of(response.text)
+    assert response.status_code == 200
+    assert error["error"]["message"].startswith("All models failed. Last error: No first token")
+
+
+# --- Failures --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "expected", "code"),
+    [
+        (status(503), 502, "server_failed"),
+        (status(429), 429, "rate_limited"),
+        (status(401), 502, "authentication_failed"),
+        (status(413), 413, "request_too_large"),
+        (status(400, "context length", code="context_length_exceeded"), 400, "context_length_exceeded"),
+        (status(400, "Refused.", code="content_policy_violation"), 400, "content_policy_violation"),
+        (status(503, headers={"Retry-After": "7"}), 503, "server_failed"),
+    ],
+    ids=["503", "429", "401", "413", "context", "policy", "503 with Retry-After"],
+)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_failure_has_the_status_that_a_client_can_act_on(
+    served: Served, upstream: Upstream, step: Any, expected: int, code: str, stream: bool
+) -> None:
+    for model in ("primary", "fallback"):
+        upstream.script(model, then=step)
+    response = served.ask(stream=stream)
+    assert (response.status_code, response.json()["error"]["code"]) == (expected, code)
+    assert ("retry-after" in response.headers) == (expected in (429, 503))
+
+
+@pytest.mark.parametrize(
+    ("change", "words_of_it"),
+    [
+        ({"model": "chatt"}, "Did you mean `chat`?"),
+        ({"messages": []}, "`messages` is empty"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[].role"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "needs `text`"),
+        ({"n": 2}, "`n` must be 1"),
+        ({"functions": [{}]}, "send `tools`"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"max_tokens": 0}, "at least 1"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_a_body_that_cannot_be_used_is_refused_with_the_field(
+    served: Served, change: dict[str, Any], words_of_it: str
+) -> None:
+    body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}], **change}
+    response = served.post("/v1/chat/completions", body)
+    assert response.status_code in (400, 404)
+    assert words_of_it in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"a": "\\ud800"}', b"[" * 100_000])
+def test_a_body_that_is_no_json_object_is_refused(served: Served, body: bytes) -> None:
+    assert served.post("/v1/chat/completions", body).status_code == 400
+
+
+def test_an_unknown_route_says_which_there_are(served: Served) -> None:
+    response = served.post("/v1/embeddings", {})
+    assert response.status_code == 404
+    assert "POST /v1/chat/completions" in response.json()["error"]["message"]
+    assert served.get("/v1/chat/completions").status_code == 405
+
+
+# --- Who leaves ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_caller_who_leaves_ends_the_upstream_call(served: Served, upstream: Upstream, stream: bool) -> None:
+    slow = answer(tokens=500, token_delay=0.05)
+    upstream.script("primary", then=slow if stream else late(20))
+    body = json.dumps({"model": "chat", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        upstream.wait_received("primary")
+        if stream:
+            connection.recv(100)
+        left = time.monotonic()
+    call = upstream.wait_closed("primary")
+    assert call.disconnected
+    assert call.closed is not None and call.closed - left < 1
+    assert rows(served)[0]["outcome"] == "cancelled"
+
+
+# --- What is stored --------------------------------------------------------------------------------
+
+
+def test_a_request_is_stored_with_its_source_tags_and_session(served: Served) -> None:
+    served.ask(metadata={"team": "a", "app": "shop"}, headers={"x-session-id": "s1"})
+    [row] = rows(served)
+    assert (row["source"], row["category"], row["tags"]) == ("endpoint", "chat", '["app=shop","team=a"]')
+    assert row["session"] and "s1" not in row["session"]
+
+
+def test_a_session_stays_with_the_model_that_answered_it(serve: Serve, upstream: Upstream) -> None:
+    served = serve(chain_yaml(upstream, "primary", "fallback", retries=0, stickiness="session"))
+    upstream.script("primary", status(503), then=answer())
+    session = {"x-session-id": "s1"}
+    assert [served.ask(headers=session).json()["model"] for _ in range(2)] == ["fallback", "fallback"]
+    assert served.ask(headers={"x-session-id": "s2"}).json()["model"] == "primary"
+    upstream.script("fallback", then=status(503))
+    assert served.ask(headers=session).json()["model"] == "primary"
+
+
+def test_the_metrics_count_what_happened(served: Served, upstream: Upstream) -> None:
+    upstream.script("primary", then=status(503))
+    served.ask()
+    served.ask("nobody")
+    text = served.get("/metrics").text
+    of = 'cached="false",caller="",category="chat",outcome="answered",source="endpoint"'
+    assert f"fallback_lab_requests_total{{{of}}} 1.0" in text
+    assert (
+        'fallback_lab_attempts_total{model="primary",outcome="failed",provider="local",reason="server_failed"} 1.0'
+        in text
+    )
+    assert 'fallback_lab_refused_total{status="404"} 1.0' in text
+
+
+# --- Beside the pages ------------------------------------------------------------------------------
+
+
+def test_beside_the_pages_requests_run_on_the_labs_loop(make_lab: MakeLab, upstream: Upstream) -> None:
+    from starlette.testclient import TestClient
+
+    from router.server.mounted import Mounted
+
+    lab = make_lab(chain_yaml(upstream, "primary"))
+    client = TestClient(Mounted(lambda: lab), base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+    body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    with client.stream("POST", "/v1/chat/completions", json=body) as response:
+        assert data_of("".join(response.iter_text()))[-1] == "[DONE]"
