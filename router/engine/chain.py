@@ -184,7 +184,7 @@ class ChainRun:
         return self._trace.completion(answer, cut=False)
 
     def _candidates(self, offline: ModelRef | None) -> list[Candidate]:
-        """The chain's links in order, or the preferred one first; then the offline model if none can be called at all."""
+        """The chain's links, the preferred one first; then the offline model if none of them can be called at all."""
         candidates = [self._candidate(place, link) for place, link in enumerate(self._chain.links)]
         if offline is not None and offline not in self._chain.models and all(each.problem for each in candidates):
             candidates.append(self._candidate(len(candidates), Link(ref=offline)))

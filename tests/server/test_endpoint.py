@@ -21,7 +21,6 @@ from tests.upstream import (
     chain_yaml,
     cut_after,
     error_in_stream,
-    late,
     silent,
     status,
     words,
@@ -77,7 +76,7 @@ def test_a_whole_answer_names_the_model_that_served(served: Served, sdk: openai.
     assert found.usage is not None and found.usage.total_tokens == 18
     names = ("model", "place", "attempts", "cached")
     assert [raw.headers[f"x-fallback-lab-{name}"] for name in names] == ["fallback", "1", "2", "false"]
-    assert float(raw.headers["x-fallback-lab-cost"]) == pytest.approx(0.00042)
+    assert "x-fallback-lab-cost" not in raw.headers  # what the failed call cost is unknown
     assert rows(served)[0]["request_id"] == raw.headers["x-request-id"]
 
 
@@ -221,7 +220,7 @@ def test_all_models_failing_after_a_comment_is_an_error_in_the_stream(
 
 
 @pytest.mark.parametrize(
-    ("step", "expected", "code"),
+    "case",
     [
         (status(503), 502, "server_failed"),
         (status(429), 429, "rate_limited"),
@@ -235,8 +234,9 @@ def test_all_models_failing_after_a_comment_is_an_error_in_the_stream(
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_failure_has_the_status_that_a_client_can_act_on(
-    served: Served, upstream: Upstream, step: Any, expected: int, code: str, stream: bool
+    served: Served, upstream: Upstream, case: tuple[Any, int, str], stream: bool
 ) -> None:
+    step, expected, code = case
     for model in ("primary", "fallback"):
         upstream.script(model, then=step)
     response = served.ask(stream=stream)
@@ -249,7 +249,7 @@ def test_a_failure_has_the_status_that_a_client_can_act_on(
     [
         ({"model": "chatt"}, "Did you mean `chat`?"),
         ({"messages": []}, "`messages` is empty"),
-        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[].role"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "needs `text`"),
         ({"n": 2}, "`n` must be 1"),
         ({"functions": [{}]}, "send `tools`"),
@@ -285,7 +285,7 @@ def test_an_unknown_route_says_which_there_are(served: Served) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_a_caller_who_leaves_ends_the_upstream_call(served: Served, upstream: Upstream, stream: bool) -> None:
     slow = answer(tokens=500, token_delay=0.05)
-    upstream.script("primary", then=slow if stream else late(20))
+    upstream.script("primary", then=slow if stream else answer(delay=20))
     body = json.dumps({"model": "chat", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]}).encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with socket.create_connection(("127.0.0.1", served.port)) as connection:
