@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from router.config.file import ConfigFile, default_config_path
 from router.config.keys import Keys
 from router.config.schema import Chain, Config, ModelRef
 from router.core.attempts import Attempt, Completion
-from router.core.errors import FallbackLabError
 from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_far
 from router.core.files import claim
 from router.core.messages import Message
@@ -161,7 +160,8 @@ class Router:
             InvalidRequest: the request cannot be sent to any model.
             AllModelsFailed: no model answered; its text is one sentence, its `attempts` tell each one's reason.
         """
-        return await self.prepare(_request(messages, fields), self.target(target), options)
+        async with aclosing(self.start(_request(messages, fields), self.target(target), options)) as stream:
+            return await stream.result()
 
     def stream(
         self,
@@ -268,7 +268,7 @@ class Stream:
 
     async def result(self) -> Completion:
         """Wait for the answer; raises as `completion`."""
-        return await self.task
+        return await asyncio.shield(self.task)  # who is canceled waiting gets that, not `Cancelled`
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Every event as it comes; raises as `completion` where no model answered."""
@@ -299,8 +299,9 @@ class Stream:
         if not self.task.done():
             await asyncio.sleep(0)  # a task canceled before its first step leaves no trace
             self.task.cancel()
-        with suppress(FallbackLabError, asyncio.CancelledError):
-            await self.task
+            await asyncio.wait({self.task})
+        if not self.task.cancelled():
+            self.task.exception()  # looked at: whoever leaves need not
 
 
 class _Log(list[Event]):
