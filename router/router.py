@@ -280,8 +280,12 @@ class Stream:
         finally:
             await self.aclose()
 
-    async def batches(self) -> AsyncIterator[Sequence[Event]]:
-        """The events, all that are there at once; ends with the request, however that ended."""
+    async def batches(self, every: float | None = None) -> AsyncIterator[Sequence[Event]]:
+        """The events, all that are there at once; ends with the request, however that ended.
+
+        Args:
+            every: after so many seconds without any, none are given; None to wait for some.
+        """
         seen = 0
         while True:
             done = self.task.done()
@@ -291,8 +295,8 @@ class Stream:
                 yield events
             elif done:
                 return
-            else:
-                await self._log.more()
+            elif not await self._log.more(every):
+                yield ()
 
     async def aclose(self) -> None:
         """Stop the request, unless it is over."""
@@ -307,7 +311,7 @@ class Stream:
 class _Log(list[Event]):
     """Events as they come, and a future that the next one wakes."""
 
-    _waiting: asyncio.Future[None] | None = None
+    _waiting: asyncio.Future[bool] | None = None
 
     def append(self, event: Event, /) -> None:
         super().append(event)
@@ -317,14 +321,22 @@ class _Log(list[Event]):
         super().extend(events)
         self.wake()
 
-    def wake(self) -> None:
+    def wake(self, news: bool = True) -> None:
+        """Let whoever waits go on; `news` is whether there is something for them."""
         if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
+            self._waiting.set_result(news)
 
-    async def more(self) -> None:
-        """Until something is added, or the request has ended."""
-        self._waiting = asyncio.get_running_loop().create_future()
-        await self._waiting
+    async def more(self, within: float | None) -> bool:
+        """Wait for something new, or for the request's end; False where neither comes within so many seconds."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+        self._waiting = waiting
+        timer = loop.call_later(within, self.wake, False) if within is not None else None  # see `wake`
+        try:
+            return await waiting
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 def _request(messages: str | Sequence[Message], fields: Mapping[str, Any]) -> Request:

@@ -85,28 +85,25 @@ class Answering:
         self._created = int(time.time())
         self._started = False
 
-    async def send(self, stream: Stream, receive: Receive) -> int:
-        """Follow a request to its end and send its answer; returns the status. Stops it when the caller leaves."""
-        answering = asyncio.ensure_future(self._streamed(stream) if self._asked.stream else self._whole(stream))
-        leaving = asyncio.ensure_future(left(receive))
+    async def send(self, stream: Stream, receive: Receive) -> None:
+        """Follow a request to its end and send its answer; it is stopped when the caller leaves."""
+        leaving = asyncio.create_task(left(receive))
+        # Its end is the answer's: whoever waits for the one goes on with the other.
+        leaving.add_done_callback(lambda _: stream.task.cancel())
         try:
-            await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                return 499  # as nginx calls it
-            return answering.result()
+            await (self._streamed(stream) if self._asked.stream else self._whole(stream))
         finally:
-            for task in (answering, leaving):
-                task.cancel()
+            leaving.cancel()
             await stream.aclose()
-            await asyncio.wait({answering})
 
     # --- Whole answers -----------------------------------------------------------------------------
 
-    async def _whole(self, stream: Stream) -> int:
+    async def _whole(self, stream: Stream) -> None:
         try:
             completion = await stream.result()
         except FallbackLabError as error:
-            return await self._refuse(refusal_of(error), attempts_of(error))
+            await self._refuse(refusal_of(error), attempts_of(error))
+            return
         completion = self._scrubbed(completion)
         last = completion.attempts[-1]
         reply = self._reply(last.served_model or self._model_of(last.model))
@@ -114,34 +111,35 @@ class Answering:
         if self._wish.trace:
             body["fallback_lab"] = trace_of(completion.attempts, self._asked.notes)
         await respond(self._send, 200, msgspec.json.encode(body), more=self._headers(last, completion))
-        return 200
 
-    async def _refuse(self, refusal: Refusal, attempts: Sequence[Attempt]) -> int:
+    async def _refuse(self, refusal: Refusal, attempts: Sequence[Attempt]) -> None:
         if self._started:
             await send_part(self._send, self._dialect.writer(self._asked, self._reply(None)).fail(refusal))
             await end_stream(self._send)
-            return 200
+            return
         body = self._dialect.error(refusal)
         if self._wish.trace:
             body["fallback_lab"] = trace_of(attempts, self._asked.notes)
         head = {"x-request-id": self._id, "x-fallback-lab-attempts": len(attempts), **retry_after(refusal)}
         await respond(self._send, refusal.status, msgspec.json.encode(body), more=header_pairs(head))
-        return refusal.status
 
     # --- Streams -----------------------------------------------------------------------------------
 
-    async def _streamed(self, stream: Stream) -> int:
+    async def _streamed(self, stream: Stream) -> None:
         """Send events as they come; see the module's docstring for what is held back."""
         current, scrubbing = _Current(), Scrubbing(self._router.parts.keys)
         writer: Writer | None = None
-        batches = aiter(stream.batches())
-        while (events := await self._next(batches)) is not None:
+        async for events in stream.batches(KEEP_ALIVE):
+            if not events:
+                await self._start({"x-request-id": self._id})
+                await send_part(self._send, COMMENT)
             if self._wish.buffer:
                 continue
             out = b""
             for event in events:
                 if type(event) is Restarted and writer is not None:
-                    return await self._broken(writer, stream, out)
+                    await self._broken(writer, stream, out)
+                    return
                 current.take(event)
                 if writer is None and current.has_content:
                     writer = await self._commit(current, events)
@@ -154,28 +152,16 @@ class Answering:
             completion = self._scrubbed(stream.completion)
         except FallbackLabError as error:
             if writer is not None:
-                return await self._broken(writer, stream, b"")
-            return await self._refuse(refusal_of(error), attempts_of(error))
+                await self._broken(writer, stream, b"")
+                return
+            await self._refuse(refusal_of(error), attempts_of(error))
+            return
         if writer is None:
             writer = await self._commit_whole(completion)
         out = b"".join(map(writer.add, scrubbing.rest()))
         trace = trace_of(completion.attempts, self._asked.notes) if self._wish.trace else None
         await send_part(self._send, out + writer.end(completion, trace))
         await end_stream(self._send)
-        return 200
-
-    async def _next(self, batches: Any) -> Sequence[Event] | None:
-        """The next events; a comment after each KEEP_ALIVE seconds without any. None at the end."""
-        following = asyncio.ensure_future(anext(batches, None))
-        try:
-            while True:
-                done, _ = await asyncio.wait({following}, timeout=KEEP_ALIVE)
-                if done:
-                    return following.result()
-                await self._start({"x-request-id": self._id})
-                await send_part(self._send, COMMENT)
-        finally:
-            following.cancel()
 
     async def _commit(self, current: _Current, events: Sequence[Event]) -> Writer:
         """The first content is there: from now on this model's answer is the answer."""
@@ -202,7 +188,7 @@ class Answering:
             await send_part(self._send, out)
         return writer
 
-    async def _broken(self, writer: Writer, stream: Stream, rest: bytes) -> int:
+    async def _broken(self, writer: Writer, stream: Stream, rest: bytes) -> None:
         """The answer broke after something of it was sent; `rest` came before it did."""
         await stream.aclose()
         failed = next((a for a in reversed(stream.attempts) if a.outcome == "failed"), None)
@@ -214,7 +200,6 @@ class Answering:
         )
         await send_part(self._send, rest + writer.fail(refusal))
         await end_stream(self._send)
-        return 200
 
     async def _start(self, head: Mapping[str, object]) -> None:
         await self._start_pairs(header_pairs(head))

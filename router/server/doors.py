@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import logging
 import re
@@ -149,6 +150,7 @@ async def refuse(reason: str, scope: Scope, receive: Receive, send: Send, *, sta
         await PlainTextResponse(reason, status)(scope, receive, send)
 
 
+@functools.lru_cache(maxsize=1_000)
 def is_loopback(address: str) -> bool:
     """Whether an address is this machine's own."""
     if address == "localhost":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from router.config.server import ServerConfig
+from router.config.schema import Config
 from router.core.messages import digest
 from router.core.records import Origin
 from router.engine.options import CacheMode, Options
@@ -33,7 +34,22 @@ _DIALECTS: Mapping[str, Dialect] = {"/v1/chat/completions": ChatCompletions()}
 
 _CACHE: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "off": "off"}
 
-_Call = Callable[[Scope, Receive, Send, Headers, str | None], Awaitable[int]]
+
+class Incoming(NamedTuple):
+    """A request that was let in.
+
+    Attributes:
+        config: models.yaml as it is now.
+        caller: the name of its key.
+    """
+
+    path: str
+    headers: Headers
+    config: Config
+    caller: str | None
+
+
+_Call = Callable[[Incoming, Receive, Send], Awaitable[object]]
 
 
 def is_for_endpoint(path: str) -> bool:
@@ -69,8 +85,10 @@ class Endpoint:
                 await respond(send, 200, b'{"status":"ok"}')
                 return
             call = self._route(scope["method"], path)
-            caller = self._caller(scope, headers)
-            await call(scope, receive, send, headers, caller)
+            config = self._router.parts.file.current()
+            check_is_program(headers)
+            caller = authenticated(headers, config.server, self._router.parts.keys, is_local=is_local(scope))
+            await call(Incoming(path, headers, config, caller), receive, send)
         except Refusal as refusal:
             self._measures.refused(refusal.status)
             await self._refuse(send, path, refusal)
@@ -81,10 +99,6 @@ class Endpoint:
             self._measures.refused(500)
             await self._refuse(send, path, Refusal("Internal error. The server's log has details.", status=500))
 
-    @property
-    def _server(self) -> ServerConfig:
-        return self._router.parts.file.current().server
-
     def _route(self, method: str, path: str) -> _Call:
         if (found := self._routes.get(path)) is None:
             there = ", ".join(f"{verb} {route}" for route, (verb, _) in self._routes.items())
@@ -92,10 +106,6 @@ class Endpoint:
         if found[0] != method:
             raise Refusal(f"{path} takes {found[0]} alone.", status=405)
         return found[1]
-
-    def _caller(self, scope: Scope, headers: Headers) -> str | None:
-        check_is_program(headers)
-        return authenticated(headers, self._server, self._router.parts.keys, is_local=is_local(scope))
 
     async def _refuse(self, send: Send, path: str, refusal: Refusal) -> None:
         dialect = _DIALECTS.get(path, _DIALECTS["/v1/chat/completions"])
@@ -105,8 +115,9 @@ class Endpoint:
 
     # --- The routes --------------------------------------------------------------------------------
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: str | None) -> int:
-        server = self._server
+    async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+        path, headers, config, caller = incoming
+        server = config.server
         if self._in_flight >= server.max_in_flight:
             raise Refusal(
                 f"{server.max_in_flight:,} requests are in flight already (`server.max_in_flight`). Try again soon.",
@@ -118,9 +129,9 @@ class Endpoint:
         self._measures.in_flight.set(self._in_flight)
         try:
             body = json_object(headers, await body_of(headers, receive, server.max_body))
-            dialect = _DIALECTS[scope["path"]]
+            dialect = _DIALECTS[path]
             asked = dialect.read(body)
-            target = target_of(self._router, asked.target)
+            target = target_of(self._router, config, asked.target)
             if caller is not None:
                 await self._allowances.admit(caller, server.keys[caller])
             tagged = self._tags.read(asked.tags)
@@ -132,7 +143,7 @@ class Endpoint:
             answering = Answering(
                 self._router, dialect, asked, wish, chain=target.chain, request_id=request_id, send=send
             )
-            return await answering.send(stream, receive)
+            await answering.send(stream, receive)
         finally:
             self._in_flight -= 1
             self._measures.in_flight.set(self._in_flight)
@@ -153,17 +164,13 @@ class Endpoint:
             session=digest(caller or "", session)[:16] if session else None,
         )
 
-    async def _models(self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: str | None) -> int:
-        del scope, receive, headers, caller
-        found = listed(self._router.parts.file.current())
+    async def _models(self, incoming: Incoming, _: Receive, send: Send) -> None:
+        found = listed(incoming.config)
         ends = {"has_more": False, "first_id": found[0]["id"], "last_id": found[-1]["id"]}
         await respond(send, 200, msgspec.json.encode({"object": "list", "data": found, **ends}))
-        return 200
 
-    async def _metrics(self, scope: Scope, receive: Receive, send: Send, headers: Headers, caller: str | None) -> int:
-        del scope, receive, headers, caller
+    async def _metrics(self, _: Incoming, __: Receive, send: Send) -> None:
         await respond(send, 200, self._measures.text(), b"text/plain; version=0.0.4; charset=utf-8")
-        return 200
 
 
 def _is_true(headers: Headers, name: str) -> bool:

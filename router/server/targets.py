@@ -12,13 +12,12 @@ from router.router import Router, Target
 from router.server.dialects.base import Refusal
 
 
-def target_of(router: Router, name: str) -> Target:
+def target_of(router: Router, config: Config, name: str) -> Target:
     """What a caller's `model` means.
 
     Raises:
         Refusal: with 404, and the nearest name.
     """
-    config = router.parts.file.current()
     meant = config.server.unaliased(name.strip())
     if meant in config.chains:
         return Target(config.chains[meant], config.offline)
