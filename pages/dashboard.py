@@ -8,6 +8,7 @@ from router.lab import Lab
 from router.metrics import Filter, View
 
 from components.dashboard import cards
+from components.dashboard.callers import draw_callers
 from components.dashboard.changes import open_change
 from components.dashboard.drilldown import open_mark, open_request
 from components.dashboard.feedback import draw_feedback
@@ -49,6 +50,7 @@ def main(lab: Lab) -> None:
         return
     draw_overview(shown)
     _draw_charts(shown)
+    draw_callers(shown)
     draw_feedback(lab.store.feedback, shown)
     clicked = cards.mark_clicked()
     if isinstance(clicked, Mark):

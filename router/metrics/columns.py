@@ -30,7 +30,7 @@ from sqlalchemy import Connection
 from router.core.attempts import Attempt
 from router.core.fields import labels_of
 from router.core.files import whole
-from router.core.records import Observation, RequestSummary
+from router.core.records import Observation, Origin, RequestSummary
 from router.metrics.summaries import Expanded, expand
 from router.store.database import Database
 from router.store.hours import ATTEMPTS, REQUESTS, Summarised
@@ -54,10 +54,10 @@ Floats: TypeAlias = NDArray[np.float32]
 
 if TYPE_CHECKING:
 
-    class AttemptLabels(Observation, Attempt, frozen=True):
+    class AttemptLabels(Observation, Attempt, Origin, frozen=True):
         """What an attempt was, less when it was and its measures: the fields marked as labels, and no other."""
 
-    class RequestLabels(RequestSummary, frozen=True):
+    class RequestLabels(RequestSummary, Origin, frozen=True):
         """What a request was, less its time and its measures; names as in the table `requests`."""
 
 else:

@@ -139,6 +139,32 @@ def cost_of_calls(view: View) -> Mapping[Key, Estimate]:
     }
 
 
+@keyed("requests", "caller", drilldown=of_requests(predicates.caller))
+def requests_by_caller(view: View) -> Mapping[Key, Estimate]:
+    """Requests that came with a caller's key."""
+    return {key: total(count) for key, count in view.requests.counted(predicates.caller).items()}
+
+
+@keyed("share", "caller", "outcome", drilldown=of_requests(predicates.outcome_of_caller))
+def outcomes_by_caller(view: View) -> Mapping[Key, Estimate]:
+    """The share of a caller's plain requests that were answered, or failed."""
+    return shares(view.requests.counted(predicates.outcome_of_caller), within=(0,))
+
+
+@keyed("US dollars", "caller", drilldown=of_requests(predicates.caller))
+def cost_by_caller(view: View) -> Mapping[Key, Estimate]:
+    """The known cost of a caller's requests."""
+    sums, known = view.requests.sums("cost")
+    found: dict[Key, Estimate] = {}
+    for number in np.flatnonzero(view.requests.counts).tolist():
+        for key in predicates.caller(view.requests.rows.labels[number]):
+            before = found.get(key, Estimate(None, rows=0, unknown=0))
+            dollars = float(sums[number]) + (before.value or 0.0) if known[number] else before.value
+            rows, unknown = int(known[number]), int(view.requests.counts[number] - known[number])
+            found[key] = Estimate(dollars, rows=before.rows + rows, unknown=before.unknown + unknown)
+    return found
+
+
 @keyed("requests", "stage", "source", "target", drilldown=of_requests(predicates.links))
 def flow(view: View) -> Mapping[Key, Estimate]:
     """Plain requests from their category through the chain's models to their outcomes."""

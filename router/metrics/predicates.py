@@ -104,6 +104,17 @@ def ending(labels: RequestLabels) -> Iterator[Key]:
         yield ("fallback" if labels.place else "primary",)
 
 
+def caller(labels: RequestLabels) -> Iterator[Key]:
+    """Who sent it, where it came with a key."""
+    if labels.caller is not None:
+        yield (labels.caller,)
+
+
+def outcome_of_caller(labels: RequestLabels) -> Iterator[Key]:
+    if labels.caller is not None and is_over(labels):
+        yield labels.caller, labels.outcome
+
+
 def choice(labels: RequestLabels) -> Iterator[Key]:
     if is_answered(labels):
         yield labels.category, labels.model, labels.place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -41,7 +41,9 @@ class Filter(Frozen, frozen=True, kw_only=True):
         models, providers, places, reasons, statuses: those of an attempt, or of one step of a request's path; places
             from 0.
         outcomes: of requests, and of attempts alike: answered, failed, cancelled (attempts also skipped).
-        sources: chat, compare, eval, cli, check.
+        sources: see `Source`.
+        callers: names of callers at the endpoint; None in it stands for those without a key.
+        tags: `name=value`; one of each name that is in it.
         injected: also requests and calls with an injected fault.
     """
 
@@ -55,6 +57,8 @@ class Filter(Frozen, frozen=True, kw_only=True):
     statuses: tuple[int, ...] = ()
     outcomes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    callers: tuple[str | None, ...] = ()
+    tags: tuple[str, ...] = ()
     injected: bool = False
 
     def before(self) -> Filter | None:
@@ -242,10 +246,15 @@ class View:
                 (chosen.injected or not labels.injected)
                 and (not chosen.categories or labels.category in chosen.categories)
                 and (not chosen.sources or labels.source in chosen.sources)
+                and (not chosen.callers or labels.caller in chosen.callers)
+                and all(not values.isdisjoint(labels.tags) for values in tags.values())
                 and (not chosen.outcomes or labels.outcome in chosen.outcomes)
                 and (not of_steps or any(map(meets, steps)))
             )
 
+        tags: defaultdict[str, set[str]] = defaultdict(set)
+        for tag in chosen.tags:
+            tags[tag.partition("=")[0]].add(tag)
         of_steps = [
             (attrgetter(name), values)
             for name, values in (

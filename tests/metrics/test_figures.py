@@ -29,6 +29,11 @@ Row = dict[str, Any]
 # --- The slow way ----------------------------------------------------------------------------------
 
 
+def tags_by_name(tags: Iterable[str]) -> list[list[str]]:
+    names = {tag.split("=")[0] for tag in tags}
+    return [[tag for tag in tags if tag.split("=")[0] == name] for name in names]
+
+
 def chosen_rows(requests: list[Row], attempts: list[Row], chosen: Filter) -> tuple[list[Row], list[Row]]:
     def keeps(row: Row, steps: list[Row]) -> bool:
         return (
@@ -37,6 +42,8 @@ def chosen_rows(requests: list[Row], attempts: list[Row], chosen: Filter) -> tup
             and (chosen.until is None or row["started"] < chosen.until)
             and (chosen.categories == () or row["category"] in chosen.categories)
             and (chosen.sources == () or row["source"] in chosen.sources)
+            and (chosen.callers == () or row["caller"] in chosen.callers)
+            and all(any(t in json.loads(row["tags"]) for t in same) for same in tags_by_name(chosen.tags))
             and (chosen.outcomes == () or row["outcome"] in chosen.outcomes)
             and any(
                 (chosen.models == () or step["model"] in chosen.models)
@@ -244,6 +251,10 @@ def failing_lift(requests: list[Row], _: list[Row]) -> Any:
     return found
 
 
+def callers(requests: list[Row]) -> set[str]:
+    return {row["caller"] for row in requests} - {None}
+
+
 INVALID = ("unknown_tool", "invalid_arguments", "invalid_json")
 
 SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
@@ -282,6 +293,13 @@ SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
     "availability": availability,
     "rescues": rescues,
     "cost_of_calls": cost_of_calls,
+    "requests_by_caller": lambda r, a: {(c,): sum(row["caller"] == c for row in r) for c in callers(r)},
+    "outcomes_by_caller": lambda r, a: shares_within_first(
+        [(row["caller"], row["outcome"]) for row in plain(r, "answered", "failed") if row["caller"]]
+    ),
+    "cost_by_caller": lambda r, a: {
+        (c,): known_sum(row["cost"] for row in r if row["caller"] == c) for c in callers(r)
+    },
     "flow": flow,
     "stops": stops,
     "failing_together": failing_together,
@@ -334,9 +352,17 @@ class Traffic:
         return view
 
 
+CALLERS = [
+    f"UPDATE {table} SET caller = CASE id % 4 WHEN 0 THEN 'team-a' WHEN 1 THEN 'team-b' END, tags = CASE id % 3"
+    """ WHEN 0 THEN '["app=shop"]' WHEN 1 THEN '["app=web","stage=test"]' ELSE '[]' END"""
+    for table in ("requests", "observations")
+]
+"""Some of the traffic comes with a key, and with tags."""
+
+
 @pytest.fixture(scope="module")
 def traffic(tmp_path_factory: pytest.TempPathFactory) -> Traffic:
-    return Traffic(tmp_path_factory.mktemp("traffic") / "lab.sqlite", 5000)
+    return Traffic(tmp_path_factory.mktemp("traffic") / "lab.sqlite", 5000, *CALLERS)
 
 
 LAST_WEEK = Filter(since=UNTIL - 7 * DAY, until=UNTIL)
@@ -357,6 +383,8 @@ FILTERS = {
     "stopped": Filter(outcomes=("cancelled",)),
     "skipped": Filter(outcomes=("skipped",)),
     "sources": Filter(sources=("cli", "check")),
+    "callers": Filter(callers=("team-a", None)),
+    "tags": Filter(tags=("app=shop", "app=web", "stage=test")),
     "several": Filter(since=UNTIL - 20 * DAY, categories=("tools",), sources=("chat",), models=("openai:gpt-4o-mini",)),
     "nothing": Filter(categories=("nowhere",)),
 }  # fmt: skip

@@ -27,7 +27,7 @@ REQUEST = "request"
 _OUTCOMES = ("answered", "failed", "cancelled")
 _KINDS = {
     "categories": "category", "models": "model", "providers": "provider", "places": "place", "reasons": "reason",
-    "statuses": "status", "sources": "source", "outcomes": "outcome",
+    "statuses": "status", "sources": "source", "callers": "caller", "tags": "tag", "outcomes": "outcome",
 }  # fmt: skip
 _OF_EITHER = "Request figures filter by the request's outcome; call figures by the call's"
 
@@ -86,6 +86,10 @@ def _draw_fields(rows: tuple[Rows[RequestLabels], Rows[AttemptLabels]]) -> dict[
         "statuses": ("HTTP status", {labels.status for labels in attempts} - {None}),
         "sources": ("Source", {labels.source for labels in either}),
     }
+    if any(labels.caller for labels in rows[0].labels):
+        stored["callers"] = ("Caller", {labels.caller for labels in rows[0].labels})
+    if tags := {tag for labels in rows[0].labels for tag in labels.tags}:
+        stored["tags"] = ("Tag", set(tags))
     for name, (_, values) in stored.items():
         # Values in the URL without stored data stay options: without them, the URL would show everything.
         values.update(set(st.query_params.get_all(name)) - {_said(name, value) for value in values} - {""})
