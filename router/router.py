@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,8 +62,13 @@ class Parts:
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
         ours = (self.cache.notice, self.retention.notice)
-        found = [*self.file.notices(), *self._claimed, *ours, *self.store.notices()]
+        found = [*self.file.notices(), *self._claimed, *ours, *self.store.notices(), *self._callers_without_key()]
         return [notice for notice in found if notice]
+
+    def _callers_without_key(self) -> Iterator[str]:
+        for name, caller in self.file.in_force.server.keys.items():
+            if self.keys.value(*caller.key) is None:
+                yield f"{' or '.join(caller.key)} is not set: {name} cannot call the endpoint."
 
     def close(self) -> None:
         """Write pending rows; no request may be in progress."""

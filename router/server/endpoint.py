@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from router.config.schema import Config
+from router.config.values import shortened
 from router.core.messages import digest
 from router.core.records import Origin
 from router.engine.options import CacheMode, Options
@@ -31,6 +32,8 @@ PATHS = ("/v1/", "/healthz", "/metrics")
 """What the endpoint answers; all that begins so is for programs, not for pages."""
 
 _DIALECTS: Mapping[str, Dialect] = {"/v1/chat/completions": ChatCompletions()}
+
+_MODEL = "/v1/models/"
 
 _CACHE: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "off": "off"}
 
@@ -100,7 +103,10 @@ class Endpoint:
             await self._refuse(send, path, Refusal("Internal error. The server's log has details.", status=500))
 
     def _route(self, method: str, path: str) -> _Call:
-        if (found := self._routes.get(path)) is None:
+        found = self._routes.get(path)
+        if found is None and path.startswith(_MODEL):
+            found = "GET", self._model
+        if found is None:
             there = ", ".join(f"{verb} {route}" for route, (verb, _) in self._routes.items())
             raise Refusal(f"There is no {path} here. There are: {there}.", status=404, code="unknown_url")
         if found[0] != method:
@@ -168,6 +174,13 @@ class Endpoint:
         found = listed(incoming.config)
         ends = {"has_more": False, "first_id": found[0]["id"], "last_id": found[-1]["id"]}
         await respond(send, 200, msgspec.json.encode({"object": "list", "data": found, **ends}))
+
+    async def _model(self, incoming: Incoming, _: Receive, send: Send) -> None:
+        name = incoming.path.removeprefix(_MODEL)
+        model = next((each for each in listed(incoming.config) if each["id"] == name), None)
+        if model is None:
+            raise Refusal(f"`{shortened(name)}` is not listed in GET /v1/models.", status=404, code="model_not_found")
+        await respond(send, 200, msgspec.json.encode(model))
 
     async def _metrics(self, _: Incoming, __: Receive, send: Send) -> None:
         await respond(send, 200, self._measures.text(), b"text/plain; version=0.0.4; charset=utf-8")

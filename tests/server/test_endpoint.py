@@ -125,6 +125,9 @@ def test_a_category_a_model_with_its_provider_and_an_alias_can_be_named(serve: S
 
 def test_models_are_listed_for_both_sdks(served: Served, sdk: openai.OpenAI) -> None:
     assert [model.id for model in sdk.models.list()] == ["chat", "primary", "fallback"]
+    assert sdk.models.retrieve("chat").owned_by == "fallback-lab"
+    with pytest.raises(openai.NotFoundError, match="not listed"):
+        sdk.models.retrieve("chatt")
 
 
 def test_what_the_body_holds_beside_goes_to_the_provider(served: Served, upstream: Upstream) -> None:
