@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import click
@@ -22,6 +21,7 @@ def serve(config_path: Path, host: str, port: int, workers: int) -> None:
     Beyond this machine only with keys for its callers (`server: {keys: …}` in models.yaml).
     """
     from router.server.doors import is_loopback  # noqa: PLC0415  # a server's libraries, for this command alone
+    from router.server.serve import listening_on  # noqa: PLC0415  # the same
     from router.server.serve import serve as serve_until_stopped  # noqa: PLC0415  # the same
 
     config = load_config(config_path)
@@ -30,21 +30,11 @@ def serve(config_path: Path, host: str, port: int, workers: int) -> None:
             f"{host} is reached from other machines, and anybody there could spend your keys. Name keys for callers in"
             f" {config_path} first (`server: {{keys: …}}`): docs/endpoint.md."
         )
-    _check_free(host, port)
+    try:
+        listening = listening_on(host, port)
+    except OSError as error:
+        raise click.UsageError(f"{host}:{port} cannot be listened on: {error.strerror}. Choose another.") from None
     os.environ["FALLBACK_LAB_CONFIG"] = str(config_path.absolute())
-    click.echo(f"Serving {config_path} at http://{_shown(host)}:{port}/v1. Ctrl+C ends it.", err=True)
-    serve_until_stopped(host, port, workers)
-
-
-def _check_free(host: str, port: int) -> None:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise click.UsageError(f"{host}:{port} cannot be listened on: {error.strerror}. Choose another.") from None
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    where = f"[{host}]" if ":" in host else host
+    click.echo(f"Serving {config_path} at http://{where}:{port}/v1. Ctrl+C ends it.", err=True)
+    serve_until_stopped(listening, workers)

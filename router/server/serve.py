@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.supervisors import Multiprocess
 
 from router.router import Router
 from router.server.endpoint import Endpoint
@@ -46,17 +49,34 @@ class Serving:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def serve(host: str, port: int, workers: int) -> None:
+def listening_on(host: str, port: int) -> socket.socket:
+    """A socket that answers at an address; raises `OSError` where that cannot be.
+
+    Its protocol is named: where it is 0, as in uvicorn's own for several workers, asyncio leaves Nagle's algorithm on,
+    and each answer waits 40 ms for the acknowledgment of its head.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.set_inheritable(True)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def serve(listening: socket.socket, workers: int) -> None:
     """Serve until a signal ends it; FALLBACK_LAB_CONFIG names models.yaml.
 
     Args:
-        workers: processes that share the port and the store.
+        workers: processes that share the socket and the store.
     """
-    uvicorn.run(
+    config = uvicorn.Config(
         "router.server.serve:Serving",
         factory=True,
-        host=host,
-        port=port,
         workers=workers,
         lifespan="on",
         access_log=False,
@@ -66,3 +86,8 @@ def serve(host: str, port: int, workers: int) -> None:
         timeout_graceful_shutdown=10,
         h11_max_incomplete_event_size=65_536,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listening])
+        else:
+            Multiprocess(config, sockets=[listening]).run()
