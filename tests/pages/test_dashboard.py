@@ -311,6 +311,29 @@ def test_without_a_rated_answer_there_is_no_table_of_them(database: Path, open_d
     assert "Liked answers" not in "".join(texts(open_dashboard(range="All")))
 
 
+def test_callers_are_listed_with_what_they_asked_and_spent(database: Path, open_dashboard: OpenDashboard) -> None:
+    write(database, 400)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE requests SET caller = CASE WHEN id <= 3 THEN 'team-b' WHEN id <= 8 THEN 'team-a' END"
+        )
+        connection.execute("UPDATE requests SET injected = 0, cost = CASE WHEN id = 1 THEN NULL ELSE 0.25 END")
+    app = open_dashboard(range="All")
+    (table,) = (each.value for each in app.dataframe if "caller" in each.value)
+    assert table[["caller", "requests", "cost", "unpriced"]].values.tolist() == [
+        ["team-a", 5, 1.25, 0],
+        ["team-b", 3, 0.5, 1],
+    ]
+    assert app.multiselect(key="callers").options == ["team-a", "team-b", "(without a key)"]
+
+
+def test_without_callers_there_is_neither_a_table_nor_a_filter(database: Path, open_dashboard: OpenDashboard) -> None:
+    write(database, 400)
+    app = open_dashboard(range="All")
+    assert not any("caller" in each.value for each in app.dataframe)
+    assert "callers" not in [each.key for each in app.multiselect]
+
+
 def test_a_request_says_whether_its_answer_was_liked(database: Path, open_dashboard: OpenDashboard) -> None:
     write(database, 400)
     rate(database, 1)
