@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -27,20 +29,20 @@ class Measures:
 
     def __init__(self, breakers: Breakers) -> None:
         self._registry = CollectorRegistry(auto_describe=True)
-        of_request = ("category", "source", "caller")
-        self._requests = self._counter("requests", "Requests that are over.", *of_request, "outcome", "cached")
-        self._latency = self._histogram("request_seconds", "From asking to the end of the answer.", *of_request)
-        self._ttft = self._histogram("first_token_seconds", "From asking to the first token.", *of_request)
-        self._cost = self._counter("cost_dollars", "US dollars, as far as they are known.", *of_request)
-        self._unpriced = self._counter("unpriced_requests", "Requests whose cost is unknown.", *of_request)
-        self._fallbacks = self._counter(
-            "fallback_answers", "Answers that were not the primary's.", *of_request, "model"
-        )
+        of = ("category", "source", "caller")
+        self._requests = self._counter("requests", "Requests that are over.", *of, "outcome", "cached")
+        self._latency = self._histogram("request_seconds", "From asking to the end of the answer.", *of)
+        self._ttft = self._histogram("first_token_seconds", "From asking to the first token.", *of)
+        self._cost = self._counter("cost_dollars", "US dollars, as far as they are known.", *of)
+        self._unpriced = self._counter("unpriced_requests", "Requests whose cost is unknown.", *of)
+        self._fallbacks = self._counter("fallback_answers", "Answers of a fallback.", *of, "model")
         self._attempts = self._counter("attempts", "Calls and skips.", "model", "provider", "outcome", "reason")
         self._tokens = self._counter("tokens", "Tokens, as reported.", "model", "direction")
         self._refused = self._counter("refused", "Calls of the endpoint without a request behind them.", "status")
         self.in_flight = Gauge("fallback_lab_in_flight", "Requests at the endpoint now.", registry=self._registry)
         self._registry.register(_BreakerStates(breakers))
+        # The library looks labels up under a lock, in more time than all else here takes.
+        self._child: Callable[..., Any] = functools.lru_cache(maxsize=10_000)(lambda of, *labels: of.labels(*labels))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"fallback_lab_{name}", text, labels, registry=self._registry)
@@ -50,26 +52,27 @@ class Measures:
 
     def observe(self, record: Observation) -> None:
         """An attempt is over."""
-        attempt = record.attempt
-        self._attempts.labels(attempt.model, attempt.provider, attempt.outcome, attempt.reason or "").inc()
+        attempt, child = record.attempt, self._child
+        child(self._attempts, attempt.model, attempt.provider, attempt.outcome, attempt.reason or "").inc()
         if (usage := attempt.usage) is not None and is_call(attempt):
-            self._tokens.labels(attempt.model, "in").inc(usage.prompt_tokens or 0)
-            self._tokens.labels(attempt.model, "out").inc(usage.completion_tokens or 0)
+            child(self._tokens, attempt.model, "in").inc(usage.prompt_tokens or 0)
+            child(self._tokens, attempt.model, "out").inc(usage.completion_tokens or 0)
 
     def conclude(self, summary: RequestSummary) -> None:
         """A request is over."""
         labels = summary.category or "", summary.source, summary.origin.caller or ""
-        self._requests.labels(*labels, summary.outcome, str(summary.cached).lower()).inc()
+        child = self._child
+        child(self._requests, *labels, summary.outcome, str(summary.cached).lower()).inc()
         if summary.cost is None:
-            self._unpriced.labels(*labels).inc()
+            child(self._unpriced, *labels).inc()
         else:
-            self._cost.labels(*labels).inc(summary.cost)
+            child(self._cost, *labels).inc(summary.cost)
         if summary.outcome == "answered" and not summary.cached:
-            self._latency.labels(*labels).observe(summary.latency)
+            child(self._latency, *labels).observe(summary.latency)
             if summary.ttft is not None:
-                self._ttft.labels(*labels).observe(summary.ttft)
+                child(self._ttft, *labels).observe(summary.ttft)
         if summary.place:
-            self._fallbacks.labels(*labels, summary.model or "").inc()
+            child(self._fallbacks, *labels, summary.model or "").inc()
 
     def refused(self, status: int) -> None:
         """A call was turned away."""
