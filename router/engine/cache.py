@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import sqlite3
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,16 @@ from router.core.attempts import Attempt
 from router.core.messages import Answer, Frozen, digest
 
 log = logging.getLogger(__name__)
+
+
+LINGER = 0.2
+"""Seconds that an answer may wait for others before it is written."""
+
+BATCH = 200
+"""Answers per transaction, so that other processes get a turn."""
+
+MAX_PENDING_BYTES = 64_000_000
+"""Answers that wait to be written; further ones are not kept."""
 
 
 class CachedAnswer(Frozen, frozen=True, kw_only=True):
@@ -60,7 +72,7 @@ class _BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache is not type
 
 
 class ResponseCache:
-    """The response cache. Reads are made on the calling thread, writes on one of its own.
+    """The response cache. Reads are made on the calling thread, writes in batches on one of its own.
 
     It never breaks a request: what cannot be read is a miss, what cannot be written is dropped, and a broken cache is
     moved aside and replaced. `notice` then says so in a sentence.
@@ -71,8 +83,14 @@ class ResponseCache:
         self.policy = policy
         self.notice: str | None = None
         self._pending: dict[str, bytes] = {}
-        self._writer = ThreadPoolExecutor(1, "cache-writer")
+        self._pending_bytes = 0
+        self._changing = threading.Lock()  # of what is pending; held for a moment
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = threading.Event()
         self._cache = self._open()
+        self._writer = threading.Thread(target=self._run, name="cache-writer", daemon=True)
+        self._writer.start()
 
     def _open(self) -> diskcache.Cache | None:
         try:
@@ -91,6 +109,7 @@ class ResponseCache:
             disk=_BytesDisk,
             size_limit=self.policy.size_limit,
             eviction_policy="least-recently-stored",
+            cull_limit=0,  # room is made once a batch
         )
 
     def _replace(self) -> diskcache.Cache | None:
@@ -120,28 +139,67 @@ class ResponseCache:
             return None
 
     def put(self, key: str, entry: CachedAnswer) -> None:
-        """Keep an answer; it can be read at once, and is on disk a moment later."""
+        """Keep an answer; it can be read at once, and is on disk within the second."""
         if self._cache is None:
             return
-        self._pending[key] = data = msgspec.json.encode(entry)
-        self._writer.submit(self._write, key, data)
+        data = msgspec.json.encode(entry)
+        with self._changing:
+            if self._pending_bytes + len(data) > MAX_PENDING_BYTES:
+                return
+            self._pending_bytes += len(data) - len(self._pending.get(key, b""))
+            self._pending[key] = data
+        if not self._wake.is_set():
+            self._wake.set()
 
-    def _write(self, key: str, data: bytes) -> None:
-        try:
-            if self._cache is not None:
-                self._cache.set(key, data, expire=self.policy.ttl)
-        except (sqlite3.DatabaseError, OSError, diskcache.Timeout) as error:
-            self.notice = f"The response cache cannot be written ({_reason(error)}); answers are not kept."
-            log.warning(self.notice)
-        finally:
-            if self._pending.get(key) is data:
-                del self._pending[key]
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._wake.wait()
+            self._closing.wait(LINGER)
+            self._wake.clear()
+            if not self._write_pending():
+                self._wake.set()
+        if self._cache is not None:
+            self._cache.close()  # this thread's connection
+
+    def _write_pending(self) -> bool:
+        """Write all that waits, or drop what cannot be written; False if another process holds the lock."""
+        while True:
+            with self._writing:
+                with self._changing:
+                    batch = dict(itertools.islice(self._pending.items(), BATCH))
+                if not batch:
+                    return True
+                try:
+                    self._write(batch)
+                except diskcache.Timeout:
+                    return False
+                except Exception as error:  # noqa: BLE001  # whatever it is, later answers may be written
+                    self.notice = f"The response cache cannot be written ({_reason(error)}); answers are not kept."
+                    log.warning(self.notice)
+                self._forget(batch)
+
+    def _write(self, batch: Mapping[str, bytes]) -> None:
+        if (cache := self._cache) is None:
+            return
+        with cache.transact():
+            for key, data in batch.items():
+                cache.set(key, data, expire=self.policy.ttl)
+        cache.cull()
+
+    def _forget(self, batch: Mapping[str, bytes]) -> None:
+        """Remove what is written, unless there is a newer answer by now."""
+        with self._changing:
+            for key, data in batch.items():
+                if self._pending.get(key) is data:
+                    del self._pending[key]
+                    self._pending_bytes -= len(data)
 
     def clear(self) -> None:
         """Forget all answers."""
-        self._writer.submit(self._pending.clear).result()
-        if self._cache is not None:
-            self._cache.clear()
+        with self._writing:
+            self._forget(dict(self._pending))
+            if self._cache is not None:
+                self._cache.clear()
 
     def size(self) -> int | None:
         """Bytes on disk; None where that cannot be said now."""
@@ -151,7 +209,10 @@ class ResponseCache:
             return None
 
     def close(self) -> None:
-        self._writer.shutdown(wait=True)
+        """Write what waits, and close."""
+        self._closing.set()
+        self._wake.set()
+        self._writer.join(timeout=10)
         if self._cache is not None:
             self._cache.close()
 

@@ -227,11 +227,12 @@ class _Try:
                 self._timed_out(limit)
         finally:
             route.slots.give_back(turn)
-        check_whole(self._builder)
 
     async def _validate(self) -> None:
         self._ended = self._ended or self._of.clock()
-        self._answer = scrubbed(self._builder.answer(), Answer, self._route.scrub)
+        answer = self._builder.answer()
+        check_whole(answer)
+        self._answer = scrubbed(answer, Answer, self._route.scrub)
         self._found = await validate(self._answer, self._of.call.request)
 
     async def _read(self, limit: Limit) -> None:
@@ -344,15 +345,14 @@ def _short(name: str | None) -> str | None:
     return cut(name, MAX_NAME) if name is not None else None
 
 
-def check_whole(builder: AnswerBuilder) -> None:
+def check_whole(answer: Answer) -> None:
     """An answer that cannot be used is a failure.
 
     Raises:
         ProviderError: no finish reason, nothing in it, too many parts, or tool calls whose arguments are not JSON.
     """
-    if builder.finish_reason is None:
+    if answer.finish_reason is None:
         raise StreamCut("The stream ended without a finish reason.")
-    answer = builder.answer()
     if not answer.text.strip() and not answer.tool_calls and not answer.images:
         raise InvalidAnswer(EMPTY, status=200)
     for parts, what in (

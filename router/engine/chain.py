@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -92,41 +91,56 @@ async def run_chain(
     return await run.run(offline)
 
 
-class Asked(NamedTuple):
+class Asked:
     """A request as a model gets it.
+
+    Raises:
+        InvalidRequest: it cannot be sent to any model.
 
     Attributes:
         hash: of its canonical JSON.
     """
 
-    request: Request
-    hash: str
-    needs: Needs
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.hash = digest(request.canonical())
 
-    @classmethod
-    def of(cls, request: Request) -> Asked:
-        """Raises `InvalidRequest`."""
-        return cls(request, digest(request.canonical()), needs_of(request))
+    @functools.cached_property
+    def needs(self) -> Needs:
+        return needs_of(self.request)
 
 
-class Candidate(NamedTuple):
-    """A link of the chain for one request.
+class Candidate:
+    """A link of the chain for one request; what a cached answer or an earlier model makes needless is not looked up.
 
     Attributes:
         place: its position in the chain.
         first_token: its limit, seconds.
-        key: the cache key of this request.
-        problem: why it cannot be called at all.
-        unmet: why it cannot be called with this request.
     """
 
-    place: int
-    route: ModelRoute
-    request: Request
-    first_token: float
-    key: str
-    problem: Unusable | None
-    unmet: Unusable | None
+    def __init__(self, place: int, route: ModelRoute, asked: Asked, first_token: float, sample: int) -> None:
+        self.place = place
+        self.route = route
+        self.request = asked.request
+        self.first_token = first_token
+        self._asked = asked
+        self._sample = sample
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The cache key of this request."""
+        return cache_key(self.route.ref, self._asked.hash, self.route.extra, self._sample)
+
+    @functools.cached_property
+    def problem(self) -> Unusable | None:
+        """Why it cannot be called at all."""
+        return self.route.provider.problem()
+
+    @functools.cached_property
+    def unmet(self) -> Unusable | None:
+        """Why it cannot be called with this request."""
+        unmet = self._asked.needs.unmet_by(self.route.info)
+        return Unusable(*unmet) if unmet else None
 
     @property
     def can_be_called(self) -> bool:
@@ -149,7 +163,7 @@ class ChainRun:
         self._engine = engine
         self._chain = chain
         self._request = request
-        self._asked = Asked.of(request.with_defaults(chain.params))
+        self._asked = Asked(request.with_defaults(chain.params))
         self._options = options
         self._faults = faults
         self._hash = self._asked.hash
@@ -193,20 +207,11 @@ class ChainRun:
         return candidates if preferred is None else [preferred, *(each for each in candidates if each is not preferred)]
 
     def _candidate(self, place: int, link: Link) -> Candidate:
-        route = self._engine.route(link.ref)
         asked = self._asked
         if link.params or link.system:
-            asked = Asked.of(self._chain.request_for(link, self._request))
-        unmet = asked.needs.unmet_by(route.info)
-        return Candidate(
-            place,
-            route,
-            asked.request,
-            self._chain.first_token(link),
-            cache_key(link.ref, asked.hash, route.extra, self._options.sample),
-            route.provider.problem(),
-            Unusable(*unmet) if unmet else None,
-        )
+            asked = Asked(self._chain.request_for(link, self._request))
+        first_token = self._chain.first_token(link)
+        return Candidate(place, self._engine.route(link.ref), asked, first_token, self._options.sample)
 
     async def _first_answer(self, candidates: Sequence[Candidate]) -> Answer:
         error: ProviderError | None = None

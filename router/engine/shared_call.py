@@ -157,10 +157,11 @@ class SharedCall:
 
     def __init__(self, run: Run) -> None:
         self._sinks: dict[Subscriber, Callable[[Event], None]] = {}
+        self._results: dict[Subscriber, asyncio.Future[Result]] = {}
         self._events: list[Event] = []
         self.abandoned = False
         self.reason: ProviderError | None = None
-        self._task = asyncio.create_task(run(self))
+        self._task = asyncio.create_task(self._run(run))
 
     @property
     def open(self) -> bool:
@@ -172,7 +173,7 @@ class SharedCall:
         try:
             async with subscriber.waiter.timer:
                 self._join(subscriber)
-                return await asyncio.shield(self._task)
+                return await self._results[subscriber]
         except TimeoutError:
             error = subscriber.silence(subscriber.waiter.waited())
             return await self._leave(subscriber, error) or Failure(error)
@@ -184,8 +185,24 @@ class SharedCall:
         """Call back when the call has ended."""
         self._task.add_done_callback(lambda _: callback())
 
+    async def _run(self, run: Run) -> Result:
+        # Each subscriber is told by the call itself: `asyncio.shield` would take two more rounds of the loop.
+        try:
+            result = await run(self)
+        except BaseException as error:
+            for waiting in self._waiting():
+                waiting.set_exception(error)
+            raise
+        for waiting in self._waiting():
+            waiting.set_result(result)
+        return result
+
+    def _waiting(self) -> list[asyncio.Future[Result]]:
+        return [result for result in self._results.values() if not result.done()]
+
     def _join(self, subscriber: Subscriber) -> None:
         """Replay what has arrived in the current try."""
+        self._results[subscriber] = asyncio.get_running_loop().create_future()
         self._sinks[subscriber] = functools.partial(self._tell, subscriber)
         for event in self._events:
             self._sinks[subscriber](event)
@@ -199,7 +216,7 @@ class SharedCall:
     async def _leave(self, subscriber: Subscriber, reason: ProviderError | None) -> Result | None:
         """Leave the call; returns its result if this was the last subscriber, which ends it."""
         if len(self._sinks) > 1:
-            del self._sinks[subscriber]
+            del self._sinks[subscriber], self._results[subscriber]
             return None
         self.abandoned, self.reason = True, reason
         self._task.cancel()

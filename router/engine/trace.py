@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Callable
 
 import msgspec
@@ -61,7 +61,7 @@ class Trace:
         self.events = events
         self._observe = observe
         self._clock = clock
-        self._id = options.request_id or uuid.uuid4().hex
+        self._id = options.request_id or os.urandom(16).hex()
         self.started = clock()
         self._started_at = time.time()
         self.attempts: list[Attempt] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Generic
+from typing import Any, Generic
 
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, Table, func, insert, select
@@ -79,12 +79,15 @@ class ObservationLog(RecordLog[Observation]):
     def add(self, record: Observation) -> None:
         """Accept an observation; whatever a server gave as a name and is none may be anything, also the prompt."""
         attempt, routing = record.attempt, record.attempt.routing
+        changes: dict[str, Any] = {
+            name: None for name in _NAMED_BY_SERVERS if (said := getattr(attempt, name)) is not None and not _name(said)
+        }
         if routing is not None:
             named = (UpstreamAttempt(_name(one.provider), _name(one.model), one.status) for one in routing.upstream)
-            routing = msgspec.structs.replace(routing, upstream=tuple(named))
-        names = {name: _name(getattr(attempt, name)) for name in _NAMED_BY_SERVERS}
-        attempt = msgspec.structs.replace(attempt, **names, routing=routing)
-        super().add(msgspec.structs.replace(record, attempt=attempt))
+            changes["routing"] = msgspec.structs.replace(routing, upstream=tuple(named))
+        if changes:
+            record = msgspec.structs.replace(record, attempt=msgspec.structs.replace(attempt, **changes))
+        super().add(record)
 
     def upstream(self, since: float) -> dict[str, dict[str, int]]:
         """By model, how many of its answers each upstream provider gave, as far as its provider says.

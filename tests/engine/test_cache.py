@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pickle
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import diskcache
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import router.engine.cache
 from router.config.policy import CachePolicy
 from router.config.schema import ModelRef
 from router.core.attempts import Attempt
@@ -67,7 +69,7 @@ def kept(folder: Path, *keys: str, entry: CachedAnswer = ENTRY, policy: CachePol
 
 
 def written(cache: ResponseCache) -> None:
-    cache._writer.submit(lambda: None).result(10)
+    assert cache._write_pending()
 
 
 # --- The key ---------------------------------------------------------------------------------------
@@ -164,6 +166,77 @@ def test_the_oldest_answers_make_room_for_new_ones(folder: Path) -> None:
     cache = ResponseCache(folder, CachePolicy(size_limit=limit))
     assert (cache.get("0"), cache.get("99"), (cache.size() or 0) < 1.2 * limit) == (None, entry, True)
     cache.close()
+
+
+# --- Writing ---------------------------------------------------------------------------------------
+
+
+def on_disk(folder: Path) -> set[str]:
+    with diskcache.Cache(str(folder), disk=_BytesDisk) as disk:
+        return set(disk)
+
+
+def test_many_answers_are_written_at_once(folder: Path, cache: ResponseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    transactions = []
+    transact = diskcache.Cache.transact
+    monkeypatch.setattr(diskcache.Cache, "transact", lambda self: transactions.append(1) or transact(self))
+    for number in range(500):
+        cache.put(str(number), ENTRY)
+    written(cache)
+    assert (len(on_disk(folder)), len(transactions) <= 5) == (500, True)
+
+
+def test_nobody_waits_for_a_slow_disk(folder: Path, cache: ResponseCache) -> None:
+    with cache._writing:
+        cache.put("k", ENTRY)
+        assert (cache.get("k"), on_disk(folder)) == (ENTRY, set())
+
+
+def test_what_waits_for_the_disk_is_bounded(cache: ResponseCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router.engine.cache, "MAX_PENDING_BYTES", 2 * len(msgspec.json.encode(ENTRY)))
+    with cache._writing:
+        for key in ("one", "two", "three"):
+            cache.put(key, ENTRY)
+        assert (cache.get("two"), cache.get("three")) == (ENTRY, None)
+    written(cache)
+    cache.put("three", ENTRY)
+    assert cache.get("three") == ENTRY
+
+
+def test_an_answer_that_comes_while_an_older_one_is_written_is_not_lost(
+    folder: Path, cache: ResponseCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = CachedAnswer(answer=Answer(text="Newer"), attempt=ENTRY.attempt)
+    write = cache._write
+
+    def slow(batch: Mapping[str, bytes]) -> None:
+        write(batch)
+        monkeypatch.undo()
+        cache.put("k", newer)
+
+    monkeypatch.setattr(cache, "_write", slow)
+    cache.put("k", ENTRY)
+    written(cache)
+    cache.close()
+    assert msgspec.json.decode(diskcache.Cache(str(folder), disk=_BytesDisk)["k"], type=CachedAnswer) == newer
+
+
+def test_what_another_process_keeps_from_being_written_is_written_later(folder: Path, cache: ResponseCache) -> None:
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    cache.put("k", ENTRY)
+    assert (cache._write_pending(), cache.get("k"), cache.notice) == (False, ENTRY, None)
+    other.execute("ROLLBACK")
+    other.close()
+    written(cache)
+    assert on_disk(folder) == {"k"}
+
+
+def test_what_was_forgotten_is_not_written_later(folder: Path, cache: ResponseCache) -> None:
+    cache.put("k", ENTRY)
+    cache.clear()
+    written(cache)
+    assert (cache.get("k"), on_disk(folder)) == (None, set())
 
 
 # --- No pickles ------------------------------------------------------------------------------------
