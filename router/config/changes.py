@@ -30,6 +30,7 @@ def _elsewhere(before: Config, after: Config) -> Iterator[str]:
         "default_provider": "default provider",
         "offline": "offline model",
         "models": "what is known of models",
+        "alerts": "alerts",
     }
     return (text for name, text in words.items() if getattr(before, name) != getattr(after, name))
 

@@ -68,7 +68,9 @@ def sentence(error: Any, model: type[BaseModel]) -> str:
         case "missing":
             return f"`{name}` is missing."
         case "value_error":
-            return f"`{name}`: {error['ctx']['error']}." if name else f"{error['ctx']['error']}."
+            said = str(error["ctx"]["error"])
+            said = said if said.endswith((".", "?")) else f"{said}."  # one that suggests a name is whole
+            return f"`{name}`: {said}" if name else said
         case "literal_error":
             return f"`{name}` must be {error['ctx']['expected']}, not `{shortened(error['input'])}`."
         case "too_long":

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import msgspec
 from dotenv import dotenv_values
 
-from router.config.origins import VENDORS, Origins, origin_of
+from router.config.origins import VENDORS, Origins, is_address, origin_of
 from router.core.errors import KeyRefused
 from router.core.files import Stamp, stamp
 
@@ -107,11 +107,30 @@ class Keys:
             return None
         if problem := self.origins.bind(found[0], origin_of(url)):
             raise KeyRefused(f"{problem}.")
-        if found[1] not in self._sent:
+        return self._sending_out(found[1])
+
+    def address(self, *names: str) -> Secret:
+        """The address that the first of these names that is set holds, to be called itself: it is a key and a host.
+
+        Raises:
+            KeyRefused: none is set, or it holds no address.
+        """
+        found = self._find(names)
+        if found is None:
+            raise KeyRefused(f"{self.problem(*names)}.")
+        name, value = found
+        if not is_address(value):
+            raise KeyRefused(f"{name} does not hold an address that starts with https:// or http://; set it again.")
+        # Bound, so that no provider gets it. It goes nowhere but to the host that it names itself.
+        self.origins.bind(name, origin_of(value))
+        return self._sending_out(value)
+
+    def _sending_out(self, value: str) -> Secret:
+        if value not in self._sent:
             with self._sending:
                 # Longest first, since a key may start with another one.
-                self._sent = tuple(sorted({*self._sent, found[1]}, key=len, reverse=True))
-        return Secret(found[1])
+                self._sent = tuple(sorted({*self._sent, value}, key=len, reverse=True))
+        return Secret(value)
 
     def value(self, *names: str) -> Secret | None:
         """The key of the first of these names that is set, to be compared with what callers send.

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import pydantic
 from pydantic import Field
 
+from router.config.alerts import AlertsConfig
 from router.config.explain import (
     close_to,
     explain,
@@ -103,6 +104,7 @@ class _File(Data):
     policy: Policy = Policy()
     models: Annotated[Mapping[str, ModelConfig], Field(max_length=MAX_FACTS)] = {}
     server: ServerConfig = ServerConfig()
+    alerts: AlertsConfig = AlertsConfig()
     chains: Mapping[str, _ChainFile] = Field(min_length=1, max_length=MAX_CHAINS)
 
 
@@ -130,6 +132,7 @@ def parse_config(text: str, path: Path) -> Config:
         offline = _offline(file)
         models = _models(file)
         _check_aliases(file)
+        _check_alerts(file)
     except pydantic.ValidationError as error:
         raise ConfigError(explain(path, lines, error, _File, _written(lines))) from None
     except _Located as error:
@@ -142,14 +145,21 @@ def parse_config(text: str, path: Path) -> Config:
         policy=file.policy,
         models=models,
         server=file.server,
+        alerts=file.alerts,
         chains=chains,
-        warnings=tuple(_warnings(path, lines, chains)),
+        warnings=(*_warnings(path, lines, chains), *_unwatched(path, lines, file, chains)),
     )
 
 
 def _written(lines: Lines) -> Callable[[Place], Place]:
-    """Where the file has what `_File` has at a place: a chain written as a list has no `models` level."""
-    return lambda at: (*at[:2], *at[3:]) if at[2:3] == ("models",) and at[:3] not in lines else at
+    """Where the file has what `_File` has at a place: a list in a mapping's place has no level of its name."""
+
+    def written(at: Place) -> Place:
+        level = 1 if at[:2] == ("alerts", "rules") else 2
+        is_left_out = at[level : level + 1] in (("rules",), ("models",)) and at[: level + 1] not in lines
+        return (*at[:level], *at[level + 1 :]) if is_left_out else at
+
+    return written
 
 
 class _Located(Exception):
@@ -208,6 +218,15 @@ def _check_aliases(file: _File) -> None:
             _reference(target, file, ("server", "aliases", alias))
 
 
+def _check_alerts(file: _File) -> None:
+    """The categories that alerts watch are there."""
+    for index, rule in enumerate(file.alerts.rules):
+        category = rule.when.category
+        if category is not None and category not in file.chains:
+            at = ("alerts", "rules", index, "when")
+            raise _Located(at, f"`{shortened(category)}` is not a category{nearest(category, file.chains)}")
+
+
 def _offline(file: _File) -> ModelRef | None:
     """The offline model; the default one only if the file has its provider."""
     if not file.offline or (file.offline == DEFAULT_OFFLINE and "embedded" not in file.providers):
@@ -224,3 +243,13 @@ def _warnings(path: Path, lines: Lines, chains: Mapping[str, Chain]) -> Iterator
                 f" {counted(len(chain.links), 'model')} total {total:g} s and exceed the deadline of"
                 f" {chain.policy.deadline:g} s; a model that does not respond may be given up earlier."
             )
+
+
+def _unwatched(path: Path, lines: Lines, file: _File, chains: Mapping[str, Chain]) -> Iterator[str]:
+    """Alerts on models that no chain has: valid, since a model can be asked for alone, but probably misspelled."""
+    known = {ref.text: ref for chain in chains.values() for ref in chain.models}
+    for index, rule in enumerate(file.alerts.rules):
+        if rule.when.model is not None and rule.when.model not in known:
+            line = lines.of(_written(lines)(("alerts", "rules", index, "when")))
+            model = shortened(rule.when.model)
+            yield f"{path}, line {line}: no chain has the model `{model}`{nearest(rule.when.model, known)}"

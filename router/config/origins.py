@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,6 +37,15 @@ LOCK_WAIT = 5.0
 """Seconds to wait for another process to finish writing."""
 
 _PORTS = {"http": 80, "https": 443}
+_ADDRESS = re.compile(
+    r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?(?:[/?][!-\[\]-~]*)?"
+)
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address of HTTP, kept so simple that all parsers agree on the host: a key is sent there."""
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and 0 < int(found["port"] or 80) < 65_536
 
 
 def origin_of(url: str) -> str:

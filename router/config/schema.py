@@ -12,6 +12,7 @@ import msgspec
 import pydantic
 from pydantic import Field
 
+from router.config.alerts import AlertsConfig
 from router.config.explain import (
     nearest,
 )
@@ -197,6 +198,7 @@ class Config(Data):
     policy: Policy
     models: Mapping[str, ModelConfig]
     server: ServerConfig = ServerConfig()
+    alerts: AlertsConfig = AlertsConfig()
     chains: Mapping[str, Chain]
     warnings: tuple[str, ...] = ()
 

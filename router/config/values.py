@@ -10,13 +10,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from router.config.keys import VARIABLE
+from router.config.origins import is_address
 from router.core.requests import SET_BY_CALL
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
-_ADDRESS = re.compile(
-    r"https?://(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?(?:[/?][!-\[\]-~]*)?"
-)
 CREDENTIAL = re.compile(
     r"(?i)(?:authorization|cookie|password|secret|token|^sig|^key|(?:api|access|auth|subscription|functions)[-_]?key)$"
 )
@@ -82,9 +80,7 @@ def _http_url(value: str) -> str:
         raise ValueError("the address must not contain a `#`: what follows it is never sent")
     if match := _ENDPOINT.search(value):
         raise ValueError(f"the address must end before `/{match[1]}`, which each call adds itself")
-    # Kept so simple that all parsers agree on the host: a key is sent there.
-    found = _ADDRESS.fullmatch(value)
-    if not found or not 0 < int(found["port"] or 80) < 65_536:
+    if not is_address(value):
         raise ValueError(
             "the address must be a host in ASCII letters, digits, dots and dashes (names in other scripts start with"
             " xn--), optionally with a port up to 65535 and a path"

@@ -228,6 +228,15 @@ def invalid_answer(labels: AttemptLabels) -> Iterator[Key]:
         yield ()
 
 
+def is_breaker_skip(labels: AttemptLabels) -> bool:
+    return labels.outcome == "skipped" and labels.reason == "breaker_open"
+
+
+def breaker_skip(labels: AttemptLabels) -> Iterator[Key]:
+    if is_breaker_skip(labels):
+        yield ()
+
+
 def answered_call(labels: AttemptLabels) -> Iterator[Key]:
     if is_answered_call(labels):
         yield ()

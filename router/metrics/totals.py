@@ -67,6 +67,12 @@ def invalid_answers(view: View) -> Estimate:
     return total(view.attempts.count(predicates.is_invalid_answer))
 
 
+@single("calls", drilldown=of_attempts(predicates.breaker_skip))
+def breaker_skips(view: View) -> Estimate:
+    """Calls that were not made because the model's breaker was open."""
+    return total(view.attempts.count(predicates.is_breaker_skip))
+
+
 @single("share")
 def answered_share(view: View) -> Estimate:
     """The share of plain requests that were answered, not counting stopped ones."""
@@ -96,6 +102,13 @@ def rescued_share(view: View) -> Estimate:
 def cost(view: View) -> Estimate:
     """The known cost of all requests, including failed attempts."""
     return total_of(view.requests.values("cost"))
+
+
+@single("US dollars", drilldown=of_requests(predicates.every))
+def cost_per_thousand(view: View) -> Estimate:
+    """The known cost of a thousand requests, including failed attempts, on average."""
+    whole = total_of(view.requests.values("cost"))
+    return whole if whole.value is None else whole._replace(value=1000 * whole.value / whole.rows)
 
 
 @single("US dollars", drilldown=of_attempts(predicates.failed_call))

@@ -93,6 +93,11 @@ def known_sum(values: Iterable[float | None]) -> float | None:
     return sum(known) if known else None
 
 
+def per_thousand(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return 1000 * sum(known) / len(known) if known else None
+
+
 def quantile(values: Iterable[float | None], share: float) -> float | None:
     """The smallest value that at least this share of all do not exceed."""
     known = sorted(value for value in values if value is not None)
@@ -272,6 +277,8 @@ SLOW: dict[str, Callable[[list[Row], list[Row]], Any]] = {
     "failed_share": lambda r, a: rate(len(calls(a, "failed")), len(calls(a, "answered", "failed"))),
     "rescued_share": lambda r, a: rate(len(rescued(r)), len(in_need(r))),
     "cost": lambda r, a: known_sum(row["cost"] for row in r),
+    "cost_per_thousand": lambda r, a: per_thousand([row["cost"] for row in r]),
+    "breaker_skips": lambda r, a: sum(row["outcome"] == "skipped" and row["reason"] == "breaker_open" for row in a),
     "cost_of_failures": lambda r, a: known_sum(row["cost"] for row in calls(a, "failed")),
     "calls_saved": lambda r, a: sum(row["cached"] for row in a),
     "seconds_saved": lambda r, a: known_sum(row["latency"] for row in a if row["cached"]),
