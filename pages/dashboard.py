@@ -8,6 +8,7 @@ from router.lab import Lab
 from router.metrics import Filter, View
 
 from components.dashboard import cards
+from components.dashboard.alerts import draw_alerts
 from components.dashboard.callers import draw_callers
 from components.dashboard.changes import open_change
 from components.dashboard.drilldown import open_mark, open_request
@@ -38,6 +39,7 @@ def main(lab: Lab) -> None:
         return
     everything = View.of(rows)
     draw_verdict(lab, everything)
+    draw_alerts(lab)
     draw_predictions(lab)
     draw_live(lab, refresh)
     shown = _shown(lab, everything, chosen)
@@ -71,6 +73,7 @@ def _shown(lab: Lab, everything: View, chosen: Filter) -> ViewModel:
 def _draw_nothing_yet(lab: Lab) -> None:
     st.info("No requests yet. Statistics appear here after your first prompt.", icon=":material/monitoring:")
     st.page_link("chat.py", label="Send a prompt on the Chat page", icon=":material/chat:")
+    draw_alerts(lab)
     draw_live(lab, None)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from router.alerts.watcher import Alerts, Tested
 from router.chat.cases import CaseFile
 from router.chat.service import Chat
 from router.compare import Comparisons
@@ -69,6 +70,8 @@ class Lab:
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
         self.router: Router = self._portal.call(Router, parts)
         self._runtime = self.router.runtime
+        self.alerts = Alerts.of(parts, lambda: self.observed)
+        self._portal.call(self.alerts.start)
         self.chat = Chat(self.start, self.store.conversations, self.store.feedback.save)
         self.comparisons = Comparisons(self.start, self._asked_first, self.store.comparisons)
         self.evaluations = Evaluations(
@@ -216,7 +219,11 @@ class Lab:
 
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
-        return self._parts.notices()
+        return [*self._parts.notices(), *self.alerts.notices()]
+
+    def test_alerts(self) -> Tested:
+        """Send a test message to where alerts go, and wait for its end."""
+        return self._portal.call(self.alerts.test)
 
     def forget(self) -> None:
         """Delete all that is stored: conversations, comparisons, runs, observations, templates, cases, cached answers.
@@ -229,12 +236,14 @@ class Lab:
         self.evaluations.forget()
         self.cases.clear()
         self._parts.cache.clear()
+        self.alerts.forget()
         self.store.forget()
         self.observed.forget()
         self.chat.forget()  # what a tab has read again meanwhile
 
     def close(self) -> None:
         """Stop everything in progress, write pending rows, stop the embedded model."""
+        self._portal.call(self.alerts.stop)
         self.comparisons.close()
         self.evaluations.close()
         self._portal.call(self._runtime.close)

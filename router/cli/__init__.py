@@ -1,4 +1,4 @@
-"""The command line: fallback-lab ask, check, chains, eval, import, keys, log, export, prune, runs,
+"""The command line: fallback-lab alerts, ask, check, chains, eval, import, keys, log, export, prune, runs,
 simulate, suites, tune.
 """
 
@@ -18,6 +18,7 @@ from router.cli import terminal
 from router.core.errors import ConfigError, FallbackLabError, InvalidRequest
 
 _COMMANDS = {
+    "alerts": ("router.cli.alerts:show_alerts", "List the alerts of models.yaml, or send a test message."),
     "ask": ("router.cli.ask:ask", "Send a prompt through a chain or to one model."),
     "chains": ("router.cli.chains:show_chains", "Show each chain with its models' recent statistics."),
     "check": ("router.cli.check:check", "Validate models.yaml and show which models can be used."),

@@ -1,0 +1,61 @@
+"""The alerts of models.yaml: what fires now, every rule with its figure, and a test message."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from router.alerts.watcher import Watching
+from router.core.formatting import counted
+from router.lab import Lab
+from router.metrics.drift import clock
+
+from components.shared.markdown import label
+from components.shared.zone import zone
+
+_LOOKS = {
+    "fires": ":red[:material/notifications_active:]",
+    "recovers": ":orange[:material/notifications_active:]",
+    "holds": ":orange[:material/notifications:]",
+    "quiet": ":green[:material/check:]",
+    "cannot tell": ":gray[:material/help:]",
+}
+_HELP = (
+    "Rules under `alerts` in models.yaml. They count real traffic alone, whatever the filters here. A rule that fires is"
+    " told once; it is over when it has not held for a whole window."
+)
+
+
+def draw_alerts(lab: Lab) -> None:
+    """A line for the rules, and one for each that fires; nothing where there is no rule."""
+    watched = lab.alerts.status()
+    if not watched:
+        return
+    firing = [each for each in watched if each.is_firing]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        said = f":red[**{len(firing)} firing**]" if firing else "none firing"
+        st.markdown(f":material/notifications: {counted(len(watched), 'alert')}, {said}", help=_HELP, width="content")
+        with st.popover("Rules", icon=":material/rule:", type="tertiary", key="dashboard_alerts"):
+            for each in watched:
+                st.markdown(f"{_LOOKS[each.word]} {label(each.rule.when.text)}  \n:small[{label(_now(each))}]")
+            if st.button("Send a test", icon=":material/send:", key="dashboard_alerts_test"):
+                _test(lab)
+    for each in firing:
+        st.markdown(f":small[{_LOOKS[each.word]} {label(f'{each.rule.when.text}: {_now(each)}')}]")
+
+
+def _now(each: Watching) -> str:
+    """The figure now, since when it fires, and where that was told."""
+    since = each.state.since
+    fires = f", {each.word} since {clock(since, time.time(), zone())}" if since is not None else f", {each.word}"
+    return f"{each.reading.said}{fires} → {each.rule.to}"
+
+
+def _test(lab: Lab) -> None:
+    with st.spinner("Sending a test …"):
+        tested = lab.test_alerts()
+    if tested.is_sent:
+        st.success(label(tested.sentence), icon=":material/check:")
+    else:
+        st.error(label(tested.sentence), icon=":material/error:")
