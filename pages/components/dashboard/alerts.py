@@ -14,6 +14,9 @@ from router.metrics.drift import clock
 from components.shared.markdown import label
 from components.shared.zone import zone
 
+_SHOWN = 5
+"""Firing alerts listed on the page; the rest are counted."""
+
 _LOOKS = {
     "fires": ":red[:material/notifications_active:]",
     "recovers": ":orange[:material/notifications_active:]",
@@ -22,8 +25,8 @@ _LOOKS = {
     "cannot tell": ":gray[:material/help:]",
 }
 _HELP = (
-    "Rules under `alerts` in models.yaml. They count real traffic alone, whatever the filters here. A rule that fires is"
-    " told once; it is over when it has not held for a whole window."
+    "Rules under `alerts` in models.yaml. They count real traffic alone, whatever the filters here. A rule that fires"
+    " is told once; it is over when it has not held for a whole window."
 )
 
 
@@ -33,23 +36,31 @@ def draw_alerts(lab: Lab) -> None:
     if not watched:
         return
     firing = [each for each in watched if each.is_firing]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        said = f":red[**{len(firing)} firing**]" if firing else "none firing"
-        st.markdown(f":material/notifications: {counted(len(watched), 'alert')}, {said}", help=_HELP, width="content")
-        with st.popover("Rules", icon=":material/rule:", type="tertiary", key="dashboard_alerts"):
-            for each in watched:
-                st.markdown(f"{_LOOKS[each.word]} {label(each.rule.when.text)}  \n:small[{label(_now(each))}]")
-            if st.button("Send a test", icon=":material/send:", key="dashboard_alerts_test"):
-                _test(lab)
-    for each in firing:
-        st.markdown(f":small[{_LOOKS[each.word]} {label(f'{each.rule.when.text}: {_now(each)}')}]")
+    with st.container(gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            said = f":red[**{len(firing)} firing**]" if firing else "none firing"
+            words = f":material/notifications: {counted(len(watched), 'alert')}, {said}"
+            st.markdown(words, help=_HELP, width="content")
+            with st.popover("Rules", icon=":material/rule:", type="tertiary", key="dashboard_alerts"):
+                if st.button("Send a test", icon=":material/send:", key="dashboard_alerts_test"):
+                    _test(lab)
+                for each in watched:
+                    st.markdown(
+                        f"{_LOOKS[each.word]} {label(each.rule.when.text)}  \n"
+                        f":small[{label(f'{_now(each)} · to {each.rule.to}')}]"
+                    )
+        for each in firing[:_SHOWN]:
+            st.markdown(f":small[{_LOOKS[each.word]} {label(f'{each.rule.when.text}: {_now(each)}')}]")
+        if len(firing) > _SHOWN:
+            st.caption(f"and {len(firing) - _SHOWN} more")
 
 
 def _now(each: Watching) -> str:
-    """The figure now, since when it fires, and where that was told."""
+    """The figure now, and since when it fires."""
     since = each.state.since
-    fires = f", {each.word} since {clock(since, time.time(), zone())}" if since is not None else f", {each.word}"
-    return f"{each.reading.said}{fires} → {each.rule.to}"
+    return f"{each.reading.said}, {each.word}" + (
+        f" since {clock(since, time.time(), zone())}" if since is not None else ""
+    )
 
 
 def _test(lab: Lab) -> None:
