@@ -101,6 +101,16 @@ def _dashboard_table(app: App, _: Upstream, page: Page) -> None:
     expect(page.get_by_test_id("stPopoverBody").locator("canvas").first).to_be_visible()
 
 
+def _dashboard_alerts(app: App, _: Upstream, page: Page) -> None:
+    _begin_store(app, page)
+    rules = ("requests > 0 over 7d", "answered < 99% over 15m", "drift")
+    app.use(test_chains.TEXT + "alerts:\n" + "".join(f"  - {{when: {rule}, to: log}}\n" for rule in rules))
+    test_dashboard.observe(app, f"category-{uuid.uuid4().hex[:8]}", count=3)
+    page.goto("/dashboard?range=1+h")
+    button(page, "Rules").click()
+    expect(button(page, "Send a test")).to_be_visible()
+
+
 def _evaluate_form(app: App, upstream: Upstream, page: Page) -> None:
     app.use(config(upstream, "one", "two"))
     page.goto("/evaluate")
@@ -172,6 +182,7 @@ STATES: Mapping[str, Callable[[App, Upstream, Page], None]] = {
     "dashboard, without failures": _dashboard_without_failures,
     "dashboard, drill-down": _dashboard_drilldown,
     "dashboard, table": _dashboard_table,
+    "dashboard, alerts": _dashboard_alerts,
     "evaluate, form": _evaluate_form,
     "evaluate, suites": _evaluate_suites,
     "evaluate, suite": _evaluate_suite,
