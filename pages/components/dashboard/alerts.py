@@ -41,7 +41,7 @@ def draw_alerts(lab: Lab) -> None:
             said = f":red[**{len(firing)} firing**]" if firing else "none firing"
             words = f":material/notifications: {counted(len(watched), 'alert')}, {said}"
             st.markdown(words, help=_HELP, width="content")
-            with st.popover("Rules", icon=":material/rule:", type="tertiary", key="dashboard_alerts"):
+            with st.popover("Rules", icon=":material/rule:", key="dashboard_alerts"):
                 if st.button("Send a test", icon=":material/send:", key="dashboard_alerts_test"):
                     _test(lab)
                 for each in watched:
