@@ -16,6 +16,7 @@ from router.alerts.states import State, States, moved
 from router.alerts.webhook import NotDelivered, Webhook
 from router.config.alerts import AlertsConfig, Rule
 from router.config.keys import Keys
+from router.router import Parts
 
 if TYPE_CHECKING:
     from router.alerts.readings import Reading
@@ -105,6 +106,18 @@ class Alerts:
         self._drifts: tuple[float, Sequence[Drift]] | None = None
         self._problem: str | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, parts: Parts, observed: Callable[[], Observed]) -> Alerts:
+        """Those of a Lab, or of a router on its own; `start` and `stop` them on the loop of its transport."""
+        return cls(
+            lambda: parts.file.current().alerts,
+            States(parts.folder / "alerts.json"),
+            Webhook(parts.transport, parts.keys),
+            parts.keys,
+            observed=observed,
+            scores=parts.store.scores.streams,
+        )
 
     async def start(self) -> None:
         """Look every `EVERY` seconds from now on."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
-from router.router import Router
+from router.alerts.watcher import Alerts
+from router.router import Parts, Router
 from router.server.endpoint import Endpoint
 from router.server.http import respond
+
+if TYPE_CHECKING:
+    from router.metrics import Observed
 
 
 class Serving:
@@ -42,11 +48,21 @@ class Serving:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self._endpoint = Endpoint(await self._exit.enter_async_context(Router.open(self._path, environ=self._environ)))
+        router = await self._exit.enter_async_context(Router.open(self._path, environ=self._environ))
+        alerts = Alerts.of(router.parts, functools.cache(lambda: _observed(router.parts)))
+        await alerts.start()
+        self._exit.push_async_callback(alerts.stop)
+        self._endpoint = Endpoint(router)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._exit.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _observed(parts: Parts) -> Observed:
+    from router.metrics import Observed  # noqa: PLC0415  # numpy, which only alerts need here
+
+    return Observed(parts.store.database, parts.folder / "observed")
 
 
 def listening_on(host: str, port: int) -> socket.socket:
