@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -17,6 +18,7 @@ from router.core.attempts import Source
 from router.core.errors import ConfigError
 
 FILE = Path("models.yaml")
+DOCS = Path(__file__).parents[2] / "docs"
 CHAINS = "chains:\n  tools: [a, b]\n  code: [a]\n"
 
 
@@ -235,6 +237,16 @@ def test_an_address_in_the_file_is_refused_and_not_repeated(webhook: str) -> Non
 def test_a_model_of_no_chain_is_watched_with_a_warning() -> None:
     config = parse_config(CHAINS + rule("failed calls > 9% over 1h of bb"), FILE)
     assert config.warnings == ("models.yaml, line 5: no chain has the model `bb`. Did you mean `b`?",)
+
+
+def test_every_example_of_the_documents_is_valid() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (DOCS / "alerts.md").read_text(encoding="utf-8"), re.DOTALL)
+    shipped = (DOCS.parent / "models.yaml").read_text(encoding="utf-8")
+    commented = "".join(line[2:] for line in re.findall(r"^# (?:alerts:|  - \{when).*\n", shipped, re.MULTILINE))
+    for text in [*blocks, commented]:
+        config = parse_config("chains:\n  tools: [z-ai/glm-5]\n  code: [a]\n" + text, FILE)
+        assert config.alerts.rules
+        assert config.warnings == ()
 
 
 # --- Editing ---------------------------------------------------------------------------------------
