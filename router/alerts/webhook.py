@@ -80,8 +80,7 @@ class Webhook:
         headers = {"content-type": "application/json"}
         try:
             async with asyncio.timeout(LIMIT):
-                url = address.reveal()
-                response = await send(self._transport, self._keys, url, headers=headers, body=body, connect=CONNECT)
+                response = await send(self._transport, self._keys, address, headers=headers, body=body, connect=CONNECT)
                 await response.aclose()
         except TimeoutError:
             raise NotDelivered(f"The webhook of {name} did not answer within {LIMIT:g} s.", lasting=False) from None

@@ -37,7 +37,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The key itself, for the header that carries it."""
+        """The key itself, for the header that carries it, or the call to the address that it is."""
         return self._value
 
     def __repr__(self) -> str:

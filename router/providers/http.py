@@ -11,7 +11,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from router.config.keys import HeaderKeys
+from router.config.keys import HeaderKeys, Secret
 from router.core.errors import (
     ConnectionFailed,
     ConnectionReset,
@@ -127,7 +127,7 @@ def _parsed(url: str) -> httpx.URL:
 async def send(
     transport: httpx.AsyncBaseTransport,
     keys: HeaderKeys,
-    url: str,
+    url: str | Secret,
     *,
     headers: Mapping[str, str],
     body: bytes | None,
@@ -141,10 +141,14 @@ async def send(
     redirect is an error: the key must not go to another host), and cost as much as all of our own work. Only
     connecting has a limit here; the chain limits the answer.
 
+    Args:
+        url: a secret where the address is a key itself.
+
     Raises:
         ProviderError: ConnectionFailed, ConnectTimeout, ConnectionReset, or KeyRefused.
     """
     timeout = {"connect": connect, "read": None, "write": None, "pool": None}
+    url = url.reveal() if isinstance(url, Secret) else url
     try:
         method = "GET" if body is None else "POST"
         request = httpx.Request(
