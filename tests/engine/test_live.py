@@ -21,7 +21,7 @@ def test_a_request_is_in_flight_until_it_ends(make_lab: MakeLab, upstream: Upstr
     handle.cancel()
     with contextlib.suppress(FallbackLabError):
         handle.result(timeout=30)
-    assert [(each.asked, each.handle) for each in during] == [("chat", handle)]
+    assert [(each.asked, each.snapshot) for each in during] == [("chat", handle.snapshot)]
     assert lab.live().in_flight == ()
 
 

@@ -139,7 +139,7 @@ async def check(recording: Recording, seed: str) -> str:
     response = mutator.response()
     try:
         builder = built(await read(response, READERS[recording.protocol]()))
-        check_whole(builder)
+        check_whole(builder.answer())
     except ProviderError as error:
         assert str(error)
         assert mutator.damaged, error
