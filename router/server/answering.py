@@ -8,6 +8,7 @@ it is whole (`x-fallback-lab-buffer: true`).
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
@@ -129,8 +130,11 @@ class Answering:
         """Send events as they come; see the module's docstring for what is held back."""
         current, scrubbing = _Current(), Scrubbing(self._router.parts.keys)
         writer: Writer | None = None
+        spoken = time.monotonic()
         async for events in stream.batches(KEEP_ALIVE):
-            if not events:
+            # What is held back is silence to the caller, however much comes.
+            if not events or (writer is None and time.monotonic() - spoken >= KEEP_ALIVE):
+                spoken = time.monotonic()
                 await self._start({"x-request-id": self._id})
                 await send_part(self._send, COMMENT)
             if self._wish.buffer:
@@ -194,7 +198,8 @@ class Answering:
         failed = next((a for a in reversed(stream.attempts) if a.outcome == "failed"), None)
         why = failed.detail if failed is not None and failed.detail else "The answer was cut."
         refusal = Refusal(
-            f"{why} What was sent is not whole; with `x-fallback-lab-buffer: true` the next model would have answered.",
+            f"{why} What was sent is not whole. With `x-fallback-lab-buffer: true` nothing is sent until an answer is"
+            " whole, so that another model can answer.",
             status=502,
             code=failed.reason if failed is not None else None,
         )
@@ -277,7 +282,7 @@ class _Current:
 
 def retry_after(refusal: Refusal) -> dict[str, object]:
     """The header of that name, in whole seconds."""
-    return {} if refusal.retry_after is None else {"retry-after": max(1, round(refusal.retry_after + 0.5))}
+    return {} if refusal.retry_after is None else {"retry-after": max(1, math.ceil(refusal.retry_after))}
 
 
 def attempts_of(error: FallbackLabError) -> Sequence[Attempt]:

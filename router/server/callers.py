@@ -32,6 +32,8 @@ _NO_KEY = (
     ' (`server: {keys: {team-a: "${LAB_KEY_TEAM_A}"}}`): docs/endpoint.md.'
 )  # fmt: skip
 
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+"""What proxies say of those they ask for."""
 
 _PAGE = "Web pages may not ask this: there is no CORS here. Ask from a server of yours, which keeps the key."
 
@@ -50,14 +52,14 @@ def authenticated(headers: Headers, server: ServerConfig, keys: Keys, *, is_loca
     """The name of the caller whose key came with a request; None where no keys are asked for.
 
     Args:
-        is_local: whether the connection comes from this machine.
+        is_local: whether the connection comes from this machine; a proxy's does, whoever asks the proxy.
 
     Raises:
         Refusal: with 401 or 403.
     """
     if not server.keys:
         # Under another name, a page whose name leads here could read what this machine may.
-        if not is_local or not _is_own_name(headers.get("host", "")):
+        if not is_local or not _is_own_name(headers.get("host", "")) or any(name in headers for name in _FORWARDED):
             raise Refusal(_NO_KEY, status=403, code="no_keys")
         return None
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -65,10 +67,10 @@ def authenticated(headers: Headers, server: ServerConfig, keys: Keys, *, is_loca
     if not given:
         raise Refusal("Send a key: `Authorization: Bearer …` or `x-api-key: …`.", status=401, code="missing_api_key")
     # Digests of one length, and every key looked at: the time tells nothing of any of them.
-    sent, found = _digest(given), None
+    sent, found = _digest(given.encode("latin-1")), None  # as Starlette decodes headers: the bytes that came
     for name, caller in server.keys.items():
         known = keys.value(*caller.key)
-        if known is not None and hmac.compare_digest(sent, _digest(known.reveal())):
+        if known is not None and hmac.compare_digest(sent, _digest(known.reveal().encode("utf-8", "surrogateescape"))):
             found = name
     if found is None:
         raise Refusal("This key is not one of the endpoint's.", status=401, code="invalid_api_key")
@@ -82,8 +84,8 @@ def _is_own_name(host: str) -> bool:
         return False
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 class Allowances:

@@ -10,7 +10,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from router.core.untrusted import NO_JSON
+from router.core.untrusted import NO_JSON, cut
 from router.server.dialects.base import Refusal
 from router.server.doors import is_loopback
 
@@ -109,9 +109,13 @@ async def end_stream(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+MAX_LINE = 1_000
+"""Characters of a header; clients give up on a response whose headers are longer than some kilobytes."""
+
+
 def header_pairs(values: Mapping[str, object]) -> list[tuple[bytes, bytes]]:
-    """Header lines; what is not ASCII, or would break a line, is escaped."""
-    return [(name.encode(), _line(str(value))) for name, value in values.items() if value is not None]
+    """Header lines; of what is not ASCII, or would break a line, a `?` is left."""
+    return [(name.encode(), _line(cut(str(value), MAX_LINE))) for name, value in values.items() if value is not None]
 
 
 def _line(text: str) -> bytes:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from router.config.keys import Keys, scrubbed
-from router.core.events import ProviderEvent, ReasoningDelta, ReasoningDetail, TextDelta, ToolCallDelta
+from router.core.events import ImageDelta, ProviderEvent, ReasoningDelta, ReasoningDetail, TextDelta, ToolCallDelta
 
 
 class Scrubbing:
@@ -32,7 +30,10 @@ class Scrubbing:
     def rest(self) -> list[ProviderEvent]:
         """What is still held back, at the end of the answer."""
         held, last, self._held, self._last = self._held, self._last, "", None
-        return [_with(last, self._keys.scrub_sent(held))] if held and last is not None else []
+        if not held or last is None:
+            return []
+        # Of a call the arguments alone: id, name and `extra` have been sent, and clients add up what comes twice.
+        return [ToolCallDelta(last.index, arguments=held) if isinstance(last, ToolCallDelta) else type(last)(held)]
 
     def _of(self, event: ProviderEvent, sent: tuple[str, ...]) -> Iterator[ProviderEvent]:
         if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
@@ -41,14 +42,27 @@ class Scrubbing:
             text = self._keys.scrub_sent(self._held + _text(event))
             cut = len(text) - _could_begin(text, sent)
             self._held, self._last = text[cut:], event
-            if text[:cut] or isinstance(event, ToolCallDelta):
-                yield _with(event, text[:cut])
+            if isinstance(event, ToolCallDelta):
+                yield self._call(event, text[:cut])
+            elif cut:
+                yield type(event)(text[:cut])
         else:
             yield from self.rest()
             if isinstance(event, ReasoningDetail):
-                detail: Mapping[str, Any] = scrubbed(event.detail, dict[str, Any], self._keys.scrub_sent)
-                event = ReasoningDetail(detail)
+                event = ReasoningDetail(scrubbed(event.detail, dict[str, Any], self._keys.scrub_sent))
+            elif isinstance(event, ImageDelta):
+                event = ImageDelta(self._keys.scrub_sent(event.url))
             yield event
+
+    def _call(self, event: ToolCallDelta, arguments: str) -> ToolCallDelta:
+        scrub = self._keys.scrub_sent
+        return ToolCallDelta(
+            event.index,
+            scrub(event.id) if event.id is not None else None,
+            scrub(event.name) if event.name is not None else None,
+            arguments,
+            scrubbed(event.extra, dict[str, Any], scrub) if event.extra is not None else None,
+        )
 
 
 def _could_begin(text: str, keys: Sequence[str]) -> int:
@@ -70,9 +84,3 @@ def _place(event: TextDelta | ReasoningDelta | ToolCallDelta) -> tuple[type, int
 
 def _text(event: TextDelta | ReasoningDelta | ToolCallDelta) -> str:
     return event.arguments if isinstance(event, ToolCallDelta) else event.text
-
-
-def _with(event: TextDelta | ReasoningDelta | ToolCallDelta, text: str) -> ProviderEvent:
-    if isinstance(event, ToolCallDelta):
-        return msgspec.structs.replace(event, arguments=text)
-    return type(event)(text)
