@@ -32,6 +32,9 @@ from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
 from router.store import Retention, Store
 
+MOST_AT_ONCE = 1_000
+"""Events; whoever has fallen behind takes them in turns with everybody else on the loop."""
+
 _NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
 
 
@@ -286,7 +289,7 @@ class Stream:
             await self.aclose()
 
     async def batches(self, every: float | None = None) -> AsyncIterator[Sequence[Event]]:
-        """The events, all that are there at once; ends with the request, however that ended.
+        """The events that are there at once, up to `MOST_AT_ONCE`; ends with the request, however that ended.
 
         Args:
             every: after so many seconds without any, none are given; None to wait for some.
@@ -295,7 +298,7 @@ class Stream:
         while True:
             done = self.task.done()
             if len(self._log) > seen:
-                events = self._log[seen:]
+                events = self._log[seen : seen + MOST_AT_ONCE]
                 seen += len(events)
                 yield events
             elif done:

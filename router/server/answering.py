@@ -139,19 +139,19 @@ class Answering:
                 await send_part(self._send, COMMENT)
             if self._wish.buffer:
                 continue
-            out = b""
+            out: list[bytes] = []  # joined at the end: a slow reader's next batch may be large
             for event in events:
                 if type(event) is Restarted and writer is not None:
-                    await self._broken(writer, stream, out)
+                    await self._broken(writer, stream, b"".join(out))
                     return
                 current.take(event)
                 if writer is None and current.has_content:
                     writer = await self._commit(current, events)
-                    out += b"".join(map(writer.add, scrubbing.of(current.pending)))
+                    out += map(writer.add, scrubbing.of(current.pending))
                 elif writer is not None and isinstance(event, ProviderEvent):
-                    out += b"".join(map(writer.add, scrubbing.of([event])))
-            if out:
-                await send_part(self._send, out)
+                    out += map(writer.add, scrubbing.of([event]))
+            if data := b"".join(out):
+                await send_part(self._send, data)
         try:
             completion = self._scrubbed(stream.completion)
         except FallbackLabError as error:
@@ -162,9 +162,9 @@ class Answering:
             return
         if writer is None:
             writer = await self._commit_whole(completion)
-        out = b"".join(map(writer.add, scrubbing.rest()))
+        rest = b"".join(map(writer.add, scrubbing.rest()))
         trace = trace_of(completion.attempts, self._asked.notes) if self._wish.trace else None
-        await send_part(self._send, out + writer.end(completion, trace))
+        await send_part(self._send, rest + writer.end(completion, trace))
         await end_stream(self._send)
 
     async def _commit(self, current: _Current, events: Sequence[Event]) -> Writer:

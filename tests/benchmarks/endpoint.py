@@ -71,14 +71,15 @@ def serving(base_url: str, workers: int) -> Iterator[Target]:
         command = ["fallback-lab", "--config", str(path), "serve", "--port", str(port)]
         process = subprocess.Popen([*command, "--workers", str(workers)], cwd=ROOT, stderr=subprocess.DEVNULL)
         try:
-            _wait_for(port)
+            wait_for(port)
             yield Target(f"http://127.0.0.1:{port}/v1", pid=process.pid)
         finally:
             process.terminate()
             process.wait(timeout=30)
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Until something listens there."""
     for _ in range(300):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

@@ -12,6 +12,8 @@ from typing import Any
 import openai
 import pytest
 
+from router.core.events import TextDelta
+from router.router import MOST_AT_ONCE, Stream
 from tests.conftest import MakeLab
 from tests.server.conftest import Serve
 from tests.server.serving import Served, data_of
@@ -350,3 +352,10 @@ def test_beside_the_pages_requests_run_on_the_labs_loop(make_lab: MakeLab, upstr
     body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
     with client.stream("POST", "/v1/chat/completions", json=body) as response:
         assert data_of("".join(response.iter_text()))[-1] == "[DONE]"
+
+
+async def test_a_reader_who_has_fallen_behind_takes_turns_with_everybody_else() -> None:
+    async def run(events: list[Any]) -> Any:
+        events.extend([TextDelta("x")] * (2 * MOST_AT_ONCE + 5))
+
+    assert [len(events) async for events in Stream(run).batches()] == [MOST_AT_ONCE, MOST_AT_ONCE, 5]
