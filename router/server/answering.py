@@ -85,17 +85,22 @@ class Answering:
         self._send = send
         self._created = int(time.time())
         self._started = False
+        self._has_left = False
 
     async def send(self, stream: Stream, receive: Receive) -> None:
         """Follow a request to its end and send its answer; it is stopped when the caller leaves."""
         leaving = asyncio.create_task(left(receive))
         # Its end is the answer's: whoever waits for the one goes on with the other.
-        leaving.add_done_callback(lambda _: stream.task.cancel())
+        leaving.add_done_callback(lambda _: self._leave(stream))
         try:
             await (self._streamed(stream) if self._asked.stream else self._whole(stream))
         finally:
             leaving.cancel()
             await stream.aclose()
+
+    def _leave(self, stream: Stream) -> None:
+        self._has_left = True
+        stream.task.cancel()
 
     # --- Whole answers -----------------------------------------------------------------------------
 
@@ -132,6 +137,8 @@ class Answering:
         writer: Writer | None = None
         spoken = time.monotonic()
         async for events in stream.batches(KEEP_ALIVE):
+            if self._has_left:
+                return  # what is still held for a slow reader is worth no work
             # What is held back is silence to the caller, however much comes.
             if not events or (writer is None and time.monotonic() - spoken >= KEEP_ALIVE):
                 spoken = time.monotonic()
