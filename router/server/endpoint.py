@@ -21,6 +21,7 @@ from router.server.answering import Answering, Wish, retry_after
 from router.server.callers import Allowances, authenticated, check_is_program
 from router.server.dialects.base import Asked, Dialect, Refusal
 from router.server.dialects.chat import ChatCompletions
+from router.server.dialects.messages import Messages, count_tokens
 from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
 from router.server.measures import Measures
 from router.server.tags import Tags
@@ -31,7 +32,10 @@ log = logging.getLogger(__name__)
 PATHS = ("/v1/", "/healthz", "/metrics")
 """What the endpoint answers; all that begins so is for programs, not for pages."""
 
-_DIALECTS: Mapping[str, Dialect] = {"/v1/chat/completions": ChatCompletions()}
+_DIALECTS: Mapping[str, Dialect] = {
+    "/v1/chat/completions": ChatCompletions(),
+    "/v1/messages": Messages(),
+}
 
 _MODEL = "/v1/models/"
 
@@ -77,6 +81,7 @@ class Endpoint:
         router.concluders += [self._measures.conclude, self._allowances.conclude]
         self._routes: Mapping[str, tuple[str, _Call]] = {
             **dict.fromkeys(_DIALECTS, ("POST", self._answer)),
+            "/v1/messages/count_tokens": ("POST", self._count_tokens),
             "/v1/models": ("GET", self._models),
             "/metrics": ("GET", self._metrics),
         }
@@ -114,7 +119,7 @@ class Endpoint:
         return found[1]
 
     async def _refuse(self, send: Send, path: str, refusal: Refusal) -> None:
-        dialect = _DIALECTS.get(path, _DIALECTS["/v1/chat/completions"])
+        dialect = _DIALECTS.get(path.removesuffix("/count_tokens"), _DIALECTS["/v1/chat/completions"])
         body = msgspec.json.encode(dialect.error(refusal))
         more = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
         await respond(send, refusal.status, body, more=header_pairs({**retry_after(refusal), **more}))
@@ -181,6 +186,10 @@ class Endpoint:
         if model is None:
             raise Refusal(f"`{shortened(name)}` is not listed in GET /v1/models.", status=404, code="model_not_found")
         await respond(send, 200, msgspec.json.encode(model))
+
+    async def _count_tokens(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+        body = await body_of(incoming.headers, receive, incoming.config.server.max_body)
+        await respond(send, 200, msgspec.json.encode(count_tokens(json_object(incoming.headers, body))))
 
     async def _metrics(self, _: Incoming, __: Receive, send: Send) -> None:
         await respond(send, 200, self._measures.text(), b"text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,194 @@
+"""Anthropic's messages at the endpoint, as its own SDK sends and reads them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import anthropic
+import pytest
+
+from tests.server.conftest import Serve
+from tests.server.serving import Served
+from tests.upstream import PIXEL, Upstream, answer, chain_yaml, cut_after, status, words
+
+GOOD = "A whole answer."
+TOOL: Any = {
+    "name": "weather",
+    "description": "The weather in a city.",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    "cache_control": {"type": "ephemeral"},
+}
+CALLS = [
+    {"id": "call_a", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rome"}'}},
+    {"id": "call_b", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}},
+]
+HELLO: Any = [{"role": "user", "content": "Hello?"}]
+
+
+@pytest.fixture
+def served(serve: Serve, upstream: Upstream) -> Served:
+    return serve(chain_yaml(upstream, "primary", "fallback", retries=0, first_token="500ms", cache={"enabled": False}))
+
+
+@pytest.fixture
+def sdk(served: Served) -> anthropic.Anthropic:
+    return anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0)
+
+
+def test_a_whole_answer(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
+    upstream.script("primary", then=status(503))
+    upstream.script("fallback", then=answer(GOOD))
+    found = sdk.messages.create(model="chat", max_tokens=50, system="Be brief.", messages=HELLO)
+    assert [block.text for block in found.content if block.type == "text"] == [GOOD]
+    assert (found.model, found.stop_reason) == ("fallback", "end_turn")
+    assert (found.usage.input_tokens, found.usage.output_tokens) == (11, 7)
+    sent = upstream.received("fallback")[0].body
+    assert [message["role"] for message in sent["messages"]] == ["system", "user"]
+    assert sent["max_tokens"] == 50
+    assert "anthropic" not in sent
+
+
+def test_a_stream_is_what_the_sdk_adds_up(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
+    upstream.script("primary", then=answer(tokens=20))
+    with sdk.messages.stream(model="chat", max_tokens=50, messages=HELLO) as stream:
+        assert "".join(stream.text_stream) == "".join(words(20))
+        found = stream.get_final_message()
+    assert (found.stop_reason, found.usage.output_tokens) == ("end_turn", 7)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_tools_in_several_turns(sdk: anthropic.Anthropic, upstream: Upstream, stream: bool) -> None:
+    upstream.script(
+        "primary", answer("Let me see.", tool_calls=CALLS, finish_reason="tool_calls"), then=answer("Sunny.")
+    )
+    messages: Any = [{"role": "user", "content": "The weather?"}]
+    asked: Any = {"model": "chat", "max_tokens": 50, "tools": [TOOL], "tool_choice": {"type": "auto"}}
+    if stream:
+        with sdk.messages.stream(messages=messages, **asked) as events:
+            first = events.get_final_message()
+    else:
+        first = sdk.messages.create(messages=messages, **asked)
+    assert first.stop_reason == "tool_use"
+    assert [(block.name, block.input) for block in first.content if block.type == "tool_use"] == [
+        ("weather", {"city": "Rome"}),
+        ("weather", {"city": "Oslo"}),
+    ]
+    results = [
+        {"type": "tool_result", "tool_use_id": block.id, "content": "21 °C", "is_error": False}
+        for block in first.content
+        if block.type == "tool_use"
+    ]
+    messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
+    second = sdk.messages.create(messages=messages, **asked)
+    assert [block.text for block in second.content if block.type == "text"] == ["Sunny."]
+    sent = upstream.received("primary")[1].body
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "tool", "tool"]
+    assert "cache_control" not in json.dumps(sent)
+
+
+def test_images_reach_the_model(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
+    data = PIXEL.partition(",")[2]
+    source: Any = {"type": "base64", "media_type": "image/png", "data": data}
+    content: Any = [{"type": "image", "source": source}, {"type": "text", "text": "What is it?"}]
+    sdk.messages.create(model="chat", max_tokens=5, messages=[{"role": "user", "content": content}])
+    [part, _] = upstream.received("primary")[0].body["messages"][0]["content"]
+    assert part == {"type": "image_url", "image_url": {"url": PIXEL}}
+
+
+def test_a_conversation_of_an_anthropic_model_goes_through_unchanged(serve: Serve, upstream: Upstream) -> None:
+    """What the caller writes arrives as it was, caching marks included."""
+    provider = {"protocol": "anthropic", "base_url": upstream.base_url}
+    text = json.dumps({
+        "default_provider": "claude", "providers": {"claude": provider}, "offline": None,
+        "chains": {"chat": ["claude-sonnet-4-5"]},
+    })  # fmt: skip
+    served = serve(text)
+    body = {
+        "model": "chat", "max_tokens": 4000, "metadata": {"user_id": "u_session_s1"}, "top_k": 5,
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+        "tools": [TOOL], "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}]},
+            {"role": "assistant", "content": [
+                {"type": "text", "text": "Let me see."},
+                {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "No."}],
+                 "is_error": True},
+            ]},
+        ],
+    }  # fmt: skip
+    response = served.post("/v1/messages", body)
+    assert response.status_code == 200
+    sent = upstream.requests[0].body
+    assert {name: sent[name] for name in body if name != "model"} == {
+        name: value for name, value in body.items() if name not in ("model", "top_k")
+    } | {"top_k": 5}
+
+
+def test_a_broken_stream_is_an_error_that_the_sdk_raises(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
+    upstream.script("primary", then=cut_after(40))
+    with (
+        pytest.raises(anthropic.APIError, match="What was sent is not whole"),
+        sdk.messages.stream(model="chat", max_tokens=50, messages=HELLO) as stream,
+    ):
+        stream.get_final_message()
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        (status(429), anthropic.RateLimitError),
+        (status(413), anthropic.APIStatusError),
+        (status(503), anthropic.InternalServerError),
+    ],
+    ids=["429", "413", "503"],
+)
+def test_failures_are_the_sdks_own_errors(
+    sdk: anthropic.Anthropic, upstream: Upstream, step: Any, error: type[anthropic.APIStatusError]
+) -> None:
+    for model in ("primary", "fallback"):
+        upstream.script(model, then=step)
+    with pytest.raises(error, match="All models failed"):
+        sdk.messages.create(model="chat", max_tokens=5, messages=HELLO)
+
+
+def test_a_key_may_come_as_anthropics_sdk_sends_it(serve: Serve, upstream: Upstream) -> None:
+    served = serve(chain_yaml(upstream, "primary"), {"KEY_A": "lab-key-0123456789"}, server={"keys": {"a": "${KEY_A}"}})
+    wrong = anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0)
+    with pytest.raises(anthropic.AuthenticationError, match="not one of the endpoint's"):
+        wrong.messages.create(model="chat", max_tokens=5, messages=HELLO)
+    right = wrong.with_options(api_key="lab-key-0123456789")
+    assert right.messages.create(model="chat", max_tokens=5, messages=HELLO).model == "primary"
+
+
+def test_tokens_are_estimated(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
+    few = sdk.messages.count_tokens(model="chat", messages=HELLO).input_tokens
+    many = sdk.messages.count_tokens(model="chat", messages=[{"role": "user", "content": "word " * 1000}]).input_tokens
+    assert 1 <= few < 20
+    assert 800 < many < 3000
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("change", "words_of_it"),
+    [
+        ({"max_tokens": None}, "max_tokens"),
+        ({"messages": [{"role": "user", "content": [{"type": "tool_result"}]}]}, "messages[0].content[0]"),
+        ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, "it can be text, image"),
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "only Anthropic's servers have"),
+        ({"mcp_servers": [{}]}, "MCP servers are called on Anthropic's side"),
+        ({"system": 5}, "`system`"),
+    ],
+    ids=["max_tokens", "tool_result", "video", "server tool", "MCP", "system"],
+)
+def test_a_body_that_cannot_be_used_is_refused_with_the_field(
+    served: Served, change: dict[str, Any], words_of_it: str
+) -> None:
+    response = served.post("/v1/messages", {"model": "chat", "max_tokens": 5, "messages": HELLO, **change})
+    assert response.status_code == 400
+    found = response.json()
+    assert (found["type"], found["error"]["type"]) == ("error", "invalid_request_error")
+    assert words_of_it in found["error"]["message"]
