@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,9 +118,9 @@ def machine() -> str:
     return f"{os.cpu_count()} x {model}, Python {platform.python_version()}"
 
 
-def report(rows: list[tuple[str, str, str]]) -> None:
-    """Print a Markdown table of what was asked and what was seen."""
+def report(rows: Iterable[tuple[str, str, str]]) -> None:
+    """Print a Markdown table of what was asked and what was seen, row by row as each is known."""
     print(f"\n{machine()}\n")
-    print("| measured | asked | seen |\n| --- | --- | --- |")
+    print("| measured | asked | seen |\n| --- | --- | --- |", flush=True)
     for row in rows:
-        print("| " + " | ".join(row) + " |")
+        print("| " + " | ".join(row) + " |", flush=True)

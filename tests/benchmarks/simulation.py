@@ -44,6 +44,8 @@ CHAINS, REQUESTS, RUNS, RATE = 200, 60, 200, 20.0
 SEEN = 200
 """Calls that each model draws from, in both."""
 
+SAY_EVERY = 10
+
 FAILURES: dict[type[ProviderError], Step] = {
     ServerFailed: status(500),
     ModelNotFound: status(404),
@@ -170,6 +172,9 @@ def main() -> None:
         wire = wire_time(upstream, Path(folder))
         for seed in range(chains):
             inside.update(name for name, holds in one(upstream, seed, wire).items() if holds)
+            if (seed + 1) % SAY_EVERY == 0:
+                said = ", ".join(f"{name} {inside[name]}" for name in FIGURES)
+                print(f"{seed + 1} of {chains}, {time.perf_counter() - began:.0f} s: {said}", file=sys.stderr)
     shares = {name: inside[name] / chains for name in FIGURES}
     shares["all figures"] = sum(inside.values()) / (chains * len(FIGURES))
     report(

@@ -11,9 +11,9 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.pool import Pool
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,14 +26,17 @@ from router.tune.replay import replay
 from router.tune.search import best_chains
 from tests.benchmarks.harness import ROOT, report
 
-WORLDS, DRAWS, SPENT = 500, 60, 100
+WORLDS, DRAWS, SPENT = 500, 60, 500
 """Simulated worlds, draws of prompts from the real grid, and worlds in which money is counted."""
+
+SAY_EVERY = 50
 
 MODELS, TRUE_PROMPTS = 6, 4_000
 REAL = ROOT.parent / "shared" / "data" / "bfcl_grid_priced.parquet"
 """Optional: 53 models x 1,700 prompts of a public leaderboard."""
 
 Line: TypeAlias = tuple[str, str, str]
+Found = TypeVar("Found")
 
 SAID = ("better", "cheaper", "faster")
 
@@ -183,39 +186,58 @@ def main() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     worlds, began = int(sys.argv[1]) if len(sys.argv) > 1 else WORLDS, time.perf_counter()
     with multiprocessing.Pool(2) as pool:
-        rows = [*_in_worlds(pool, worlds), *(_in_real(pool, min(DRAWS, worlds)) if REAL.exists() else ())]
-        spent = np.array(pool.map(to_the_right_chain, range(min(SPENT, worlds)), chunksize=2))
-    ratio, ours, theirs = spent[:, 0].sum() / spent[:, 2].sum(), spent[:, 1].mean(), spent[:, 3].mean()
-    rows.append(("dollars for 600 prompts, beside a grid of all models", "at most 0.5", f"{ratio:.2f}"))
-    rows.append(("regret then, and the grid's (points)", "", f"{ours:.2f}, {theirs:.2f}"))
-    report(rows)
+        report(_rows(pool, worlds))
     print(f"\n{time.perf_counter() - began:.0f} s")
+
+
+def _rows(pool: Pool, worlds: int) -> Iterator[Line]:
+    yield from _in_worlds(pool, worlds)
+    yield from _in_dollars(pool, min(SPENT, worlds))
+    yield from _in_real(pool, min(DRAWS, worlds)) if REAL.exists() else ()
+
+
+def _run(pool: Pool, name: str, one: Callable[[int], Found], count: int) -> list[Found]:
+    """The outcomes of so many seeds; says how far it is on the error stream."""
+    began, found = time.perf_counter(), list[Found]()
+    for outcome in pool.imap(one, range(count), chunksize=2):
+        found.append(outcome)
+        if len(found) % SAY_EVERY == 0:
+            print(f"{name}: {len(found)} of {count}, {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    return found
 
 
 def _in_worlds(pool: Pool, worlds: int) -> Iterator[Line]:
     for prompts in (40, 100, 300, 600):
-        found = pool.map(functools.partial(in_world, prompts, False), range(worlds), chunksize=5)
-        yield from _rows(f"{worlds} worlds, {prompts} prompts", found)
-        if prompts == 600:
-            yield "the same: mean regret (points)", "at most 0.5", _mean(found, "regret")
-    nulls = [each.best for each in pool.map(functools.partial(in_world, 100, True), range(worlds), chunksize=5)]
+        name = f"{worlds} worlds, {prompts} prompts"
+        found = _run(pool, name, functools.partial(in_world, prompts, False), worlds)
+        yield from _wrong(name, found)
+        yield f"{name}: mean regret (points)", "at most 0.5" if prompts == 600 else "", _mean(found, "regret")
+    name = "null worlds: P(best) x candidates, by place (current first)"
+    nulls = [each.best for each in _run(pool, name, functools.partial(in_world, 100, True), worlds)]
     shares = [np.mean([best[at] * len(best) for best in nulls if len(best) > at]) for at in range(4)]
-    said = ", ".join(f"{share:.2f}" for share in shares)
-    yield "null worlds: P(best) x candidates, by place (current first)", "at most 1", said
+    yield name, "at most 1", ", ".join(f"{share:.2f}" for share in shares)
 
 
 def _in_real(pool: Pool, draws: int) -> Iterator[Line]:
     for prompts, limit in itertools.product((40, 100, 300, 600), (None, 1.0)):
-        found = pool.map(functools.partial(in_real, prompts, limit), range(draws), chunksize=5)
         name = f"real grid, {prompts} prompts" + (f", at most ${limit:g}" if limit else "")
-        yield from _rows(name, found)
+        found = _run(pool, name, functools.partial(in_real, prompts, limit), draws)
+        yield from _wrong(name, found)
         said = ", ".join(_mean(found, each) for each in ("regret", "optimism", "naive"))
         yield f"{name}: regret, optimism, naive optimism (points)", "optimism < 0.5", said
         if limit:
             yield f"{name}: limit broken", "at most 5 %", _mean(found, "broken", 100) + " %"
 
 
-def _rows(name: str, found: Sequence[Outcome]) -> list[Line]:
+def _in_dollars(pool: Pool, worlds: int) -> Iterator[Line]:
+    name = f"{worlds} worlds: dollars for 600 prompts, beside a grid of all models"
+    spent = np.array(_run(pool, name, to_the_right_chain, worlds))
+    ours, grid_of_all = spent[:, 1].mean(), spent[:, 3].mean()
+    yield name, "at most 0.5", f"{spent[:, 0].sum() / spent[:, 2].sum():.2f}"
+    yield "regret then, and the grid's (points)", "", f"{ours:.2f}, {grid_of_all:.2f}"
+
+
+def _wrong(name: str, found: Sequence[Outcome]) -> list[Line]:
     said = [each for each in found if each.kind in SAID]
     better = [each for each in found if each.kind == "better"]
     asked = "at most 5 %"
