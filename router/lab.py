@@ -248,6 +248,8 @@ class Lab:
         self.evaluations.close()
         self._portal.call(self._runtime.close)
         self._exit.close()
+        if self._tuning is not None:
+            self._tuning.close()
         if self._observed is not None:
             self._observed.close()
         self._parts.close()

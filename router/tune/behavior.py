@@ -57,10 +57,14 @@ class Outages(NamedTuple):
         return self.last / (self.every + self.last) if np.isfinite(self.every) and self.last else 0.0
 
     def drawn(self, rng: np.random.Generator) -> Outages:
-        """Other means of which as many outages could have been seen: each is Gamma's with that shape."""
+        """Other means of which as many outages could have been seen, and one more of the same: each is inverse Gamma.
+
+        Without that one more, the mean of what may be after a single outage would be infinite.
+        """
         if not self.seen:
             return self
-        every, last = (self.seen / rng.gamma(self.seen, size=2)).tolist()
+        shape = self.seen + 1
+        every, last = (shape / rng.gamma(shape, size=2)).tolist()
         return Outages(self.every * every, self.last * last)
 
 

@@ -40,7 +40,8 @@ from router.core.errors import (
 from router.core.files import whole
 from router.core.messages import Frozen
 from router.tune.behavior import Behavior, Calls, Measured, Outages
-from router.tune.simulation import Simulated, simulate
+from router.tune.simulated import Simulated
+from router.tune.simulation import simulate
 
 SILENT = (FirstTokenTimeout, ConnectTimeout)
 FLOWING = (StreamCut, StreamStalled)

@@ -35,7 +35,9 @@ from router.tune.joint import Failures, effective_number
 from router.tune.people import preferred
 from router.tune.proposals import Advice, advice
 from router.tune.scenarios import AS_MEASURED, Scenario
-from router.tune.simulation import REQUESTS, Simulated, simulate
+from router.tune.simulated import Simulated
+from router.tune.simulation import REQUESTS, RUNS, Worlds
+from router.tune.what_if import WhatIf
 
 DAYS = 30
 """Days of observations that evidence covers: models change."""
@@ -43,11 +45,12 @@ DAYS = 30
 EVALUATED_DAYS = 90
 """Days of grades: evaluations are rarer than requests."""
 
-KEPT = 50
-"""Simulations, and pieces of advice, that are kept: going back and forth between two works out neither again."""
+KEPT = 20
+"""Simulated chains, and pieces of advice, that are kept: going back and forth between two works out neither again."""
 
-QUICK = 50
-"""Requests of a run where figures should follow a change at once."""
+FRESH = 600.0
+"""Seconds for which a comparison of two chains is kept though more was observed: where traffic never rests, it would
+never come to its end."""
 
 OFTEN = 0.2
 """The share of a model's answers from which on an upstream provider is worth naming."""
@@ -124,7 +127,8 @@ class Tuning:
         self._config = config
         self._lock = threading.Lock()
         self._evidence: dict[str, tuple[Source, Evidence]] = {}
-        self._simulated: dict[tuple[object, ...], Simulated] = {}
+        self._worlds: dict[tuple[str, str, Scenario], Worlds] = {}
+        self._what_ifs: dict[tuple[str, str, str, Scenario], WhatIf] = {}
         self._advice: dict[tuple[str, Goals], Advice] = {}
 
     def evidence(self, category: str) -> Evidence:
@@ -147,7 +151,7 @@ class Tuning:
             known = self._evidence.get(category)
             if known is None or known[0] != state:
                 known = self._evidence[category] = state, self._gather(category, chain, View.of(rows), runs)
-                self._advice, self._simulated = {}, {}  # which rest on what was known before
+                self._advice, self._worlds = {}, {}  # which rest on what was known before
             return known[1]
 
     def _gather(self, category: str, chain: Chain, everything: View, runs: Sequence[Results]) -> Evidence:
@@ -193,32 +197,50 @@ class Tuning:
             self._advice = dict([*self._advice.items()][-KEPT:]) | {(category, goals): found}
         return found
 
-    def simulate(
-        self, category: str, chain: Chain, scenario: Scenario = AS_MEASURED, *, at_most: float | None = None
-    ) -> Simulated:
-        """What a chain would do with a category's requests; what was simulated lately is kept.
-
-        Args:
-            at_most: see `simulation.simulate`.
+    def simulate(self, category: str, chain: Chain, scenario: Scenario = AS_MEASURED) -> Simulated:
+        """What a chain would do with a category's requests.
 
         Raises:
             InvalidRequest: nothing was observed of one of its models.
             ConfigError, StoreError: see `evidence`.
         """
-        evidence = self.evidence(category)
-        _check(chain, evidence.measured)
-        config = self._config()
-        key = (category, chain.fingerprint, scenario, at_most is None)
+        return self._worlds_of(category, chain, scenario).simulated(RUNS, REQUESTS)
+
+    def what_if(self, category: str, chain: Chain, scenario: Scenario = AS_MEASURED) -> WhatIf:
+        """A chain beside the category's own; what was compared lately is kept.
+
+        Raises:
+            InvalidRequest: nothing was observed of one of their models.
+            ConfigError, StoreError: see `evidence`.
+        """
+        current = self._config().chain(category)
+        before, after = (self._worlds_of(category, each, scenario) for each in (current, chain))
+        key = category, current.fingerprint, chain.fingerprint, scenario
         with self._lock:
-            known = self._simulated.get(key)
-        if known is None:
-            slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
-            world = scenario.of(evidence.measured)
-            requests = REQUESTS if at_most is None else QUICK
-            known = simulate(chain, config.policy, world, slots=slots, requests=requests, at_most=at_most)
-            with self._lock:
-                self._simulated = dict([*self._simulated.items()][-KEPT:]) | {key: known}
-        return known
+            known = self._what_ifs.get(key)
+            if known is None or time.monotonic() - known.made > FRESH:
+                known = WhatIf(before, after)
+                self._what_ifs = dict([*self._what_ifs.items()][-KEPT:]) | {key: known}
+            return known
+
+    def _worlds_of(self, category: str, chain: Chain, scenario: Scenario) -> Worlds:
+        """The worlds that a chain is simulated in; those of one state of the evidence are the same for all chains."""
+        measured = self.evidence(category).measured
+        _check(chain, measured)
+        config = self._config()
+        key = category, chain.fingerprint, scenario
+        with self._lock:
+            if (known := self._worlds.get(key)) is None:
+                slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
+                known = Worlds(chain, config.policy, scenario.of(measured), slots=slots)
+                self._worlds = dict([*self._worlds.items()][-KEPT:]) | {key: known}
+            return known
+
+    def close(self) -> None:
+        """Stop what is being simulated."""
+        with self._lock:
+            for each in self._what_ifs.values():
+                each.cancel()
 
     def certify(self, found: Advice, chain: Chain) -> tuple[Certificate, list[FaultLine]]:
         """Run the fault matrix on a chain, predict what it does, and keep both.

@@ -28,8 +28,6 @@ from tests.screenshots import GRADED, TRAFFIC_YAML
 from tests.traffic import write_traffic
 
 PROMPTS = 300
-AT_MOST = 0.12
-"""Seconds for each of two simulations, as on the page."""
 
 
 def random_grid(models: int, seed: int = 0) -> Grid:
@@ -93,7 +91,7 @@ def _of_a_lab(lab: Lab, tuning: Tuning) -> list[tuple[str, str, str]]:
     again = seconds(lambda: tuning.evidence("code"))
     advice = seconds(lambda: tuning.advise("code"))
     changed = [chain.changed(links=links) for links in permutations(chain.links)][1:]
-    tuning.simulate("code", chain, at_most=AT_MOST)
+    tuning.what_if("code", chain).look()
     moves = sorted(seconds(functools.partial(_figures, tuning, each)) for each in changed)
     return [
         ("reading a million attempts, first", "", f"{observed:.2f} s"),
@@ -104,7 +102,10 @@ def _of_a_lab(lab: Lab, tuning: Tuning) -> list[tuple[str, str, str]]:
 
 
 def _figures(tuning: Tuning, chain: Chain) -> None:
-    tuning.simulate("code", chain, at_most=AT_MOST).figures()
+    """As the page asks for them, when another draft follows this one."""
+    draft = tuning.what_if("code", chain)
+    draft.look()
+    draft.cancel()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from router.core.requests import Request
 from router.engine.options import Options
 from router.lab import Lab
 from router.tune.behavior import Behavior, Calls, Measured
-from router.tune.simulation import Run, simulate
+from router.tune.simulated import Run
+from router.tune.simulation import simulate
 from tests.benchmarks.harness import report
 from tests.upstream import (
     Exchange,
@@ -121,6 +122,7 @@ def stored(path: Path) -> Run:
         np.where(is_answered, [latency for _, _, latency, _ in rows], np.inf),
         np.array([np.inf if ttft is None else ttft for *_, ttft in rows]),
         np.zeros(len(rows)),
+        {},
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import sqlite3
 import time
@@ -15,7 +14,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from router.core.suites import Suite
-from router.tune.simulation import simulate
 from tests.evaluated import Skill, write_run
 from tests.pages.conftest import HOSTILE, PAGES, field, look, press, texts
 from tests.tune.labs import AURORA, GLM, KIMI, MODELS_YAML, fill
@@ -26,7 +24,9 @@ OpenTune: TypeAlias = Callable[..., AppTest]
 
 @pytest.fixture(autouse=True)
 def simulated_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.tune.tuning.simulate", functools.partial(simulate, requests=10, runs=3))
+    monkeypatch.setattr("router.tune.what_if.ROUNDS", ((3, 10),))
+    monkeypatch.setattr("router.tune.tuning.REQUESTS", 10)
+    monkeypatch.setattr("router.tune.tuning.RUNS", 3)
 
 
 @pytest.fixture

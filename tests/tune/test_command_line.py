@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from router.tune.simulation import simulate
 from tests.command import Run, rows
 from tests.tune.labs import AURORA, GLM, KIMI
 
 
 @pytest.fixture(autouse=True)
 def simulated_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("router.tune.tuning.simulate", functools.partial(simulate, requests=20, runs=4))
+    monkeypatch.setattr("router.tune.tuning.REQUESTS", 20)
+    monkeypatch.setattr("router.tune.tuning.RUNS", 4)
 
 
 def lines(run: Run, *args: str) -> list[dict[str, Any]]:

@@ -20,7 +20,8 @@ from router.core.errors import (
     StreamCut,
 )
 from router.tune.behavior import ALWAYS, Behavior, Calls, Measured, Outages
-from router.tune.simulation import FEWEST_RUNS, Run, simulate
+from router.tune.simulated import Run
+from router.tune.simulation import Worlds, simulate
 from tests.tune.worlds import POLICY, behavior, calls, chain_of, measured
 
 GOOD = calls(None, seconds=1.0, first_token=0.5, cost=0.001)
@@ -191,7 +192,7 @@ def test_the_answered_share_holds_what_independent_failures_make_of_it(seed: int
 
 def test_few_measurements_make_wider_intervals_than_many() -> None:
     few, many = (
-        simulate(chain_of("a"), POLICY, mixed(0.3, seen=seen), requests=60, runs=20).figures()["answered"]
+        simulate(chain_of("a"), POLICY, mixed(0.3, seen=seen), requests=60, runs=20, seed=1).figures()["answered"]
         for seen in (10, 2000)
     )
     assert (few.high or 0) - (few.low or 0) > 2 * ((many.high or 0) - (many.low or 0))
@@ -218,10 +219,17 @@ def test_the_same_seed_gives_the_same_figures() -> None:
     assert one == other != third
 
 
-def test_where_time_is_short_there_are_still_enough_runs_for_an_interval() -> None:
-    found = simulate(chain_of("a"), POLICY, measured({"a": GOOD}), requests=1, runs=40, at_most=0.0)
-    assert len(found.runs) == FEWEST_RUNS
-    assert found.requests == FEWEST_RUNS
+def test_a_world_of_a_number_is_the_same_for_all_chains() -> None:
+    half = Outages(every=500, last=500, seen=3)
+    world = measured({"a": behavior("a", GOOD, outages=half), "b": behavior("b", SLOW, outages=half)})
+    one, other = (Worlds(chain_of(*models), POLICY, world).run(7, 50) for models in (("a", "b"), ("b",)))
+    assert one.down["model b"].share == other.down["model b"].share
+    assert np.array_equal(one.down["model b"].found, other.down["model b"].found)
+
+
+def test_a_longer_run_is_one_of_the_same_world() -> None:
+    worlds = Worlds(chain_of("a"), POLICY, measured({"a": behavior("a", GOOD, outages=Outages(500, 500, 3))}))
+    assert worlds.run(0, 10).down["model a"].share == worlds.run(0, 40).down["model a"].share
 
 
 def test_outages_that_were_seldom_seen_are_drawn_from_wide() -> None:

@@ -149,7 +149,7 @@ def test_a_chain_with_a_model_that_nobody_called_cannot_be_simulated(tuning: Tun
 
 
 def test_a_chain_is_simulated_as_it_was_measured(tuning: Tuning, empty: Lab) -> None:
-    found = tuning.simulate("code", empty.config().chain("code"), at_most=0.0)
+    found = tuning.simulate("code", empty.config().chain("code"))
     assert 0.5 < (found.figures()["answered"].value or 0) <= 1
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -11,16 +13,16 @@ from router.config.schema import Chain, Config, Link, parse_reference
 from router.core.errors import FallbackLabError
 from router.core.formatting import counted, dollars, place, seconds
 from router.lab import Lab
-from router.metrics.estimates import Estimate
 from router.tune.scenarios import Scenario
-from router.tune.simulation import Simulated
+from router.tune.simulated import FIGURES, Figure, Simulated
 from router.tune.tuning import Evidence
+from router.tune.what_if import Seen, WhatIf
 
 from components.shared import handover
+from components.shared.following import follow
 from components.shared.markdown import label
 
-AT_MOST = 0.12
-"""Seconds for each of two simulations: figures should follow a change at once."""
+_WATCHED = "tune_what_if"
 
 _NONE = "–"
 
@@ -48,13 +50,11 @@ def draw_what_if(lab: Lab, evidence: Evidence) -> None:
         st.caption("Choose at least one model.")
         return
     try:
-        before, after = (
-            lab.tuning.simulate(evidence.category, each, scenario, at_most=AT_MOST) for each in (current, chain)
-        )
+        what_if = lab.tuning.what_if(evidence.category, chain, scenario)
     except FallbackLabError as error:
         st.caption(label(str(error)))
         return
-    _draw_figures(before, after, same=chain.links == current.links and chain.policy == current.policy)
+    _watch(what_if, is_changed=chain.fingerprint != current.fingerprint)
     models = [ref.text for ref in chain.models]
     if models == [*evidence.chain] or lab.editor.read_only:
         return
@@ -106,28 +106,81 @@ def _pick_scenario(evidence: Evidence) -> Scenario:
     return Scenario(down=tuple(down), prices=prices, traffic=traffic)
 
 
-def _draw_figures(before: Simulated, after: Simulated, *, same: bool) -> None:
-    now, then = before.figures(), after.figures()
+def _watch(what_if: WhatIf, *, is_changed: bool) -> None:
+    """The figures, and narrower ones as they are simulated; those of an earlier draft are not wanted any more."""
+    earlier = st.session_state.get(_WATCHED)
+    if earlier is not None and earlier is not what_if:
+        earlier.cancel()
+    st.session_state[_WATCHED] = what_if
+    if what_if.look().state == "simulating":
+        follow(functools.partial(_looks, what_if, is_changed))
+    else:
+        _draw_figures(what_if.look(), is_changed=is_changed)
+
+
+def _looks(what_if: WhatIf, is_changed: bool) -> Iterator[None]:
+    place, drawn = st.empty(), None
+    while (seen := what_if.look()).state == "simulating":
+        if seen is not drawn:
+            with place.container():
+                _draw_figures(seen, is_changed=is_changed)
+            drawn = seen
+        yield
+
+
+def _draw_figures(seen: Seen, *, is_changed: bool) -> None:
+    before, after, change = seen.figures
     rows = [
-        {"figure": words, "now": _said(name, now[name]), "then": "" if same else _said(name, then[name])}
-        for name, words in _NAMES.items()
-    ]
-    rows += [{"figure": "Answered by", "now": _places(before), "then": "" if same else _places(after)}]
+        {"figure": _NAMES[name], "now": _said(name, before[name]), "then": _said(name, after[name]),
+         "change": _change(name, change)}
+        for name in FIGURES
+    ]  # fmt: skip
+    rows += [{"figure": "Answered by", "now": _places(seen.before), "then": _places(seen.after), "change": ""}]
+    column = st.column_config
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
         alt="Simulated figures",
-        column_config={"figure": "Figure", "now": "This chain now", "then": None if same else "What if"},
-    )
+        column_config={
+            "figure": "Figure",
+            "now": column.TextColumn("This chain now", width="medium"),
+            "then": column.TextColumn("What if", width="medium") if is_changed else None,
+            "change": column.TextColumn("Change", width="medium", help="In the same simulated worlds, so it is known "
+                                        "better than the two figures are") if is_changed else None,
+        },
+    )  # fmt: skip
     st.caption(
-        f"Simulated: the engine itself on {counted(before.requests, 'request')}, with models that behave as measured. "
-        "In brackets: the 95 % interval, of few measurements and few simulated requests together."
+        f"Simulated: the engine itself on {counted(seen.before.requests, 'request')}, with models that behave as "
+        f"measured. In brackets: the 95 % interval. {_STATES[seen.state]}"
     )
 
 
-def _said(name: str, value: Estimate) -> str:
-    shown = [_figure(name, each) for each in (value.value, value.low, value.high)]
+_STATES = {
+    "simulating": "Simulating longer makes it narrower …",
+    "narrow": "What is left of it comes from few measurements: simulating longer would not make it narrower.",
+    "longest": "It comes from few measurements, and to a small part from simulating no longer.",
+}
+
+
+def _said(name: str, figure: Figure) -> str:
+    value, low, high, *_ = figure.estimate
+    shown = [_figure(name, each) for each in (value, low, high)]
     return shown[0] if shown[0] == "unknown" else f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def _change(name: str, change: Mapping[str, Figure]) -> str:
+    value, low, high, *_ = change[name].estimate
+    shown = [_signed(name, each) for each in (value, low, high)]
+    return f"{shown[0]} ({shown[1]} to {shown[2]})" if all(shown) else ""
+
+
+def _signed(name: str, value: float | None) -> str:
+    """Shares in points."""
+    if value is None or math.isnan(value):
+        return ""
+    if name in ("answered", "quality"):
+        return f"{100 * value:+.1f}"
+    return f"{'−' if value < 0 else '+'}{dollars(abs(value)) if name == 'cost' else seconds(abs(value))}"
 
 
 def _figure(name: str, value: float | None) -> str:
