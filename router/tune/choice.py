@@ -1,37 +1,28 @@
 """Which chain to take, judged on prompts that had no say in choosing it.
 
 The best of thousands of chains looks better than it is (the winner's curse), on a real grid by more than a point at
-300 prompts. So prompts are dealt into parts; each part judges the chain that the other parts choose, several times over
-with other parts. What these judgments say together of "choose so" is said of the chain that all prompts choose.
+300 prompts. So what held-out prompts say of "choose so" (`judging.py`) is said of the chain that all prompts choose.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from router.core.errors import InvalidRequest
 from router.metrics.estimates import Estimate
 from router.tune.goals import Goals, Weights
 from router.tune.grid import Floats, Grid
-from router.tune.replay import Replayed, replay
+from router.tune.judging import Judged, Measures, judged, mean_of, measures, moved_by_rates
+from router.tune.replay import replay
 from router.tune.search import best_chains, is_allowed, kept
-
-PARTS = 10
-ROUNDS = 2
-"""How often each prompt judges. More parts choose better, and say less of how much choosing varies."""
 
 LEAST_PROMPTS = 30
 """Below so many prompts nothing is proposed: a part of them would be a handful."""
-
-CONFIDENCE = 0.975
-"""One-sided: a chain that is no better is called better in at most one case of 40."""
 
 WIDER = 1.144
 """The normal distribution's quantile at 98.75 %, as a multiple of that at 97.5 %."""
@@ -121,16 +112,21 @@ def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -
         raise InvalidRequest("No chain of these models keeps to your limits. Loosen one of them.")
     if len(grid.prompts) < LEAST_PROMPTS:
         return Choice("not_enough", (), None, math.nan, math.nan)
-    judged = {rule: _judged(grid, goals, tuple(current), rule, seed) for rule in _rules(goals)}
+    before, chain = measures(now, goals.weights), tuple(current)
+    rules = {rule: judged(grid, goals.weights, _choosing(goals, chain, rule), seed) for rule in _rules(goals)}
+    alone = {chain: np.ones(len(grid.prompts))}
+    moved = moved_by_rates(grid, goals.weights, [alone, *(each.chains for each in rules.values())], seed)
     found = list[Candidate]()
-    for rule, measures in judged.items():
-        chain = _chosen(grid, goals, tuple(current), rule)
-        if chain is not None and chain != tuple(current):
-            gains, expected = _gains(measures, now, goals, grid)
-            found.append(Candidate(rule, chain, gains, expected, math.nan, math.nan))
+    for number, (rule, each) in enumerate(rules.items(), 1):
+        chosen = _chosen(grid, goals, chain, rule)
+        if chosen is not None and chosen != chain:
+            gains, expected = _gains(each, Measures(*(part[0] for part in before)), moved[:, [0, number]], grid)
+            found.append(Candidate(rule, chosen, gains, expected, math.nan, math.nan))
     kind, proposed = _verdict(found, goals, fits=fits)
     shown = _each_once(found, proposed)
-    likely, near = _likely(now, {each.rule: judged[each.rule] for each in shown}, goals, seed)
+    values = np.stack([before.value[0], *(rules[each.rule].measures.value for each in shown)])
+    places = [0, *(1 + [*rules].index(each.rule) for each in shown)]
+    likely, near = _likely(values, moved[:, places, 0], seed)
     candidates = [
         each._replace(best=best, close=close) for each, best, close in zip(shown, likely[1:], near[1:], strict=True)
     ]
@@ -174,6 +170,11 @@ def _rules(goals: Goals) -> tuple[Rule, ...]:
     return ("best", "cheapest", "fastest") if goals.weights.quality else ("best",)
 
 
+def _choosing(goals: Goals, current: tuple[int, ...], rule: Rule) -> Callable[[Grid], tuple[int, ...]]:
+    """Chooses by a rule; the current chain if none keeps to the limits."""
+    return lambda grid: _chosen(grid, goals, current, rule) or current
+
+
 def _chosen(grid: Grid, goals: Goals, current: tuple[int, ...], rule: Rule) -> tuple[int, ...] | None:
     """The chain that a rule chooses; None if none keeps to the limits."""
     if rule != "best":
@@ -186,78 +187,30 @@ def _chosen(grid: Grid, goals: Goals, current: tuple[int, ...], rule: Rule) -> t
     return found[0].models if found else None
 
 
-class _Judged(NamedTuple):
-    """(prompts,) what a rule's chains do on each prompt, chosen without it; see `Replayed`."""
+def _gains(of: Judged, now: Measures, moved: Floats, grid: Grid) -> tuple[Gains, Estimate]:
+    """What a rule brings beside the current chain, and the quality that is to be expected of it.
 
-    value: Floats
-    quality: Floats
-    answered: Floats
-    cost: Floats
-    seconds: Floats
-
-
-def _measured(replayed: Replayed, goals: Goals) -> _Judged:
-    return _Judged(
-        replayed.value(goals.weights)[0],
-        replayed.quality[0],
-        replayed.answered[0],
-        1000 * replayed.cost[0],
-        replayed.seconds[0],
+    Args:
+        moved: (draws, 2, measures) of the current chain and of the rule, by the rates of failures.
+    """
+    gains = (
+        mean_of(then - before, grid.kinds, other)
+        for then, before, other in zip(of.measures, now, (moved[:, 1] - moved[:, 0]).T, strict=True)
     )
+    return Gains(*gains), mean_of(of.measures.quality, grid.kinds, moved[:, 1, Measures._fields.index("quality")])
 
 
-def _judged(grid: Grid, goals: Goals, current: tuple[int, ...], rule: Rule, seed: int) -> _Judged:
-    sums = np.zeros((len(_Judged._fields), len(grid.prompts)))
-    for choosing, judging in _parts(grid, np.random.default_rng(seed)):
-        chain = _chosen(grid.of(choosing), goals, current, rule) or current
-        sums[:, judging] += np.stack(_measured(replay(grid.of(judging), np.array([chain])), goals))
-    return _Judged(*sums / ROUNDS)
+def _likely(values: Floats, moved: Floats, seed: int) -> tuple[list[float], list[float]]:
+    """How likely the current chain and each rule's are the best, and close to it, over resampled held-out prompts.
 
-
-def _gains(judged: _Judged, now: Replayed, goals: Goals, grid: Grid) -> tuple[Gains, Estimate]:
-    current = _measured(now, goals)
-    gains = (mean_of(then - before, grid.kinds) for then, before in zip(judged, current, strict=True))
-    return Gains(*gains), mean_of(judged.quality, grid.kinds)
-
-
-def _likely(now: Replayed, judged: Mapping[Rule, _Judged], goals: Goals, seed: int) -> tuple[list[float], list[float]]:
-    """How likely the current chain and each rule's are the best, and close to it, over resampled held-out prompts."""
-    values = np.stack([now.value(goals.weights)[0], *(each.value for each in judged.values())])
+    Args:
+        values: (chains, prompts).
+        moved: (draws, chains) by how much the rates of failures move their means.
+    """
     prompts = values.shape[1]
     draws = np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), RESAMPLES)
-    means = draws @ values.T / prompts  # (resamples, chains)
+    means = draws @ values.T / prompts + moved[np.arange(RESAMPLES) % len(moved)]  # (resamples, chains)
     highest = means.max(axis=1, keepdims=True)
     at_top = means >= highest - 1e-12
     shares = (at_top / at_top.sum(axis=1, keepdims=True)).mean(axis=0)
     return shares.tolist(), (means >= highest - POINT).mean(axis=0).tolist()
-
-
-def _parts(grid: Grid, rng: np.random.Generator) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Prompts that choose and prompts that judge, each prompt judging once a round; strata are dealt out evenly."""
-    count = len(grid.prompts)
-    for _ in range(ROUNDS):
-        order = rng.permutation(count)
-        order = order[np.argsort(grid.kinds[order], kind="stable")]
-        part = np.empty(count, np.intp)
-        part[order] = np.arange(count) % PARTS
-        for number in range(PARTS):
-            yield np.flatnonzero(part != number), np.flatnonzero(part == number)
-
-
-def mean_of(values: Floats, kinds: NDArray[np.int64]) -> Estimate:
-    """A mean over prompts, stratified by their kinds, with Student's interval.
-
-    A kind of one prompt has no variance to see: all of these are one stratum, with another one where it is alone.
-    """
-    count = len(values)
-    groups, sizes = np.unique(kinds, return_inverse=True, return_counts=True)[1:]
-    if count > 1 and (sizes == 1).any():
-        few = sizes <= (1 if (sizes == 1).sum() > 1 else np.sort(sizes)[1])
-        groups = np.unique(np.where(few[groups], -1, groups), return_inverse=True)[1]
-    sizes = np.bincount(groups)
-    means = np.bincount(groups, values) / sizes
-    squares = np.bincount(groups, (values - means[groups]) ** 2)
-    variance = float((squares * sizes / np.maximum(sizes - 1, 1)).sum()) / count**2
-    reach = math.sqrt(variance) * float(stdtrit(max(count - len(sizes), 1), CONFIDENCE))
-    mean = float(values.mean())
-    return Estimate(mean, mean - reach, mean + reach, count)

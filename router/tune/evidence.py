@@ -8,7 +8,7 @@ than others, and come while something is down. Cached, shared and injected calls
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -161,11 +161,21 @@ def _availability(calls: Slice[AttemptLabels]) -> Estimate:
         return Estimate(None)
     answered = calls.mask(predicates.is_answered_call)[calls.label_index].astype(float)
     value = float(answered.mean())
-    blocks = np.unique(np.floor(calls.started / BLOCK), return_inverse=True)[1]
-    sums = np.bincount(blocks, answered - value)
+    return Estimate(value, *wilson(value, _worth(answered, calls.started)), rows=count)
+
+
+def _worth(values: Floats, started: Floats) -> float:
+    """How many independent calls or requests they are worth: those of one block of time go together.
+
+    Args:
+        values: (n,) 0 or 1.
+        started: (n,) Unix time, seconds.
+    """
+    count, value = len(values), float(values.mean())
+    blocks = np.unique(np.floor(started / BLOCK), return_inverse=True)[1]
+    sums = np.bincount(blocks, values - value)
     variance = float(sums @ sums) / count**2 * len(sums) / max(len(sums) - 1, 1)
-    worth = min(effective_prompts(value, variance, count), count)
-    return Estimate(value, *wilson(value, max(worth, 1.0)), rows=count)
+    return max(min(effective_prompts(value, variance, count), count), 1.0)
 
 
 def _mean(values: Floats) -> Estimate:
@@ -189,17 +199,29 @@ def _outages(calls: Slice[AttemptLabels]) -> list[Outage]:
 def failures(view: View) -> Failures:
     """How often providers fail requests, alone and after one another, from the requests that came to both."""
     calls, failed, asked, both = Counter[str](), Counter[str](), Counter[Pair](), Counter[Pair]()
-    for labels, count in view.requests.labels():
-        ends = _ends(labels)
+    firsts: dict[str, tuple[list[int], list[int]]] = {}  # by model, labels of requests that it answered and failed
+    for number, count in enumerate(view.requests.counts.tolist()):
+        ends = _ends(view.requests.rows.labels[number]) if count else []
         for model, place, is_failed in ends[:1]:
             if place == 0:  # else an open breaker turned it away from another one
                 calls[model] += count
                 failed[model] += count * is_failed
-        for number, (first, _, first_failed) in enumerate(ends):
-            for then, _, then_failed in ends[number + 1 :] if first_failed else ():
+                firsts.setdefault(model, ([], []))[is_failed].append(number)
+        for at, (first, _, first_failed) in enumerate(ends):
+            for then, _, then_failed in ends[at + 1 :] if first_failed else ():
                 asked[first, then] += count
                 both[first, then] += count * then_failed
-    return Failures(calls, failed, {pair: Both(count, both[pair]) for pair, count in asked.items()})
+    worth = {model: _independent(view.requests, *of) for model, of in firsts.items()}
+    return Failures(calls, failed, {pair: Both(count, both[pair]) for pair, count in asked.items()}, worth)
+
+
+def _independent(requests: Slice[RequestLabels], answered: Sequence[int], failed: Sequence[int]) -> float:
+    """How many independent requests those with these labels are worth to the share of them that failed."""
+    is_failed = np.full(len(requests.rows.labels), np.nan)
+    is_failed[answered], is_failed[failed] = 0.0, 1.0
+    values = is_failed[requests.label_index]
+    known = ~np.isnan(values)
+    return _worth(values[known], requests.started[known])
 
 
 def _ends(labels: RequestLabels) -> list[tuple[str, int, bool]]:

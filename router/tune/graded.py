@@ -195,6 +195,7 @@ def _grid(
         known=np.array([[prompt in of_model for of_model in cells.values()] for prompt in prompts]),
         down=down,
         down_together=together,
+        failures=failures,
     )
 
 

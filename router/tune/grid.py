@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from router.core.messages import Frozen
+from router.tune.joint import Failures
 
 Floats: TypeAlias = NDArray[np.floating]
 
@@ -34,6 +35,7 @@ class Grid(Frozen, frozen=True, kw_only=True, dict=True):
         down: (models,) share of requests that the provider fails, whatever they ask, 0 to 1; these failures are not in
             `answered`.
         down_together: (models, models) share of requests that two of them would fail so.
+        failures: what these two rest on; None where they are the truth.
     """
 
     models: tuple[str, ...]
@@ -49,6 +51,7 @@ class Grid(Frozen, frozen=True, kw_only=True, dict=True):
     graded: bool
     down: Floats
     down_together: Floats
+    failures: Failures | None
 
     @property
     def up(self) -> Floats:
@@ -115,6 +118,7 @@ def grid(
     known: NDArray[np.bool_] | None = None,
     down: Floats | None = None,
     down_together: Floats | None = None,
+    failures: Failures | None = None,
 ) -> Grid:
     """A grid of arrays (prompts, models); see `Grid`.
 
@@ -143,6 +147,7 @@ def grid(
         graded=quality is not None,
         down=down,
         down_together=np.multiply.outer(down, down) if down_together is None else down_together,
+        failures=failures,
     )
 
 

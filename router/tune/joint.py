@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from router.metrics.estimates import Estimate
 
@@ -15,6 +17,11 @@ PRIOR = 20.0
 requests, five failures may be chance."""
 
 DRAWS = 2_000
+
+TINY = 1e-12
+
+
+Floats: TypeAlias = NDArray[np.floating]
 
 
 class Both(NamedTuple):
@@ -35,11 +42,13 @@ class Failures(NamedTuple):
     Attributes:
         calls, failed: requests by model, of those that did not come to it because another one failed.
         after: by a model that failed and another that was asked then.
+        worth: how many independent requests a model's `calls` are worth, where that is fewer: failures come in groups.
     """
 
     calls: Mapping[str, int]
     failed: Mapping[str, int]
     after: Mapping[tuple[str, str], Both]
+    worth: Mapping[str, float] = MappingProxyType({})
 
     def alone(self, model: str) -> float | None:
         """The chance that a model fails a request; None if it was never called."""
@@ -54,6 +63,36 @@ class Failures(NamedTuple):
             return (both.failed + 0.5) / (both.seen + 1) if both.seen else None
         return (both.failed + PRIOR * rate) / (both.seen + PRIOR)
 
+    def drawn(self, models: Sequence[str], count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+        """Other chances to fail that are as likely (Beta, with Jeffreys' prior); 0 of a model that was never called.
+
+        Returns:
+            (count, models) alone, and (count, models, models) of two of them together; see `Grid.down`.
+        """
+        alone = {model: self.alone_drawn(model, count, rng) for model in models}
+        down = np.stack([alone[model] for model in models], axis=1)
+        together = np.zeros((count, len(models), len(models)))
+        for place, first in enumerate(models):
+            for other, then in enumerate(models):
+                given = self.given_drawn(first, then, alone[then], rng) if first != then else 1.0
+                together[:, place, other] = down[:, place] * given
+        return down, together
+
+    def alone_drawn(self, model: str, count: int, rng: np.random.Generator) -> Floats:
+        """(count,) of one model."""
+        calls = self.calls.get(model, 0)
+        if not calls:
+            return np.zeros(count)
+        independent = min(self.worth.get(model, calls) / calls, 1.0)
+        failed = self.failed.get(model, 0)
+        return rng.beta(independent * failed + 0.5, independent * (calls - failed) + 0.5, count)
+
+    def given_drawn(self, first: str, then: str, rate: Floats, rng: np.random.Generator) -> Floats:
+        """(count,) of a model, at rates of its own, where another one has failed."""
+        both = self.after.get((first, then), Both())
+        drawn = rng.beta(both.failed + PRIOR * rate + TINY, both.seen - both.failed + PRIOR * (1 - rate) + TINY)
+        return np.maximum(drawn, TINY)
+
 
 def effective_number(chain: Sequence[str], failures: Failures, *, seed: int = 0) -> Estimate:
     """How many independent models a chain is worth: with its own models' rates of failure, all of which failing is as
@@ -65,28 +104,16 @@ def effective_number(chain: Sequence[str], failures: Failures, *, seed: int = 0)
     if len(chain) < 2 or any(failures.alone(model) is None for model in chain):
         return Estimate(float(len(chain)) if len(chain) == 1 else None, rows=0)
     rng = np.random.default_rng(seed)
-    alone = {
-        model: rng.beta(
-            failures.failed.get(model, 0) + 0.5,
-            failures.calls[model] - failures.failed.get(model, 0) + 0.5,
-            DRAWS,
-        )
-        for model in chain
-    }
+    alone = {model: failures.alone_drawn(model, DRAWS, rng) for model in chain}
     together = np.log(alone[chain[0]])
     for number, model in enumerate(chain[1:], 1):
-        rates = [_drawn(failures.after.get((first, model), Both()), alone[model], rng) for first in chain[:number]]
+        rates = [failures.given_drawn(first, model, alone[model], rng) for first in chain[:number]]
         together = together + np.log(np.max(rates, axis=0))
     each = np.mean([np.log(alone[model]) for model in chain], axis=0)
     worth = np.clip(together / each, 1.0, len(chain))
     low, middle, high = np.quantile(worth, [0.025, 0.5, 0.975])
     seen = sum(failures.after.get(pair, Both()).seen for pair in _pairs(chain))
     return Estimate(float(middle), float(low), float(high), rows=seen)
-
-
-def _drawn(both: Both, rate: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    drawn = rng.beta(both.failed + PRIOR * rate, both.seen - both.failed + PRIOR * (1 - rate))
-    return np.maximum(drawn, 1e-12)
 
 
 def _pairs(chain: Sequence[str]) -> list[tuple[str, str]]:

@@ -91,6 +91,20 @@ def test_what_if_shows_both_chains_and_hands_the_other_one_over(app: App, upstre
     expect(button(page, "Save")).to_be_visible()
 
 
+def test_what_if_becomes_narrower_by_itself_until_it_says_why_it_cannot(
+    app: App, upstream: Upstream, page: Page
+) -> None:
+    with_evidence(app, upstream)
+    visit(page)
+    going_on = page.get_by_text("Simulating longer makes it narrower")
+    page.get_by_role("combobox", name="Primary").click()
+    page.get_by_role("option", name="two").click()
+    expect(going_on).to_be_visible()
+    expect(page.get_by_text("comes from few measurements")).to_be_visible(timeout=90_000)
+    expect(going_on).to_have_count(0)
+    expect(button(page, "Review this chain")).to_be_visible()
+
+
 def test_without_evidence_the_page_says_what_to_run(app: App, upstream: Upstream, page: Page) -> None:
     app.use(config(upstream, *MODELS))
     visit(page, "other")

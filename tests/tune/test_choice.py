@@ -9,9 +9,11 @@ import pytest
 from scipy.special import stdtrit
 
 from router.core.errors import InvalidRequest
-from router.tune.choice import Choice, choose, mean_of
+from router.tune.choice import Choice, choose
 from router.tune.goals import Goals, Limits, Weights
 from router.tune.grid import Grid
+from router.tune.joint import Failures
+from router.tune.judging import mean_of
 from router.tune.search import is_allowed
 from tests.tune.worlds import grid_of, world
 
@@ -99,6 +101,64 @@ def test_where_a_gain_can_be_neither_seen_nor_ruled_out_the_evidence_is_not_enou
 def test_under_30_prompts_nothing_is_proposed() -> None:
     assert chosen(choose(world([0.1, 1], 29, 0), SINGLE, (0,))) == ("not_enough", None)
     assert chosen(choose(world([0.1, 1], 30, 0), SINGLE, (0,))) == ("better", (1,))
+
+
+# --- Failure rates ---------------------------------------------------------------------------------
+
+
+def rated(calls: int, rates: Sequence[float], seed: int, *, known: bool = False) -> Grid:
+    """A worse and a better model, which fail at these rates, as so many calls of each show.
+
+    Args:
+        known: the calls' rates are the truth.
+    """
+    failed = np.random.default_rng(seed).binomial(calls, rates).tolist()
+    seen = Failures(dict.fromkeys("ab", calls), dict(zip("ab", failed, strict=True)), {})
+    down = np.array([seen.alone(model) or 0.0 for model in "ab"])
+    right = np.random.default_rng(seed).random((60, 2)) < [0.3, 0.9]
+    return grid_of(np.ones((60, 2)), quality=right.astype(float), down=down, failures=None if known else seen)
+
+
+def gain_in_answers(grid: Grid) -> tuple[float, float]:
+    gain = choose(grid, SINGLE, (0,)).candidates[0].gains.answered
+    return gain.low or 0.0, gain.high or 0.0
+
+
+@pytest.mark.parametrize("calls", [50, 400])
+def test_the_interval_of_a_gain_in_answers_holds_the_truth_in_95_of_100_worlds(
+    calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.tune.choice._rules", lambda _: ("best",))
+    rates = (0.12, 0.06)
+    found = [gain_in_answers(rated(calls, rates, seed)) for seed in range(WORLDS)]
+    assert 0.90 * WORLDS <= sum(low <= rates[0] - rates[1] <= high for low, high in found) <= 0.99 * WORLDS
+
+
+def test_a_gain_in_answers_that_rests_on_few_calls_is_not_certain() -> None:
+    (few, _), (many, _), (known, _) = (
+        gain_in_answers(rated(calls, (0.2, 0.15), 0, known=known))
+        for calls, known in ((50, False), (5_000, False), (50, True))
+    )
+    assert few < 0 < many
+    assert known > 0
+
+
+def test_a_cost_that_nobody_knows_leaves_the_others_known() -> None:
+    seen = Failures(dict.fromkeys("abc", 100), dict.fromkeys("abc", 5), {})
+    cost = np.array([0.01, np.nan, 0.001])
+    right = np.array([[0, 1, 0], [1, 1, 1]] * 30)
+    found = choose(grid_of(np.ones((60, 3)), quality=right, cost=cost, down=[0.05] * 3, failures=seen), SINGLE, (0,))
+    gains = {each.rule: each.gains.cost.high or 0.0 for each in found.candidates}
+    assert np.isnan(gains["best"])
+    assert gains["cheapest"] < 0
+
+
+def test_how_likely_a_chain_is_the_best_holds_the_rates_too() -> None:
+    seen = Failures(dict.fromkeys("ab", 20), {"a": 10, "b": 9}, {})
+    grids = [grid_of(np.ones((60, 2)), down=[0.5, 0.45], failures=each) for each in (None, seen)]
+    known, unknown = (choose(each, SINGLE, (0,)).best for each in grids)
+    assert known == 0
+    assert 0.2 < unknown < 0.5
 
 
 # --- Limits ----------------------------------------------------------------------------------------

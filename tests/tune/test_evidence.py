@@ -106,6 +106,13 @@ def test_failures_together_are_counted_on_requests_that_came_to_both() -> None:
     assert found.after == {("a", "b"): Both(3, 1), ("a", "c"): Both(1, 0), ("b", "c"): Both(1, 0)}
 
 
+def test_failures_that_come_in_groups_are_worth_fewer_requests() -> None:
+    apart = [request("a- b+" if number % 10 == 0 else "a+", started=600.0 * number) for number in range(200)]
+    grouped = [request("a- b+" if number < 20 else "a+", started=60.0 * number) for number in range(200)]
+    assert failures(view_of(requests=apart)).worth["a"] > 150
+    assert failures(view_of(requests=grouped)).worth["a"] < 30
+
+
 @pytest.mark.parametrize("label", ["cached", "shared", "stand_in", "keyless"])
 def test_requests_without_calls_of_their_own_say_nothing_of_failures(label: str) -> None:
     assert failures(view_of(requests=[request("a-", **{label: True})])).calls == {}

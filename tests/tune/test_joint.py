@@ -103,6 +103,28 @@ def test_its_interval_holds_the_truth_in_95_of_100_worlds() -> None:
     assert 89 <= sum((each.low or 0) <= truth <= (each.high or 0) for each in found) <= 100
 
 
+# --- Other rates that are as likely ----------------------------------------------------------------
+
+
+def test_drawn_rates_are_around_those_that_were_seen() -> None:
+    seen = generated(np.random.default_rng(0), 5_000, 0.1, 0.1)
+    down, together = seen.drawn(("a", "b"), 400, np.random.default_rng(0))
+    assert down.mean(axis=0) == pytest.approx([seen.alone("a"), seen.alone("b")], rel=0.02)
+    assert together[:, 0, 1].mean() == pytest.approx((seen.given("a", "b") or 0) * (seen.alone("a") or 0), rel=0.02)
+    assert np.array_equal(together[:, 0, 0], down[:, 0])
+
+
+def test_requests_that_are_worth_fewer_leave_more_open() -> None:
+    seen = Failures({"a": 1000}, {"a": 100}, {})
+    grouped = seen._replace(worth={"a": 10.0})
+    few, many = (each.drawn(("a",), 400, np.random.default_rng(0))[0].std() for each in (grouped, seen))
+    assert few > 5 * many
+
+
+def test_of_a_model_that_was_never_called_no_failure_is_drawn() -> None:
+    assert not Failures({}, {}, {}).drawn(("a", "b"), 5, np.random.default_rng(0))[1].any()
+
+
 @pytest.mark.parametrize(("chain", "value"), [(("a",), 1.0), ((), None), (("a", "z"), None)])
 def test_of_one_model_or_of_unknown_ones_there_is_nothing_to_estimate(
     chain: Sequence[str], value: float | None
