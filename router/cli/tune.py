@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from router.tune.tuning import Evidence
 _BETTER, _NONE, _NOT_ENOUGH = 0, 1, 3
 
 _LIMITS = {"cost": float, "latency": float, "first_token": float, "answered": float, "links": int}
-_WEIGHTS = ("cost", "seconds")
+_WEIGHTS = {"cost": float, "seconds": float}
 
 _COLUMNS = (
     Column("chain", is_prose=True),
@@ -42,31 +42,32 @@ _COLUMNS = (
 
 
 def _limits(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Limits:
-    found: dict[str, Any] = {}
-    for text in given:
-        name, _sep, value = text.partition("=")
-        if name not in _LIMITS:
-            raise click.BadParameter(f"{name} is no limit. Use one of {', '.join(_LIMITS)}.")
-        try:
-            found[name] = _finite(_LIMITS[name](value.removesuffix("%")))
-        except ValueError:
-            raise click.BadParameter(f"{text}: write a number, such as {name}=1.") from None
+    found = _numbers(given, _LIMITS, "is no limit")
     if "answered" in found:
         found["answered"] /= 100
     return Limits(**found)
 
 
 def _weights(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Weights:
-    found: dict[str, float] = {}
+    return Weights(**_numbers(given, _WEIGHTS, "has no weight"))
+
+
+def _numbers(given: Sequence[str], kinds: Mapping[str, Callable[[str], float]], unknown: str) -> dict[str, Any]:
+    """What was given as `name=value`.
+
+    Args:
+        unknown: what to say of a name that is not among the kinds.
+    """
+    found: dict[str, Any] = {}
     for text in given:
-        name, _sep, value = text.partition("=")
-        if name not in _WEIGHTS:
-            raise click.BadParameter(f"{name} has no weight. Use one of {', '.join(_WEIGHTS)}.")
+        name, _, value = text.partition("=")
+        if name not in kinds:
+            raise click.BadParameter(f"{name} {unknown}. Use one of {', '.join(kinds)}.")
         try:
-            found[name] = _finite(float(value))
+            found[name] = _finite(kinds[name](value.removesuffix("%")))
         except ValueError:
-            raise click.BadParameter(f"{text}: write a number, such as {name}=0.5.") from None
-    return Weights(**found)
+            raise click.BadParameter(f"{text}: write a number, such as {name}=1.") from None
+    return found
 
 
 def _finite(value: float) -> float:

@@ -8,16 +8,23 @@ from typing import Any
 
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs coroutines that wait for nothing but time and each other: nothing can be read, written or called from
-    another thread. `BaseEventLoop` leaves to its subclasses only how to wait, which is `_selector.select`.
+    another thread. `BaseEventLoop` leaves to its subclasses only how to wait, which is `_selector.select`, and how to
+    be woken.
+
+    Args:
+        now: what its clock shows at first, seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: float = 0.0) -> None:
         super().__init__()
-        self._selector = _Jump()
+        self._selector = _Jump(now)
 
     def time(self) -> float:
-        """Seconds since the loop was made."""
+        """What its clock shows, seconds."""
         return self._selector.now
+
+    def _write_to_self(self) -> None:
+        """It never sleeps."""
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none."""
@@ -26,8 +33,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
 class _Jump:
     """Waits for a moment by going there."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, now: float) -> None:
+        self.now = now
 
     def select(self, timeout: float | None) -> list[Any]:
         if timeout is None:

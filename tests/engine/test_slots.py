@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from router.providers.slots import Slots, Turn
-from tests.virtual_time import VirtualTimeLoop
+from router.tune.virtual_time import VirtualLoop
 
 
 class AnyCalls(RuleBasedStateMachine):
@@ -15,7 +15,7 @@ class AnyCalls(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = VirtualTimeLoop()
+        self.loop = VirtualLoop()
         self.limit = 2
         self.slots = Slots(lambda: self.limit)
         self.asked: list[Turn] = []

@@ -100,7 +100,7 @@ def test_a_share_of_answers_is_a_percentage(run: Run) -> None:
         (("--limit", "cost"), "cost: write a number, such as cost=1."),
         (("--limit", "cost=nan"), "cost=nan: write a number, such as cost=1."),
         (("--weight", "quality=1"), "quality has no weight. Use one of cost, seconds."),
-        (("--weight", "cost=much"), "cost=much: write a number, such as cost=0.5."),
+        (("--weight", "cost=much"), "cost=much: write a number, such as cost=1."),
         (("--margin", "0"), "0.0 is not in the range 0<x<=100"),
         (("--apply", "0"), "0 is not in the range x>=1"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -30,6 +31,9 @@ _LOOKS = {
 }
 
 FIRST_CASES = 60
+
+_QUALITY = functools.partial(st.column_config.NumberColumn, "Quality", format="%.1f %%")
+_COST = st.column_config.NumberColumn("Cost per 1,000", format="$%.2f")
 
 
 def draw_gap(lab: Lab, evidence: Evidence, gap: str) -> None:
@@ -120,12 +124,11 @@ def _draw_chains(found: Advice) -> None:
         column_config={
             "what": column.TextColumn("Which", pinned=True),
             "chain": column.TextColumn("Chain", width="large"),
-            "quality": column.NumberColumn("Quality", format="%.1f %%", help="Of all requests; of other chains as held-"
-                                           "out prompts judge them"),
+            "quality": _QUALITY(help="Of all requests; of other chains as held-out prompts judge them"),
             "gain": column.TextColumn("Beside now", width="medium", help="Points of quality with the 95 % interval, on "
                                       "prompts that had no say in the choice"),
             "answered": column.NumberColumn("Answered", format="%.2f %%"),
-            "cost": column.NumberColumn("Cost per 1,000", format="$%.2f"),
+            "cost": _COST,
             "p50": column.NumberColumn("p50", format="%.2f s"),
             "p95": column.NumberColumn("p95", format="%.2f s"),
             "best": column.NumberColumn("Likely best", format="%.0f %%", help="How likely it is the best of these"),
@@ -151,11 +154,10 @@ def _draw_baselines(found: Advice) -> None:
             width="content",
             column_config={
                 "what": column.TextColumn("Way", width="medium"),
-                "quality": column.NumberColumn("Quality", format="%.1f %%", help="As seen on all prompts: what was "
-                                               "chosen on them looks better than it is"),
-                "cost": column.NumberColumn("Cost per 1,000", format="$%.2f"),
+                "quality": _QUALITY(help="As seen on all prompts: what was chosen on them looks better than it is"),
+                "cost": _COST,
             },
-        )  # fmt: skip
+        )
 
 
 _TITLES = {"best": "Best", "cheapest": "Cheapest as good", "fastest": "Fastest as good"}
