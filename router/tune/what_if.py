@@ -49,7 +49,7 @@ class Seen(NamedTuple):
 class WhatIf:
     """Two chains in the same worlds. Safe to use from any thread.
 
-    The first look simulates the first round; the others never wait. Further rounds are simulated in a thread of its
+    Who asks first simulates the first round; nobody else waits. Further rounds are simulated in a thread of its
     own, for as long as somebody looks.
 
     Args:
@@ -69,17 +69,23 @@ class WhatIf:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def look(self) -> Seen:
-        """What was simulated so far; it goes on if there is more to find out."""
+    def seen(self) -> Seen:
+        """What was simulated so far; the first round, if nothing was."""
         with self._lock:
-            self._looked = self._clock()
             if self._seen is None:
                 self._seen = self._round(0)
-            if self._seen.state == "simulating" and (self._thread is None or not self._thread.is_alive()):
+            return self._seen
+
+    def look(self) -> Seen:
+        """The same; and it goes on if there is more to find out."""
+        seen = self.seen()
+        with self._lock:
+            self._looked = self._clock()
+            if seen.state == "simulating" and (self._thread is None or not self._thread.is_alive()):
                 self._stop.clear()
                 self._thread = threading.Thread(target=self._refine, name="what-if", daemon=True)
                 self._thread.start()
-            return self._seen
+        return seen
 
     def cancel(self) -> None:
         """Stop simulating after the world in progress. What was simulated is kept, and a look goes on from there."""

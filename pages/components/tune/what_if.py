@@ -112,20 +112,22 @@ def _watch(what_if: WhatIf, *, is_changed: bool) -> None:
     if earlier is not None and earlier is not what_if:
         earlier.cancel()
     st.session_state[_WATCHED] = what_if
-    if what_if.look().state == "simulating":
-        follow(functools.partial(_looks, what_if, is_changed))
-    else:
-        _draw_figures(what_if.look(), is_changed=is_changed)
+    with st.container(key="tune_figures"):
+        if what_if.seen().state == "simulating":
+            follow(functools.partial(_looks, what_if, is_changed))
+        else:
+            _draw_figures(what_if.seen(), is_changed=is_changed)
 
 
 def _looks(what_if: WhatIf, is_changed: bool) -> Iterator[None]:
-    place, drawn = st.empty(), None
-    while (seen := what_if.look()).state == "simulating":
+    place, seen, drawn = st.empty(), what_if.seen(), None
+    while seen.state == "simulating":
         if seen is not drawn:
             with place.container():
                 _draw_figures(seen, is_changed=is_changed)
             drawn = seen
         yield
+        seen = what_if.look()  # from now on, so that it does not compete with the page that is being drawn
 
 
 def _draw_figures(seen: Seen, *, is_changed: bool) -> None:
