@@ -40,10 +40,12 @@ class Down(NamedTuple):
     Attributes:
         found: (requests,) 1 for those that came while it was, else 0.
         share: of time in the long run of this world, 0 to 1.
+        measured: the same as it was measured.
     """
 
     found: Floats
     share: float
+    measured: float
 
 
 class Run(NamedTuple):
@@ -108,14 +110,16 @@ class Simulated(NamedTuple):
         added = _added(self.runs)
         spread = _spread(added, self.runs)
         found = dict[str, Figure]()
-        for name, raw, middle, reach, noise in zip(FIGURES, added.mean(axis=(0, 1)).tolist(), *spread, strict=True):
+        for name, raw, value, middle, reach, noise in zip(
+            FIGURES, added.mean(axis=(0, 1)).tolist(), *spread, strict=True
+        ):
             if name in MEANS:
                 most = math.inf if name == "cost" else 1.0
-                bounds = middle, max(middle - reach, 0.0), min(middle + reach, most)
+                bounds = min(value, most), max(middle - reach, 0.0), min(middle + reach, most)
             else:  # between the quantiles whose shares the true one may have (Woodruff, 1952)
                 of, share = QUANTILES[name]
-                times, at = self._times(of), share - (middle - raw)
-                bounds = _at(times, at), _at(times, at - reach), _at(times, at + reach)
+                times, at = self._times(of), share + raw - middle
+                bounds = _at(times, share + raw - value), _at(times, at - reach), _at(times, at + reach)
             found[name] = Figure(Estimate(*bounds, self.requests), reach, noise)
         return found
 
@@ -147,7 +151,7 @@ def changes(before: Simulated, after: Simulated) -> dict[str, Figure]:
     now, then = before.details(), after.details()
     added = _added(after.runs) * _slopes(then) - _added(before.runs) * _slopes(now)
     found = dict[str, Figure]()
-    for name, _, reach, noise in zip(FIGURES, *_spread(added, of_both), strict=True):
+    for name, _, _, reach, noise in zip(FIGURES, *_spread(added, of_both), strict=True):
         change = _value(then[name]) - _value(now[name])
         found[name] = Figure(Estimate(change, change - reach, change + reach, before.requests), reach, noise)
     return found
@@ -183,8 +187,11 @@ def _added(runs: Sequence[Run]) -> Floats:
 
 
 class _Spread(NamedTuple):
-    """(figures,) the means over worlds, how far they may be off, and the share of noise in that; see `Figure`."""
+    """(figures,) means over worlds: with outages as they were measured, and as they may be; how far the second may be
+    off, and the share of noise in that; see `Figure`.
+    """
 
+    value: list[float]
     middle: list[float]
     reach: list[float]
     noise: list[float]
@@ -194,9 +201,10 @@ def _spread(added: Floats, runs: Sequence[Run]) -> _Spread:
     worlds, requests, _ = added.shape
     names = [*runs[0].down]
     down, shares = np.zeros((worlds, requests, len(names))), np.zeros((worlds, len(names)))
+    measured = np.array([runs[0].down[name].measured for name in names])
     for world, run in enumerate(runs):
         for number, name in enumerate(names):
-            down[world, :, number], shares[world, number] = run.down[name]
+            down[world, :, number], shares[world, number], _ = run.down[name]
     effects = _effects(down, added)
     means = added.mean(axis=1) - (down.mean(axis=1) - shares) @ effects
     within = (added - down @ effects).var(axis=1, ddof=1).mean(axis=0) / requests
@@ -206,7 +214,9 @@ def _spread(added: Floats, runs: Sequence[Run]) -> _Spread:
     by_chance = 1 + 2 * np.sqrt(2 / (worlds - 1))  # what noise alone may make of the variance between worlds
     narrowest = stdtrit(np.inf, CONFIDENCE) * np.sqrt(np.maximum(between - by_chance * within, 0.0))
     noise = 1 - np.divide(narrowest, reach, out=np.ones_like(reach), where=reach > 0)
-    return _Spread(means.mean(axis=0).tolist(), reach.tolist(), noise.tolist())
+    middle = means.mean(axis=0)
+    value = middle - (shares.mean(axis=0) - measured) @ effects
+    return _Spread(value.tolist(), middle.tolist(), reach.tolist(), noise.tolist())
 
 
 def _effects(down: Floats, added: Floats) -> Floats:

@@ -155,6 +155,7 @@ class _World:
         """When something is down; a world may begin in the middle of an outage."""
         found: list[tuple[float, float]] = []
         dice, end = self._dice.of(f"outages of {name}"), 0.0
+        measured = outages.share
         outages = outages if self._exact else outages.drawn(dice)
         if not outages.share:
             return found
@@ -166,7 +167,7 @@ class _World:
             found.append((at, end))
             at = end + dice.exponential(outages.every)
         inside = [(self._at >= start) & (self._at < end) for start, end in found]
-        self._down[name] = Down(np.any(inside, axis=0) if inside else np.zeros(len(self._at)), outages.share)
+        self._down[name] = Down(np.any(inside, axis=0) if inside else np.zeros(len(self._at)), outages.share, measured)
         return found
 
     def _provider(self, name: str, behavior: Behavior, down: list[tuple[float, float]]) -> _Provider:

@@ -48,21 +48,26 @@ def test_where_worlds_are_the_same_the_interval_is_that_of_their_mean() -> None:
     assert found.noise == 1
 
 
-def in_outages(*, share: float) -> Simulated:
+def in_outages(*, share: float, measured: float) -> Simulated:
     """Each world is down, or up, all of the time: nothing is answered while it is down."""
     rng = np.random.default_rng(0)
     down = [np.full(REQUESTS, float(rng.random() < 0.1)) for _ in range(WORLDS)]
-    return Simulated(tuple(run(1 - each, down={"provider x": Down(each, share)}) for each in down))
+    return Simulated(tuple(run(1 - each, down={"provider x": Down(each, share, measured)}) for each in down))
 
 
 def test_what_worlds_met_of_an_outage_is_set_right_to_its_share_of_the_time() -> None:
-    found = in_outages(share=0.1).figures()["answered"]
+    found = in_outages(share=0.1, measured=0.1).figures()["answered"]
     assert found.value == pytest.approx(0.9)
     assert width(found) < 0.001
 
 
+def test_the_value_is_that_of_outages_as_they_were_measured_and_the_interval_of_what_they_may_be() -> None:
+    found = in_outages(share=0.1, measured=0.02).figures()["answered"]
+    assert found[:3] == pytest.approx((0.98, 0.9, 0.9), abs=0.001)
+
+
 def test_an_outage_that_no_world_met_changes_nothing() -> None:
-    never = {"provider x": Down(np.zeros(REQUESTS), 0.2)}
+    never = {"provider x": Down(np.zeros(REQUESTS), 0.2, 0.2)}
     runs = [each._replace(down=never) for each in of_rates(np.full(20, 0.7)).runs]
     plain = of_rates(np.full(20, 0.7)).figures()["answered"]
     assert Simulated(tuple(runs)).figures()["answered"] == pytest.approx(plain)
