@@ -40,6 +40,9 @@ REQUESTS = 100
 
 RUNS = 40
 
+MOST_CALLS = 20_000
+"""Of a model in one world: more of them leave as little open, and take time to draw."""
+
 AFTER = 1000.0
 """Seconds after the last request for which outages are drawn: its chain may take so long."""
 
@@ -172,7 +175,7 @@ class _World:
 
     def _provider(self, name: str, behavior: Behavior, down: list[tuple[float, float]]) -> _Provider:
         count, dice = behavior.calls.seen, self._dice.of(f"calls of {name}")
-        pool = np.arange(count) if self._exact else dice.integers(count, size=count)
+        pool = np.arange(count) if self._exact else dice.integers(count, size=min(count, MOST_CALLS))
         drawn = pool[dice.integers(count, size=len(self._at) * 4 + 16)]
         when = [*down, *self._times(f"model {name}", behavior.outages)]
         pause = self._chain.policy.stall / 2

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 from router.tune.simulated import Figure, Simulated, changes
 from router.tune.simulation import Worlds
 
-ROUNDS = ((8, 50), (16, 100), (32, 150), (48, 200))
-"""How many worlds, and requests in each. The first round takes some 0.3 s, the last some 10 s."""
+ROUNDS = ((8, 25), (16, 100), (32, 150), (48, 200))
+"""How many worlds, and requests in each. The first round takes some 0.2 s, the last some 10 s."""
 
 NOISE = 0.15
 """The share of an interval that simulating longer may take off it, up to which it is narrow enough."""
