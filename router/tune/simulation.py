@@ -176,7 +176,7 @@ class _World:
     def _provider(self, name: str, behavior: Behavior, down: list[tuple[float, float]]) -> _Provider:
         count, dice = behavior.calls.seen, self._dice.of(f"calls of {name}")
         pool = np.arange(count) if self._exact else dice.integers(count, size=min(count, MOST_CALLS))
-        drawn = pool[dice.integers(count, size=len(self._at) * 4 + 16)]
+        drawn = pool[dice.integers(len(pool), size=len(self._at) * 4 + 16)]
         when = [*down, *self._times(f"model {name}", behavior.outages)]
         pause = self._chain.policy.stall / 2
         return _Provider(behavior, behavior.calls.at(drawn), when, pause=pause, clock=self._loop.time)

@@ -21,7 +21,7 @@ from router.core.errors import (
 )
 from router.tune.behavior import ALWAYS, Behavior, Calls, Measured, Outages
 from router.tune.simulated import Run
-from router.tune.simulation import Worlds, simulate
+from router.tune.simulation import MOST_CALLS, Worlds, simulate
 from tests.tune.worlds import POLICY, behavior, calls, chain_of, measured
 
 GOOD = calls(None, seconds=1.0, first_token=0.5, cost=0.001)
@@ -196,6 +196,12 @@ def test_few_measurements_make_wider_intervals_than_many() -> None:
         for seen in (10, 2000)
     )
     assert (few.high or 0) - (few.low or 0) > 2 * ((many.high or 0) - (many.low or 0))
+
+
+def test_of_any_number_of_measured_calls_all_can_be_drawn() -> None:
+    many = mixed(0.3, seen=2 * MOST_CALLS)
+    found = simulate(chain_of("a"), POLICY, many, requests=50, runs=20).figures()["answered"]
+    assert found.value == pytest.approx(0.7, abs=0.05)
 
 
 def test_the_interval_holds_the_value() -> None:
