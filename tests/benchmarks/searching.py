@@ -91,7 +91,7 @@ def _of_a_lab(lab: Lab, tuning: Tuning) -> list[tuple[str, str, str]]:
     again = seconds(lambda: tuning.evidence("code"))
     advice = seconds(lambda: tuning.advise("code"))
     changed = [chain.changed(links=links) for links in permutations(chain.links)][1:]
-    tuning.what_if("code", chain).look()
+    _figures(tuning, chain)
     moves = sorted(seconds(functools.partial(_figures, tuning, each)) for each in changed)
     return [
         ("reading a million attempts, first", "", f"{observed:.2f} s"),
