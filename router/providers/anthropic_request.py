@@ -52,7 +52,7 @@ _DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+)(?:;[\w.=+-]+)*;base64,(?P<data
 
 def messages_body(request: Request, model: str) -> dict[str, Any]:
     """The body of POST /v1/messages; parameters that the API does not have are left out, as `left_out` tells."""
-    asked = _asked(request)
+    asked = request.body()
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
@@ -77,7 +77,7 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
 
 def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     """What the body leaves out or changes, one sentence each."""
-    asked = {name: value for name, value in _asked(request).items() if value not in (None, False)}
+    asked = {name: value for name, value in request.body().items() if value not in (None, False)}
     thinking, output = mapping(body.get("thinking")), mapping(body.get("output_config"))
     effort, budget = _asked_effort(asked)
     told: list[str] = []
@@ -97,17 +97,6 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     elif effort not in (None, "none") and effort != output.get("effort", effort):
         told.append(f"The effort `{effort}` became `{output['effort']}`, the nearest that this model has.")
     return tuple(told)
-
-
-def _asked(request: Request) -> dict[str, Any]:
-    """What is asked, with what a caller of this protocol said in its own words; see `OWN` in openai_request.py."""
-    asked = request.body()
-    own = dict(mapping(asked.pop("anthropic", None)))
-    if effort := own.pop("effort", None):
-        asked["reasoning_effort"] = effort
-    elif "thinking" in own:
-        asked.pop("reasoning_effort", None)  # that was the thinking, in other providers' words
-    return {**asked, **own}
 
 
 _TRANSLATED = frozenset(
@@ -196,8 +185,7 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
 def _blocks(message: Message) -> Iterator[dict[str, Any]]:
     if message.get("role") == "tool":
         content = [block for part in _parts(message) if (block := _content_block(part))]
-        error = {"is_error": True} if message.get("is_error") else {}
-        yield {"type": "tool_result", "tool_use_id": _call_id(message.get("tool_call_id")), "content": content, **error}
+        yield {"type": "tool_result", "tool_use_id": _call_id(message.get("tool_call_id")), "content": content}
         return
     if message.get("role") == "assistant":
         yield from _thinking_blocks(message)
@@ -279,8 +267,7 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
         return dict(tool)  # a tool of this protocol's own
     described = {"description": function["description"]} if function.get("description") else {}
     schema = function.get("parameters") or {"type": "object", "properties": {}}
-    own = {name: tool[name] for name in ("cache_control",) if tool.get(name)}
-    return {"name": function.get("name", ""), **described, "input_schema": schema, **own}
+    return {"name": function.get("name", ""), **described, "input_schema": schema}
 
 
 def _tool_choice(choice: object, *, parallel: object) -> dict[str, Any] | None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from router.config.schema import ProviderConfig
-from router.core.messages import Message
-from router.core.untrusted import mapping, mappings, text
+from router.core.untrusted import mapping, text
 from router.providers import Call
 from router.providers.producers import returned
 
@@ -18,10 +16,6 @@ _SAMPLING = (
 )
 _ALWAYS_REASONS = re.compile(r"(?:o\d|gpt-5(?!\.\d|-chat))")
 _MAY_REASON = re.compile(r"gpt-[5-9]")
-
-
-OWN = "anthropic"
-"""The parameter with what a caller of the endpoint said in Anthropic's own words; for its provider alone."""
 
 
 class Body(NamedTuple):
@@ -39,12 +33,7 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
         producer: who is asked; see `returned`.
     """
     body = {**config.body, **call.request.body(), "model": call.model}
-    messages = returned(call.request.messages, producer)
-    if body.pop(OWN, None) is not None and not config.is_openrouter:
-        messages = [_without_marks(message) for message in messages]
-        if "tools" in body:
-            body["tools"] = [_less(tool, "cache_control") for tool in mappings(body["tools"])]
-    body["messages"] = messages
+    body["messages"] = returned(call.request.messages, producer)
     if call.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     notes: list[str] = []
@@ -53,18 +42,6 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
     if config.is_openai:
         _as_openai_wants(body, notes)
     return Body(without_nulls_of(config, body), tuple(notes))
-
-
-def _without_marks(message: Message) -> Message:
-    """A message that came in Anthropic's messages, without what most servers refuse there."""
-    content = message.get("content")
-    if isinstance(content, list | tuple):
-        message = {**message, "content": [_less(part, "cache_control") for part in mappings(content)]}
-    return _less(message, "is_error")
-
-
-def _less(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if key != name}
 
 
 def without_nulls_of(config: ProviderConfig, body: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from router.server.callers import Allowances, authenticated, check_is_program
 from router.server.dialects.base import Asked, Dialect, Refusal
 from router.server.dialects.chat import ChatCompletions
 from router.server.dialects.messages import Messages, count_tokens
+from router.server.dialects.responses import Responses
 from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
 from router.server.measures import Measures
 from router.server.tags import Tags
@@ -35,6 +36,7 @@ PATHS = ("/v1/", "/healthz", "/metrics")
 _DIALECTS: Mapping[str, Dialect] = {
     "/v1/chat/completions": ChatCompletions(),
     "/v1/messages": Messages(),
+    "/v1/responses": Responses(),
 }
 
 _MODEL = "/v1/models/"
