@@ -27,6 +27,9 @@ MAX_TOKENS = 4096
 # max_tokens, which includes thinking.
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 24_576, "max": 32_000}
 
+LEAST_BUDGET = 1024
+"""The smallest number of thinking tokens that the API takes."""
+
 _ADAPTIVE = (4, 6)
 """The first Claude that takes an effort and decides how much to think."""
 
@@ -41,6 +44,12 @@ _VERSION = re.compile(r"claude-(?:[a-z]+-)?(?P<major>\d)(?:[-.](?P<minor>\d{1,2}
 
 _SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier")
 """Fields that mean the same in both protocols, or are this one's own."""
+
+OWN = "anthropic"
+"""The parameter with what a caller of the endpoint said in this protocol: `thinking`, `effort`, `metadata`, ….
+
+No other provider is told of it; what they understand of it is in the request as well.
+"""
 
 DETAILS_FORMAT = "anthropic-claude-v1"
 """What OpenRouter calls this protocol's reasoning details."""
@@ -58,6 +67,7 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
         "messages": _messages(request.messages),
         **{name: asked[name] for name in _SAME if name in asked},
+        **{name: value for name, value in mapping(asked.get(OWN)).items() if name not in ("thinking", "effort")},
     }
     if system := _system([message for message in request.messages if _is_system(message)]):
         body["system"] = system
@@ -80,6 +90,8 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     asked = {name: value for name, value in request.body().items() if value not in (None, False)}
     thinking, output = mapping(body.get("thinking")), mapping(body.get("output_config"))
     effort, budget = _asked_effort(asked)
+    if OWN in asked and "thinking" not in mapping(asked[OWN]):
+        effort = None  # in this protocol's own words it asks for no thoughts
     told: list[str] = []
     lost = [name for name in asked if name not in _TRANSLATED and name not in body]
     if "response_format" in asked and "format" not in output:
@@ -102,7 +114,7 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
 _TRANSLATED = frozenset(
     {
         *("messages", "tools", "tool_choice", "parallel_tool_calls", "max_tokens", "max_completion_tokens"),
-        *("stop", "response_format", "reasoning", "reasoning_effort"),
+        *("stop", "response_format", "reasoning", "reasoning_effort", OWN),
     }
 )
 
@@ -129,15 +141,25 @@ def _think(body: dict[str, Any], asked: Mapping[str, Any], version: tuple[int, i
     # thinking.
     may_begin = not forced and (adaptive or not _in_thoughtless_turn(body["messages"]))
     thinks = bool(budget) and may_begin and "thinking" not in body
+    own = asked.get(OWN)
+    wish = mapping(mapping(own).get("thinking"))
+    if own is not None:
+        # In this protocol's own words max_tokens includes the thoughts, and an effort does not ask for them.
+        budget = min(count(wish.get("budget_tokens")) or budget or 0, body["max_tokens"] - 1)
+        thinks = thinks and wish.get("type") not in (None, "disabled") and (adaptive or budget >= LEAST_BUDGET)
+        if adaptive and wish.get("type") == "disabled":
+            body["thinking"] = {"type": "disabled"}
+        if mapping(own).get("effort") is None:
+            effort = None
     if budget and thinks:
         if not adaptive:
             body["thinking"] = {"type": "enabled", "budget_tokens": budget}
         else:
             # From this version on, thinking text is sent only on request.
-            display = {"display": "summarized"} if version >= _NO_SAMPLING else {}
+            display = {"display": wish.get("display") or "summarized"} if version >= _NO_SAMPLING else {}
             body["thinking"] = {"type": "adaptive", **display}
-        # Thinking counts against max_tokens.
-        body["max_tokens"] += budget
+        if own is None:
+            body["max_tokens"] += budget  # thinking counts against it
     if adaptive and effort in _BUDGETS:
         known = {"minimal": "low", "xhigh": "xhigh" if version >= _NO_SAMPLING else "high"}.get(effort, effort)
         body["output_config"] = {"effort": known, **mapping(body.get("output_config"))}
@@ -184,8 +206,7 @@ def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
 
 def _blocks(message: Message) -> Iterator[dict[str, Any]]:
     if message.get("role") == "tool":
-        content = [block for part in _parts(message) if (block := _content_block(part))]
-        yield {"type": "tool_result", "tool_use_id": _call_id(message.get("tool_call_id")), "content": content}
+        yield _tool_result(message)
         return
     if message.get("role") == "assistant":
         yield from _thinking_blocks(message)
@@ -194,6 +215,19 @@ def _blocks(message: Message) -> Iterator[dict[str, Any]]:
             yield block
     for call in mappings(message.get("tool_calls")):
         yield _tool_use(call)
+
+
+def _tool_result(message: Message) -> dict[str, Any]:
+    """A tool's result; the mark of a cache is its own, since the API takes none inside it."""
+    content = [block for part in _parts(message) if (block := _content_block(part))]
+    marks = [mark for block in content if (mark := block.pop("cache_control", None))]
+    return {
+        "type": "tool_result",
+        "tool_use_id": _call_id(message.get("tool_call_id")),
+        "content": content,
+        **({"is_error": True} if message.get("is_error") is True else {}),
+        **({"cache_control": marks[-1]} if marks else {}),
+    }
 
 
 def _thinking_blocks(message: Message) -> Iterator[dict[str, Any]]:
@@ -267,7 +301,8 @@ def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
         return dict(tool)  # a tool of this protocol's own
     described = {"description": function["description"]} if function.get("description") else {}
     schema = function.get("parameters") or {"type": "object", "properties": {}}
-    return {"name": function.get("name", ""), **described, "input_schema": schema}
+    marks = {"cache_control": tool["cache_control"]} if tool.get("cache_control") else {}
+    return {"name": function.get("name", ""), **described, "input_schema": schema, **marks}
 
 
 def _tool_choice(choice: object, *, parallel: object) -> dict[str, Any] | None:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from router.config.schema import ProviderConfig
 from router.core.untrusted import mapping, text
 from router.providers import Call
+from router.providers.anthropic_request import OWN
+from router.providers.completions_messages import taken
 from router.providers.producers import returned
 
 _SAMPLING = (
@@ -33,7 +35,9 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
         producer: who is asked; see `returned`.
     """
     body = {**config.body, **call.request.body(), "model": call.model}
-    body["messages"] = returned(call.request.messages, producer)
+    body["messages"] = taken(returned(call.request.messages, producer), marks=config.is_openrouter)
+    if body.pop(OWN, None) is not None:
+        _without_marks(body)
     if call.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     notes: list[str] = []
@@ -48,6 +52,12 @@ def without_nulls_of(config: ProviderConfig, body: dict[str, Any]) -> dict[str, 
     """The body less the fields that the provider's configuration sets to null."""
     nulls = {name for name, value in config.body.items() if value is None}
     return {name: value for name, value in body.items() if name not in nulls} if nulls else body
+
+
+def _without_marks(body: dict[str, Any]) -> None:
+    """What a caller of the endpoint said in Anthropic's words is in the body in these words too, less the marks."""
+    if tools := body.get("tools"):
+        body["tools"] = [{name: value for name, value in tool.items() if name != "cache_control"} for tool in tools]
 
 
 def _name_effort(body: dict[str, Any], notes: list[str]) -> None:
@@ -68,6 +78,8 @@ def _as_openai_wants(body: dict[str, Any], notes: list[str]) -> None:
     """OpenAI itself rejects the names it has replaced, and sampling parameters if the model reasons."""
     if "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")
+    if body.pop("top_k", None) is not None:
+        notes.append("`top_k` was left out: OpenAI does not have it.")
     model, effort = str(body["model"]), body.get("reasoning_effort")
     if not (_ALWAYS_REASONS.match(model) or (_MAY_REASON.match(model) and effort not in (None, "none"))):
         return
