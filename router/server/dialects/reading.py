@@ -29,6 +29,14 @@ def read_as(value: object, kind: type[T], at: str) -> T:
         raise Refusal(f"{what.rstrip('.')} (in `{where}`).", param=where) from None
 
 
+def as_json(value: object, at: str) -> str:
+    """A value as JSON; raises the same where it is too deep, or holds half a character."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (ValueError, TypeError, RecursionError, OverflowError):
+        raise Refusal(f"`{at}` cannot be written as JSON; send it less deep, in whole characters.", param=at) from None
+
+
 def kind_of(value: object, at: str) -> tuple[dict[str, Any], str]:
     """An object and its `type`; raises the same."""
     found = read_as(value, dict[str, Any], at)

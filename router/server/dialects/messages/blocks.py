@@ -11,7 +11,7 @@ import msgspec
 from router.core.untrusted import text
 from router.server.dialects.base import Refusal
 from router.server.dialects.carrying import Carried, opened, with_carried
-from router.server.dialects.reading import kind_of, listed, read_as, unknown, with_text
+from router.server.dialects.reading import as_json, kind_of, listed, read_as, unknown, with_text
 
 
 class _Message(msgspec.Struct):
@@ -110,7 +110,7 @@ def _assistant(blocks: list[Any], at: str, notes: list[str]) -> Iterator[dict[st
             parts.append(_text(block, place))
         elif kind == "tool_use":
             use = read_as(block, _Use, place)
-            function = {"name": use.name, "arguments": msgspec.json.encode(use.input).decode()}
+            function = {"name": use.name, "arguments": as_json(use.input, f"{place}.input")}
             calls.append({"id": use.id, "type": "function", "function": function})
         elif kind in ("thinking", "redacted_thinking"):
             thought = read_as(block, _Thought, place)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from router.core.untrusted import mapping, mappings
 from router.server.dialects.messages.reading import read
+from router.server.dialects.reading import as_json
 
 BYTES_PER_TOKEN = 3
 """Of text and JSON in UTF-8; today's tokenizers have 2.5 to 4.5. An estimate that is too low makes clients fill a
@@ -51,4 +50,4 @@ def _part(part: Mapping[str, Any]) -> float:
 
 
 def _bytes(value: Any) -> int:
-    return len(msgspec.json.encode(value))
+    return len(as_json(value, "the body"))

@@ -1,0 +1,207 @@
+"""The input of OpenAI's responses as the messages of chat completions."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from router.server.dialects.base import Refusal
+from router.server.dialects.carrying import Carried, opened, with_carried
+from router.server.dialects.reading import kind_of, listed, read_as, unknown, with_text
+from router.server.dialects.responses.tools import custom_arguments, flat
+
+
+class _Message(msgspec.Struct):
+    role: Literal["user", "assistant", "system", "developer"]
+    content: str | list[Any]
+
+
+class _Text(msgspec.Struct):
+    text: str
+
+
+class _Said(msgspec.Struct):
+    refusal: str
+
+
+class _Image(msgspec.Struct):
+    image_url: str | None = None
+    file_id: str | None = None
+    detail: str | None = None
+
+
+class _File(msgspec.Struct):
+    file_data: str | None = None
+    filename: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
+
+
+class _Call(msgspec.Struct):
+    call_id: str
+    name: str
+    arguments: str = "{}"
+    input: str = ""
+    namespace: str | None = None
+
+
+class _Output(msgspec.Struct):
+    call_id: str
+    output: str | list[Any]
+
+
+class _Summary(msgspec.Struct):
+    text: str = ""
+
+
+class _Reasoning(msgspec.Struct):
+    encrypted_content: str | None = None
+    summary: list[_Summary] = []
+
+
+class _Turn:
+    """An assistant's message and the results of its calls, whatever the order of the items."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.calls: list[dict[str, Any]] = []
+        self.carried: list[Carried] = []
+        self.results: list[dict[str, Any]] = []
+
+    def messages(self) -> list[dict[str, Any]]:
+        if not (self.texts or self.calls):
+            return []
+        message: dict[str, Any] = {"role": "assistant", "content": "\n\n".join(self.texts) or None}
+        if self.calls:
+            message["tool_calls"] = self.calls
+        return [with_carried(message, self.carried), *self.results]
+
+
+class _Conversation:
+    def __init__(self, notes: list[str]) -> None:
+        self._notes = notes
+        self._entries: list[dict[str, Any] | _Turn] = []
+        self._turns: dict[str, _Turn] = {}
+
+    def add(self, item: dict[str, Any], kind: str, at: str) -> None:
+        if kind == "message":
+            self._message(read_as(item, _Message, at), f"{at}.content")
+        elif kind in ("function_call", "custom_tool_call"):
+            call = read_as(item, _Call, at)
+            arguments = call.arguments if kind == "function_call" else custom_arguments(call.input, f"{at}.input")
+            function = {"name": flat(call.name, call.namespace), "arguments": arguments or "{}"}
+            turn = self._turns[call.call_id] = self._turn()
+            turn.calls.append({"id": call.call_id, "type": "function", "function": function})
+        elif kind in ("function_call_output", "custom_tool_call_output"):
+            self._output(read_as(item, _Output, at), at)
+        elif kind == "reasoning":
+            self._reasoning(read_as(item, _Reasoning, at))
+        elif kind in ("item_reference", "compaction"):
+            raise Refusal(
+                f"`{at}` refers to what only OpenAI's servers hold; send the items themselves.", param=f"{at}.type"
+            )
+        elif kind.endswith(("_call", "_call_output", "_output", "_list_tools")) or kind.startswith("mcp_"):
+            self._notes.append(f"The item {kind[:40]} is left out: only OpenAI's models know it.")
+        else:
+            raise unknown(kind, at, "message, function_call, function_call_output or reasoning")
+
+    def messages(self) -> list[dict[str, Any]]:
+        return [
+            message
+            for entry in self._entries
+            for message in (entry.messages() if isinstance(entry, _Turn) else [entry])
+        ]
+
+    def _turn(self) -> _Turn:
+        """The turn that goes on: until one of its calls is answered, or the user speaks."""
+        last = self._entries[-1] if self._entries else None
+        if isinstance(last, _Turn) and not last.results:
+            return last
+        turn = _Turn()
+        self._entries.append(turn)
+        return turn
+
+    def _message(self, message: _Message, at: str) -> None:
+        if message.role == "assistant":
+            parts = [{"text": message.content}] if isinstance(message.content, str) else _texts(message.content, at)
+            self._turn().texts += [part["text"] for part in parts if part["text"]]
+            return
+        content = message.content if isinstance(message.content, str) else with_text(_parts(message.content, at))
+        role = "user" if message.role == "user" else "system"
+        self._entries.append({"role": role, "content": content})
+
+    def _output(self, result: _Output, at: str) -> None:
+        if (turn := self._turns.get(result.call_id)) is None:
+            raise Refusal(
+                f"`{at}` answers the call `{result.call_id[:80]}`, which is not in `input`; send the call before it.",
+                param=f"{at}.call_id",
+            )
+        output = result.output
+        content = output if isinstance(output, str) else with_text(_parts(output, f"{at}.output"))
+        turn.results.append({"role": "tool", "tool_call_id": result.call_id, "content": content})
+
+    def _reasoning(self, item: _Reasoning) -> None:
+        if item.encrypted_content is None:
+            return
+        thought = "".join(part.text for part in item.summary)
+        if found := opened(item.encrypted_content, thought):
+            self._turn().carried.append(found)
+        else:
+            self._notes.append("Reasoning that does not come from here is left out: nobody can tell whose it is.")
+
+
+def messages_of(items: str | list[Any], notes: list[str]) -> list[dict[str, Any]]:
+    """The messages, oldest first.
+
+    Args:
+        notes: takes one sentence for each kind of thing that is left out.
+
+    Raises:
+        Refusal: an item is not as it must be.
+    """
+    if isinstance(items, str):
+        return [{"role": "user", "content": items}]
+    conversation = _Conversation(notes)
+    for item, at in listed(items, "input"):
+        if isinstance(item, dict) and "role" in item and item.get("type") is None:
+            conversation.add(item, "message", at)
+        else:
+            conversation.add(*kind_of(item, at), at)
+    return conversation.messages()
+
+
+def _texts(parts: list[Any], at: str) -> list[dict[str, Any]]:
+    """What an assistant said."""
+    found = []
+    for item, place in listed(parts, at):
+        part, kind = kind_of(item, place)
+        if kind in ("output_text", "input_text", "text"):
+            found.append({"text": read_as(part, _Text, place).text})
+        elif kind == "refusal":
+            found.append({"text": read_as(part, _Said, place).refusal})
+        else:
+            raise unknown(kind, place, "output_text or refusal")
+    return found
+
+
+def _parts(parts: list[Any], at: str) -> list[dict[str, Any]]:
+    return [_part(*kind_of(item, place), place) for item, place in listed(parts, at)]
+
+
+def _part(part: dict[str, Any], kind: str, at: str) -> dict[str, Any]:
+    if kind in ("input_text", "output_text", "text"):
+        return {"type": "text", "text": read_as(part, _Text, at).text}
+    if kind == "input_image":
+        image = read_as(part, _Image, at)
+        if not image.image_url:
+            raise Refusal(f"`{at}` needs `image_url`: files stored at OpenAI cannot be read here.", param=at)
+        detail = {"detail": image.detail} if image.detail in ("low", "high") else {}
+        return {"type": "image_url", "image_url": {"url": image.image_url, **detail}}
+    if kind == "input_file":
+        file = read_as(part, _File, at)
+        data = file.file_data or file.file_url
+        if not data:
+            raise Refusal(f"`{at}` needs `file_data`: files stored at OpenAI cannot be read here.", param=at)
+        return {"type": "file", "file": {"filename": file.filename or "document.pdf", "file_data": data}}
+    raise unknown(kind, at, "input_text, input_image or input_file")
