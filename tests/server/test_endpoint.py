@@ -6,6 +6,7 @@ import json
 import socket
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -49,8 +50,9 @@ def served(serve: Serve, upstream: Upstream) -> Served:
 
 
 @pytest.fixture
-def sdk(served: Served) -> openai.OpenAI:
-    return openai.OpenAI(base_url=served.url, api_key="none", max_retries=0)
+def sdk(served: Served) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
+        yield client
 
 
 def rows(served: Served, table: str = "requests") -> list[dict[str, Any]]:

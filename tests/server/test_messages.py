@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -32,8 +33,9 @@ def served(serve: Serve, upstream: Upstream) -> Served:
 
 
 @pytest.fixture
-def sdk(served: Served) -> anthropic.Anthropic:
-    return anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0)
+def sdk(served: Served) -> Iterator[anthropic.Anthropic]:
+    with anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0) as client:
+        yield client
 
 
 def test_a_whole_answer(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
@@ -107,7 +109,7 @@ def test_a_conversation_of_an_anthropic_model_goes_through_unchanged(serve: Serv
     body = {
         "model": "chat", "max_tokens": 4000, "metadata": {"user_id": "u_session_s1"}, "top_k": 5,
         "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
-        "tools": [TOOL], "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "tools": [TOOL],
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}]},
             {"role": "assistant", "content": [
@@ -157,11 +159,11 @@ def test_failures_are_the_sdks_own_errors(
 
 def test_a_key_may_come_as_anthropics_sdk_sends_it(serve: Serve, upstream: Upstream) -> None:
     served = serve(chain_yaml(upstream, "primary"), {"KEY_A": "lab-key-0123456789"}, server={"keys": {"a": "${KEY_A}"}})
-    wrong = anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0)
-    with pytest.raises(anthropic.AuthenticationError, match="not one of the endpoint's"):
-        wrong.messages.create(model="chat", max_tokens=5, messages=HELLO)
-    right = wrong.with_options(api_key="lab-key-0123456789")
-    assert right.messages.create(model="chat", max_tokens=5, messages=HELLO).model == "primary"
+    with anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0) as wrong:
+        with pytest.raises(anthropic.AuthenticationError, match="not one of the endpoint's"):
+            wrong.messages.create(model="chat", max_tokens=5, messages=HELLO)
+        right = wrong.with_options(api_key="lab-key-0123456789")
+        assert right.messages.create(model="chat", max_tokens=5, messages=HELLO).model == "primary"
 
 
 def test_tokens_are_estimated(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
