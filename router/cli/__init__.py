@@ -24,7 +24,10 @@ _COMMANDS = {
     "check": ("router.cli.check:check", "Validate models.yaml and show which models can be used."),
     "eval": ("router.cli.evaluate:evaluate", "Run suites of cases through chains and models, and grade the answers."),
     "export": ("router.cli.export:export_rows", "Write stored requests or attempts to a file."),
-    "import": ("router.cli.runs:import_suite", "Take in a suite of cases from another format."),
+    "import": (
+        "router.cli.import_logs:import_file",
+        "Take in a log of requests, or a suite of cases, from another tool.",
+    ),
     "keys": ("router.cli.keys:show_keys", "Show the keys that models.yaml names, and the hosts each may be sent to."),
     "log": ("router.cli.log:show_log", "Show the most recent calls."),
     "prune": ("router.cli.prune:prune", "Roll up old requests and attempts into hourly summaries."),

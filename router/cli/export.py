@@ -19,13 +19,15 @@ from router.store.export import Format, What, export
 
 
 @click.command(name="export")
-@click.option("--format", "form", required=True, type=click.Choice(["csv", "parquet", "jsonl"]), help="File format.")
+@click.option(
+    "--format", "form", required=True, type=click.Choice(["csv", "parquet", "jsonl", "otlp"]), help="File format."
+)
 @click.option(
     "--what",
     default="attempts",
     show_default=True,
     type=click.Choice(["requests", "attempts"]),
-    help="Rows to export.",
+    help="Rows to export; otlp has both, as spans.",
 )
 @click.option("--since", metavar="TIME", callback=times.since, help="Only rows since then: 7d, 12h, or 2026-01-31.")
 @click.option("--output", type=click.Path(path_type=Path, allow_dash=True), help="Output file (default: stdout).")
@@ -41,7 +43,7 @@ def export_rows(config_path: Path, form: Format, what: What, since: float | None
             return
         with _opened(output) as file:
             rows = export(store.database, file, form, what, since)
-    click.echo(f"Wrote {counted(rows, what.removesuffix('s'))} to {output}.", err=True)
+    click.echo(f"Wrote {counted(rows, 'span' if form == 'otlp' else what.removesuffix('s'))} to {output}.", err=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""fallback-lab runs, suites, import: what can be evaluated, and what was."""
+"""fallback-lab runs, suites, and import of a suite: what can be evaluated, and what was."""
 
 from __future__ import annotations
 
@@ -77,13 +77,8 @@ def suites(config_path: Path, schema: bool) -> None:
     )
 
 
-@click.command("import")
-@click.option("--name", help="The suite's name; by default the file's.")
-@click.option("--force", is_flag=True, help="Replace a suite of that name.")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.pass_obj
 def import_suite(config_path: Path, file: Path, name: str | None, force: bool) -> None:
-    """Take in a suite from promptfoo, Inspect, OpenAI evals, BFCL, HumanEval, GSM8K, IFEval, CSV, JSONL or Parquet."""
+    """Take in a suite of cases from another format; see `router.cli.import_logs`."""
     library = _library(config_path)
     imported = library.find(str(file))
     say_left(imported)

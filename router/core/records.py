@@ -121,7 +121,8 @@ class RequestSummary(Frozen, frozen=True, kw_only=True):
         chain: its fingerprint.
         path: the models it went through, in order.
         model, place: what answered; None where nothing did.
-        latency: seconds from asking to the end, as the user saw them: queueing, waits and failed attempts included.
+        latency: seconds from asking to the end, as the user saw them: queueing, waits and failed attempts included;
+            None is unknown, as imported logs may leave it.
         ttft: seconds from asking to the first token of the answer, with the same included.
         cost: US dollars of all attempts; None is unknown.
         cached, shared: the answer took no call of its own.
@@ -141,7 +142,7 @@ class RequestSummary(Frozen, frozen=True, kw_only=True):
     path: Label[tuple[Step, ...]]
     model: Label[str | None]
     place: Label[int | None]
-    latency: float
+    latency: float | None
     ttft: float | None
     cost: float | None
     cached: Label[bool]

@@ -155,8 +155,12 @@ def calls_since(drift: Drift, view: View) -> Slice[AttemptLabels]:
 
 
 def _tells(labels: AttemptLabels) -> bool:
-    """Whether it was a call that says something of the model: a retry says the same as the try before it."""
-    return is_call(labels) and labels.number == 1 and not labels.injected and labels.outcome in ("answered", "failed")
+    """Whether it was a call that says something of the model now: a retry says the same as the try before it.
+
+    Imported logs are stored out of the order of time, and may be old.
+    """
+    is_seen = is_call(labels) and labels.number == 1 and not labels.injected and labels.source != "import"
+    return is_seen and labels.outcome in ("answered", "failed")
 
 
 def _streams(attempts: Slice[AttemptLabels]) -> dict[tuple[str | None, str], Calls]:

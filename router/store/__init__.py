@@ -13,6 +13,7 @@ from router.store.comparisons import ComparisonLog
 from router.store.conversations import MAX_TOKENS, ConversationLog
 from router.store.database import Database, MemoryDatabase
 from router.store.feedback import FeedbackLog
+from router.store.imports import ImportedRequest, ImportLog
 from router.store.presets import PresetLog
 from router.store.records import ObservationLog, RequestLog
 from router.store.retention import Pruned, Retention
@@ -27,6 +28,8 @@ __all__ = [
     "ComparisonLog",
     "ConversationLog",
     "FeedbackLog",
+    "ImportLog",
+    "ImportedRequest",
     "ObservationLog",
     "Passes",
     "PresetLog",
@@ -67,6 +70,7 @@ class Store:
         self.writer = Writer(self.database)
         self.observations = ObservationLog(self.database, self.writer)
         self.requests = RequestLog(self.database, self.writer)
+        self.imports = ImportLog(self.database)
         self.feedback = FeedbackLog(self.database, self.writer)
         self.scores = ScoreLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)

@@ -1,24 +1,29 @@
-"""Requests and attempts as a file for other programs: CSV, JSON lines or Parquet, a chunk at a time."""
+"""Requests and attempts as a file for other programs: CSV, JSON lines, Parquet or OTLP, a chunk at a time."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Literal
 
 import msgspec
 from sqlalchemy import Boolean, Float, Integer, RowMapping, Table, select
 
+from router.core.genai import Span, attempt_span, otlp, request_span
 from router.core.spreadsheet import plain
 from router.store.database import Database
 from router.store.tables import observations, requests
 
-Format = Literal["csv", "parquet", "jsonl"]
+Format = Literal["csv", "parquet", "jsonl", "otlp"]
 What = Literal["requests", "attempts"]
 
 CHUNK = 20_000
 """Rows that are in memory at once."""
+
+SPANS = 500
+"""In one line of OTLP."""
 
 _TABLES = {"requests": requests, "attempts": observations}
 
@@ -27,6 +32,7 @@ def export(database: Database, file: BinaryIO, form: Format, what: What, since: 
     """Write rows as they are stored, oldest first; those that were rolled up are not among them.
 
     Args:
+        what: the rows; OTLP has both, a span each.
         since: Unix time, seconds; None for all.
 
     Returns:
@@ -36,6 +42,10 @@ def export(database: Database, file: BinaryIO, form: Format, what: What, since: 
         StoreError: the database cannot be read.
         OSError: the file cannot be written.
     """
+    if form == "otlp":
+        spans = (request_span(_named(row)) for chunk in _chunks(database, requests, since) for row in chunk)
+        calls = (attempt_span(_named(row)) for chunk in _chunks(database, observations, since) for row in chunk)
+        return _write_otlp(file, spans) + _write_otlp(file, calls)
     table = _TABLES[what]
     write = {"csv": _write_csv, "jsonl": _write_jsonl, "parquet": _write_parquet}[form]
     return write(file, table, _chunks(database, table, since))
@@ -79,6 +89,22 @@ def _write_jsonl(file: BinaryIO, _: Table, chunks: Iterator[list[RowMapping]]) -
         file.write(b"".join(encoder.encode(_as_json(row)) + b"\n" for row in chunk))
         total += len(chunk)
     return total
+
+
+def _write_otlp(file: BinaryIO, spans: Iterable[Span]) -> int:
+    """OTLP's JSON, a line per batch, as the OpenTelemetry Collector's file exporter writes it."""
+    encoder = msgspec.json.Encoder()
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "fallback-lab"}}]}
+    total, left = 0, iter(spans)
+    while batch := [otlp(span) for span in itertools.islice(left, SPANS)]:
+        listed = [{"resource": resource, "scopeSpans": [{"scope": {"name": "fallback_lab"}, "spans": batch}]}]
+        file.write(encoder.encode({"resourceSpans": listed}) + b"\n")
+        total += len(batch)
+    return total
+
+
+def _named(row: RowMapping) -> dict[str, Any]:
+    return {str(name): value for name, value in row.items()}
 
 
 def _as_json(row: RowMapping) -> dict[str, Any]:

@@ -36,6 +36,14 @@ requests = Table(
     Index("requests_started", "started"),
 )
 
+imported = Table(
+    "imported",
+    metadata,
+    Column(
+        "request_id", Text, primary_key=True, comment="of every log that was imported: also of rows summarized since"
+    ),
+)
+
 kinds = Table(
     "kinds",
     metadata,
