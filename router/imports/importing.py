@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -100,13 +101,12 @@ def detect(path: Path) -> str | None:
     Raises:
         InvalidRequest: it cannot be read.
     """
-    for number, row in enumerate(rows(path)):
-        if row.values is not None:
-            found = [name for name, form in FORMATS.items() if form.matches(row.values)]
-            if found:
-                return found[0] if len(found) == 1 else None
-        if number >= _LOOKED_AT:
-            break
+    with closing(rows(path)) as found_rows:
+        for row in islice(found_rows, _LOOKED_AT):
+            if row.values is not None:
+                found = [name for name, form in FORMATS.items() if form.matches(row.values)]
+                if found:
+                    return found[0] if len(found) == 1 else None
     return None
 
 
@@ -134,8 +134,8 @@ def import_log(
         StoreError: the database cannot be written; batches before stay.
     """
     report = Report(form)
-    with closing(Spool()) as spool:
-        for row in rows(path):
+    with closing(Spool()) as spool, closing(rows(path)) as found_rows:
+        for row in found_rows:
             report.rows += 1
             if row.values is None:
                 report.refuse(row.problem, row.line)

@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -35,7 +35,7 @@ class Row(NamedTuple):
     problem: str = ""
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Path) -> Generator[Row, None, None]:
     """The rows of a file.
 
     Raises:
@@ -57,18 +57,16 @@ def rows(path: Path) -> Iterator[Row]:
 
 
 def _rows(file: BinaryIO, raw: BinaryIO) -> Iterator[Row]:
-    buffered = cast("io.BufferedReader", io.BufferedReader(cast("io.RawIOBase", file), _CHUNK))
-    start = buffered.peek(4)
-    if start.startswith(b"\xef\xbb\xbf"):  # a byte order mark
-        buffered.read(3)
-        start = start[3:]
-    match start.lstrip()[:1]:
-        case b"[":
-            yield from _listed(buffered, raw)
-        case b"{":
+    with cast("io.BufferedReader", io.BufferedReader(cast("io.RawIOBase", file), _CHUNK)) as buffered:
+        start = buffered.peek(4)
+        if start.startswith(b"\xef\xbb\xbf"):  # a byte order mark
+            buffered.read(3)
+            start = start[3:]
+        if start.lstrip()[:1] == b"{":
             yield from _lines(buffered, raw)
-        case _:
-            yield from _table(buffered, raw)
+        else:
+            with io.TextIOWrapper(buffered, encoding="utf-8", errors="replace", newline="") as text:
+                yield from (_listed if start.lstrip()[:1] == b"[" else _table)(text, raw)
 
 
 # --- JSON ------------------------------------------------------------------------------------------
@@ -104,9 +102,8 @@ def _row(value: Any, line: int, raw: BinaryIO) -> Row:
     return Row(line, None, raw.tell(), "it is no JSON object")
 
 
-def _listed(file: io.BufferedReader, raw: BinaryIO) -> Iterator[Row]:
+def _listed(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
     """The elements of one list, of which a few are in memory."""
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
     decoder = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
     held, line, size, ended = text.read(_CHUNK).lstrip()[1:], 1, _CHUNK, False
     while True:
@@ -137,9 +134,8 @@ def _listed(file: io.BufferedReader, raw: BinaryIO) -> Iterator[Row]:
 # --- CSV -------------------------------------------------------------------------------------------
 
 
-def _table(file: io.BufferedReader, raw: BinaryIO) -> Iterator[Row]:
+def _table(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
     csv.field_size_limit(MAX_ROW)
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
     head = text.readline(MAX_ROW)
     delimiter = max(",;\t", key=head.count)
     names = [each.strip() for each in next(csv.reader([head], delimiter=delimiter), [])]

@@ -102,6 +102,7 @@ ADDED = ("caller", "tags", "experiment", "arm")
 """Labels that came later, and which nothing had before."""
 
 LATER = (
+    "DROP TABLE imported",
     *(f"ALTER TABLE observations DROP COLUMN {column}" for column in ("upstream", "endpoints", "validation")),
     "ALTER TABLE conversations DROP COLUMN pinned",
     "DROP TABLE presets",
