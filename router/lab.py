@@ -17,7 +17,6 @@ from router.chat.cases import CaseFile
 from router.chat.service import Chat
 from router.compare import Comparisons
 from router.config.destinations import Destinations
-from router.config.editing import open_editor
 from router.config.file import default_config_path
 from router.config.schema import Chain, Config, Link, ModelRef
 from router.core.capabilities import ModelInfo
@@ -61,7 +60,7 @@ class Lab:
         self._opening = threading.Lock()
         self._observed: Observed | None = None
         self._tuning: Tuning | None = None
-        self.editor = open_editor(self.path, environ)
+        self.editor, self.experiments = parts.editor, parts.experiments
         self.destinations = Destinations(parts.file, self.keys, read_only=self.editor.read_only)
         self.cases = CaseFile(self.folder / "suites" / "tries.jsonl")
         self._exit = contextlib.ExitStack()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from router.config.editing import open_editor
 from router.config.file import ConfigFile, default_config_path
 from router.config.keys import Keys
 from router.config.schema import Chain, Config, ModelRef
@@ -18,6 +19,7 @@ from router.core.attempts import Attempt, Completion
 from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_far
 from router.core.files import claim
 from router.core.messages import Message
+from router.core.pricing import price_of
 from router.core.records import Observation, RequestSummary
 from router.core.requests import Request
 from router.core.snapshots import Snapshot
@@ -27,6 +29,8 @@ from router.engine.live import InProgress
 from router.engine.options import Options
 from router.engine.runtime import Runtime
 from router.engine.sessions import Sessions
+from router.experiments.running import Experiments
+from router.experiments.shadow import Shadows
 from router.providers.catalog import Catalog
 from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
@@ -59,6 +63,8 @@ class Parts:
         self.store = Store(self.folder / "lab.sqlite")
         self.retention = Retention(self.store.database, lambda: self.file.current().policy.retention)
         self.retention.start()
+        self.editor = open_editor(self.path, environ)
+        self.experiments = Experiments(self.file, self.store, self.editor)
         self.cache = ResponseCache(self.folder / "cache", self.file.in_force.policy.cache)
         self.catalog = Catalog(self.folder / "catalog", {MODEL: INFO})
 
@@ -66,6 +72,7 @@ class Parts:
         """What people should know now, one sentence each."""
         ours = (self.cache.notice, self.retention.notice)
         found = [*self.file.notices(), *self._claimed, *ours, *self.store.notices(), *self._callers_without_key()]
+        found += self.experiments.notices()
         return [notice for notice in found if notice]
 
     def _callers_without_key(self) -> Iterator[str]:
@@ -76,6 +83,7 @@ class Parts:
     def close(self) -> None:
         """Write pending rows; no request may be in progress."""
         self.cache.close()
+        self.experiments.close()
         self.retention.close()
         self.store.close()
 
@@ -107,7 +115,11 @@ class Router:
         store = parts.store
         self.observers: list[Callable[[Observation], None]] = [store.observations.add]
         self._sessions = Sessions(asyncio.get_running_loop().time)
-        self.concluders: list[Callable[[RequestSummary], None]] = [store.requests.add, self._sessions.conclude]
+        self.concluders: list[Callable[[RequestSummary], None]] = [
+            store.requests.add,
+            self._sessions.conclude,
+            parts.experiments.note,
+        ]
         self.runtime = Runtime(
             parts.file,
             parts.keys,
@@ -117,14 +129,21 @@ class Router:
             observe=self._observe,
             conclude=self._conclude,
         )
+        self._shadows = Shadows(self.runtime, store.experiments, self._has_price)
 
     def _observe(self, record: Observation) -> None:
         for observe in self.observers:
             observe(record)
 
     def _conclude(self, summary: RequestSummary) -> None:
-        for conclude in self.concluders:
+        for conclude in self.concluders if summary.source != "shadow" else ():  # which is nobody's request
             conclude(summary)
+
+    def _has_price(self, config: Config, ref: ModelRef) -> bool:
+        """Whether a model's cost is known, or will be said by its provider; may take the loading of prices."""
+        provider, cost_of = config.providers[ref.provider], self.parts.catalog.known(config, ref).cost_of
+        is_said = provider.is_openrouter or provider.base_url is None
+        return is_said or (cost_of is not None and price_of(cost_of) is not None)
 
     @classmethod
     @asynccontextmanager
@@ -224,12 +243,12 @@ class Router:
         """
         config: Config = self.parts.file.in_force
         log = [] if events is None else events
-        if options.session is not None and target.chain.policy.stickiness == "session":
-            first = self._sessions.model(target.chain.name, options.session)
-            options = msgspec.structs.replace(options, first=first)
-        return self.runtime.run(
-            config, target.chain, request, options, offline=target.offline, faults=faults, events=log
-        )
+        chain, options = self.parts.experiments.assigned(config, target.chain, options)
+        if options.session is not None and chain.policy.stickiness == "session":
+            options = msgspec.structs.replace(options, first=self._sessions.model(chain.name, options.session))
+        run = self.runtime.run(config, chain, request, options, offline=target.offline, faults=faults, events=log)
+        shadow = self._shadows.wanted(config, chain, options)
+        return run if shadow is None else self._shadows.behind(run, shadow, config, target.chain, request)
 
 
 class Stream:

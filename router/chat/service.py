@@ -237,7 +237,7 @@ class Chat:
         rated = msgspec.structs.replace(self._known(turn)[turn.id], liked=liked)
         with self._lock:  # the turn and its request agree also where two rate it at once
             self._conversations.amend(rated)
-            self._note(Feedback(request_id=turn.id, liked=liked, at=time.time()))
+            self._note(Feedback(request_id=turn.id, score=None if liked is None else float(liked), at=time.time()))
 
     def _known(self, turn: Turn) -> Mapping[str, Turn]:
         """The turns of its conversation; a page may hold one that somebody else has deleted since."""

@@ -177,6 +177,25 @@ class Draft(Frozen, frozen=True, kw_only=True):
         has_some = isinstance(chain, Mapping) and "params" in chain
         return self._with(remove_value(self.text, at)) if has_some else self
 
+    def with_experiment(self, name: str, settings: Mapping[str, Any]) -> Draft:
+        """An experiment, as models.yaml has it.
+
+        Raises:
+            InvalidEdit: the text cannot be changed in place.
+        """
+        return self._with(set_value(self.text, ("experiments", name), dict(settings)))
+
+    def with_stop(self, experiment: str, reason: str) -> Draft:
+        """An experiment that gets no more requests, and why.
+
+        Raises:
+            InvalidEdit: the text cannot be changed in place, or there is no such experiment.
+        """
+        at = ("experiments", experiment)
+        _value(self.text, at)
+        text = set_value(self.text, (*at, "share"), 0)
+        return self._with(set_value(text, (*at, "stopped"), reason))
+
     def _named(self, category: str) -> str:
         """The text with the chain as a mapping, even if it was a list."""
         chain = ("chains", category)

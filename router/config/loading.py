@@ -10,6 +10,13 @@ import pydantic
 from pydantic import Field
 
 from router.config.alerts import AlertsConfig
+from router.config.experiments import (
+    MAX_EXPERIMENTS,
+    MAX_SHADOWS,
+    NAME,
+    ExperimentSettings,
+    ShadowSettings,
+)
 from router.config.explain import (
     close_to,
     explain,
@@ -17,7 +24,17 @@ from router.config.explain import (
     sentence,
 )
 from router.config.policy import Backoff, ChainPolicy, Policy
-from router.config.schema import Chain, Config, Link, ModelConfig, ModelRef, ProviderConfig, parse_reference
+from router.config.schema import (
+    Chain,
+    Config,
+    Experiment,
+    Link,
+    ModelConfig,
+    ModelRef,
+    ProviderConfig,
+    Shadow,
+    parse_reference,
+)
 from router.config.server import ServerConfig
 from router.config.source import parse_yaml, read_text
 from router.config.values import (
@@ -66,6 +83,14 @@ class _ChainFile(Data):
         return [link if isinstance(link, dict) else {"model": _model_name(link)} for link in value]
 
 
+class _ExperimentFile(ExperimentSettings):
+    candidate: _ChainFile
+
+
+class _ShadowFile(ShadowSettings):
+    models: Annotated[Sequence[str], Field(min_length=1, max_length=MAX_SHADOWS)]
+
+
 def _model_name(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueError(f"`{shortened(value)}` is not a model name")
@@ -105,6 +130,8 @@ class _File(Data):
     models: Annotated[Mapping[str, ModelConfig], Field(max_length=MAX_FACTS)] = {}
     server: ServerConfig = ServerConfig()
     alerts: AlertsConfig = AlertsConfig()
+    experiments: Annotated[Mapping[str, _ExperimentFile], Field(max_length=MAX_EXPERIMENTS)] = {}
+    shadow: Mapping[str, _ShadowFile] = {}
     chains: Mapping[str, _ChainFile] = Field(min_length=1, max_length=MAX_CHAINS)
 
 
@@ -133,6 +160,8 @@ def parse_config(text: str, path: Path) -> Config:
         models = _models(file)
         _check_aliases(file)
         _check_alerts(file)
+        experiments = dict(_experiments(file))
+        shadow = dict(_shadows(file))
     except pydantic.ValidationError as error:
         raise ConfigError(explain(path, lines, error, _File, _written(lines))) from None
     except _Located as error:
@@ -146,6 +175,8 @@ def parse_config(text: str, path: Path) -> Config:
         models=models,
         server=file.server,
         alerts=file.alerts,
+        experiments=experiments,
+        shadow=shadow,
         chains=chains,
         warnings=(*_warnings(path, lines, chains), *_unwatched(path, lines, file, chains)),
     )
@@ -155,9 +186,9 @@ def _written(lines: Lines) -> Callable[[Place], Place]:
     """Where the file has what `_File` has at a place: a list in a mapping's place has no level of its name."""
 
     def written(at: Place) -> Place:
-        level = 1 if at[:2] == ("alerts", "rules") else 2
-        is_left_out = at[level : level + 1] in (("rules",), ("models",)) and at[: level + 1] not in lines
-        return (*at[:level], *at[level + 1 :]) if is_left_out else at
+        levels = (number for number, part in enumerate(at) if number and part in ("models", "rules"))
+        skipped = next((number for number in levels if at[: number + 1] not in lines), len(at))
+        return (*at[:skipped], *at[skipped + 1 :])
 
     return written
 
@@ -170,21 +201,59 @@ class _Located(Exception):
 
 def _chains(file: _File) -> Iterator[tuple[str, Chain]]:
     for name, chain in file.chains.items():
-        links: dict[tuple[str, str], Link] = {}
-        for index, link in enumerate(chain.models):
-            at = ("chains", name, "models", index)
-            ref = _reference(link.model, file, at)
-            if (named := (ref.provider, ref.model)) in links:
-                raise _Located(at, f"`{shortened(link.model)}` is in this chain twice. Remove one.")
-            links[named] = Link(ref=ref, params=link.params, system=link.system, first_token=link.first_token)
-        try:
-            policy = file.policy.of_chain(chain.policy)
-        except pydantic.ValidationError as error:
-            first = error.errors()[0]
-            inside = ("chains", name, "policy", *first["loc"])
-            model = Backoff if first["loc"][0] == "backoff" else ChainPolicy
-            raise _Located(inside, sentence(first, model)) from None
-        yield name, Chain(name=name, links=tuple(links.values()), policy=policy, params=chain.params)
+        yield name, _chain(file, name, chain, ("chains", name))
+
+
+def _chain(file: _File, name: str, chain: _ChainFile, at: Place) -> Chain:
+    links: dict[tuple[str, str], Link] = {}
+    for index, link in enumerate(chain.models):
+        here = (*at, "models", index)
+        ref = _reference(link.model, file, here)
+        if (named := (ref.provider, ref.model)) in links:
+            raise _Located(here, f"`{shortened(link.model)}` is in this chain twice. Remove one.")
+        links[named] = Link(ref=ref, params=link.params, system=link.system, first_token=link.first_token)
+    try:
+        policy = file.policy.of_chain(chain.policy)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        inside = (*at, "policy", *first["loc"])
+        model = Backoff if first["loc"][0] == "backoff" else ChainPolicy
+        raise _Located(inside, sentence(first, model)) from None
+    return Chain(name=name, links=tuple(links.values()), policy=policy, params=chain.params)
+
+
+def _experiments(file: _File) -> Iterator[tuple[str, Experiment]]:
+    running: dict[str, str] = {}
+    for name, each in file.experiments.items():
+        at = ("experiments", name)
+        if not NAME.fullmatch(name):
+            raise _Located(at, f"`{shortened(name)}` is no name of an experiment: up to 64 letters, digits, `_.-`.")
+        _check_category(file, each.category, (*at, "category"))
+        if each.share > 0 and (other := running.setdefault(each.category, name)) != name:
+            raise _Located(
+                (*at, "share"),
+                f"the category `{shortened(each.category)}` has a running experiment already, `{other}`. Set the share"
+                " of one of them to 0.",
+            )
+        if each.share > 0 and each.stopped is not None:
+            raise _Located((*at, "stopped"), "a stopped experiment has the share 0. Remove `stopped` to run it again.")
+        chain = _chain(file, each.category, each.candidate, (*at, "candidate"))
+        settings = {key: getattr(each, key) for key in ExperimentSettings.model_fields}
+        yield name, Experiment.model_construct(**settings, name=name, chain=chain)
+
+
+def _shadows(file: _File) -> Iterator[tuple[str, Shadow]]:
+    for category, each in file.shadow.items():
+        at = ("shadow", category)
+        _check_category(file, category, at)
+        models = [_reference(text, file, (*at, "models", index)) for index, text in enumerate(each.models)]
+        settings = {key: getattr(each, key) for key in ShadowSettings.model_fields}
+        yield category, Shadow.model_construct(**settings, models=tuple(models))
+
+
+def _check_category(file: _File, category: str, at: Place) -> None:
+    if category not in file.chains:
+        raise _Located(at, f"`{shortened(category)}` is not a category{nearest(category, file.chains)}")
 
 
 def _models(file: _File) -> dict[str, ModelConfig]:

@@ -13,6 +13,7 @@ import pydantic
 from pydantic import Field
 
 from router.config.alerts import AlertsConfig
+from router.config.experiments import ExperimentSettings, ShadowSettings
 from router.config.explain import (
     nearest,
 )
@@ -182,12 +183,36 @@ class Chain(Data):
         return link.first_token if link.first_token is not None else self.policy.first_token
 
 
+class Experiment(ExperimentSettings):
+    """A chain that gets a share of a category's real requests; its name stays the category."""
+
+    name: str
+    chain: Chain
+
+    def is_running(self, now: float) -> bool:
+        """Whether requests are given to it at a Unix time, seconds."""
+        return self.share > 0 and (self.start is None or self.start <= now)
+
+    @cached_property
+    def guarded(self) -> str:
+        """What sets it apart from an experiment of the same name that was stopped before: twelve digits."""
+        start = f"{self.start}" if self.start is not None else ""
+        return digest(self.name, self.category, self.chain.fingerprint, self.seed or "", start)[:12]
+
+
+class Shadow(ShadowSettings):
+    """Models that a share of a category's real requests are sent to besides."""
+
+    models: tuple[ModelRef, ...]
+
+
 class Config(Data):
     """models.yaml, validated as a whole.
 
     Attributes:
         offline: the model that answers if no provider of a chain has a key.
         models: what the file says about models, by `provider:model`.
+        experiments: by name. shadow: by category.
         warnings: sentences about what is valid but probably not intended.
     """
 
@@ -199,6 +224,8 @@ class Config(Data):
     models: Mapping[str, ModelConfig]
     server: ServerConfig = ServerConfig()
     alerts: AlertsConfig = AlertsConfig()
+    experiments: Mapping[str, Experiment] = {}
+    shadow: Mapping[str, Shadow] = {}
     chains: Mapping[str, Chain]
     warnings: tuple[str, ...] = ()
 
@@ -217,6 +244,11 @@ class Config(Data):
         """What the file itself says about a model."""
         model = self.models.get(f"{ref.provider}:{ref.model}")
         return model.info() if model is not None else ModelInfo()
+
+    @cached_property
+    def tried(self) -> Mapping[str, Experiment]:
+        """By category, the experiment that has a share of its requests."""
+        return {each.category: each for each in self.experiments.values() if each.share > 0}
 
     @property
     def default_category(self) -> str:

@@ -49,12 +49,28 @@ class Observation(Frozen, frozen=True, kw_only=True):
     origin: Origin = Origin()
 
 
+LONGEST_COMMENT = 2_000
+"""Characters of a comment that are kept."""
+
+
 class Feedback(Frozen, frozen=True, kw_only=True):
-    """What somebody thinks of a request's answer; `liked` is None where they took it back. `at` is Unix time."""
+    """What somebody thinks of a request's answer.
+
+    Attributes:
+        score: 0 to 1, a thumb up is 1; None where they took it back.
+        at: Unix time, seconds.
+        comment: for people alone; leaves the database with nothing else.
+    """
 
     request_id: str
-    liked: bool | None
+    score: float | None
     at: float
+    comment: str | None = None
+
+    @property
+    def liked(self) -> bool:
+        """Whether it is more good than bad."""
+        return self.score is not None and self.score >= 0.5
 
 
 class ScoredAnswer(Frozen, frozen=True, kw_only=True):

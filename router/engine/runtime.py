@@ -77,7 +77,7 @@ class Runtime:
         self.breakers = Breakers(self.loop.time)
         self._calls = SharedCalls()
         self.in_progress: dict[asyncio.Task[Completion], InProgress] = {}
-        self._learning: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
 
     def _new_provider(self, settings: ProviderConfig) -> Provider:
         if settings.protocol == "embedded":
@@ -166,9 +166,9 @@ class Runtime:
             at = self.pool.get(config, name)
             if at.settings.is_openrouter:
                 if self._catalog.is_due(config, name) and not at.provider.problem():
-                    self._in_background(self.read_lists(config, [name]))
+                    self.in_background(self.read_lists(config, [name]))
             elif at.settings.variables and not self._catalog.has_prices and not at.provider.problem():
-                self._in_background(self._catalog.load_prices())
+                self.in_background(self._catalog.load_prices())
 
     async def read_lists(self, config: Config, providers: Sequence[str], force: bool = False) -> dict[str, str]:
         """Read the providers' model lists if that is due, or if forced.
@@ -192,14 +192,15 @@ class Runtime:
         problems = await asyncio.gather(*(read(name) for name in providers))
         return {name: problem for name, problem in zip(providers, problems, strict=True) if problem}
 
-    def _in_background(self, work: Coroutine[Any, Any, object]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something that no request waits for, until it is done or the runtime is closed."""
         task = self.loop.create_task(work)
-        self._learning.add(task)
-        task.add_done_callback(self._learning.discard)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
         """Stop all requests in progress and the embedded model."""
-        in_progress: list[asyncio.Task[Any]] = [*self.in_progress, *self._learning]
+        in_progress: list[asyncio.Task[Any]] = [*self.in_progress, *self._background]
         await asyncio.sleep(0)  # a task canceled before its first step leaves no trace
         for task in in_progress:
             task.cancel()

@@ -189,10 +189,9 @@ def _before(y: Floats, given: Flags) -> Floats:
     return found
 
 
-def over_rate(over: Flags, rate: float) -> Floats:
-    """After each unit, the logarithm of the evidence that an event comes more often than at a rate."""
-    # `1 + bet * z` never reaches 0: z is -rate at least, of which a bet of 1 / rate would lose everything.
-    return _mixture(np.where(over, 1 - rate, -rate))
+def over_rate(values: Floats, rate: float) -> Floats:
+    """After each unit, the logarithm of the evidence that the mean of values from 0 to 1 is larger than a rate."""
+    return _mixture(values - rate)  # z is -rate at least: no bet loses everything
 
 
 def requests_of_fixed_test(current: float, candidate: float, share: float, power: float = 0.8) -> float:

@@ -23,6 +23,11 @@ class Slots:
         self._taken: set[Turn] = set()
         self._queue: deque[Turn] = deque()
 
+    @property
+    def are_spare(self) -> bool:
+        """Whether half of them are free, and nobody waits."""
+        return not self._queue and 2 * len(self._taken) < self._limit()
+
     def ask(self) -> Turn:
         """Ask for a slot, given now or later; call `give_back` in either case."""
         turn = asyncio.get_running_loop().create_future()

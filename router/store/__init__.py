@@ -12,6 +12,7 @@ from router.core.formatting import counted
 from router.store.comparisons import ComparisonLog
 from router.store.conversations import MAX_TOKENS, ConversationLog
 from router.store.database import Database, MemoryDatabase
+from router.store.experiments import ExperimentLog
 from router.store.feedback import FeedbackLog
 from router.store.imports import ImportedRequest, ImportLog
 from router.store.presets import PresetLog
@@ -27,6 +28,7 @@ __all__ = [
     "MAX_TOKENS",
     "ComparisonLog",
     "ConversationLog",
+    "ExperimentLog",
     "FeedbackLog",
     "ImportLog",
     "ImportedRequest",
@@ -72,6 +74,7 @@ class Store:
         self.requests = RequestLog(self.database, self.writer)
         self.imports = ImportLog(self.database)
         self.feedback = FeedbackLog(self.database, self.writer)
+        self.experiments = ExperimentLog(self.database, self.writer)
         self.scores = ScoreLog(self.database, self.writer)
         self.conversations = ConversationLog(self.database, self.writer)
         self.templates = TemplateLog(self.database, self.writer)

@@ -6,14 +6,14 @@ import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.dialects.sqlite import insert
 
-from router.core.records import Feedback
+from router.core.records import LONGEST_COMMENT, Feedback
 from router.store.database import Database
 from router.store.tables import feedback, observations
 from router.store.writer import Writer
 
 _ROW = insert(feedback)
 _SAVE = _ROW.on_conflict_do_update(
-    index_elements=["request_id"], set_={"liked": _ROW.excluded.liked, "at": _ROW.excluded.at}
+    index_elements=["request_id"], set_={name: _ROW.excluded[name] for name in ("score", "at", "comment")}
 )
 _DELETE = text("DELETE FROM feedback WHERE request_id = :request_id")
 
@@ -27,10 +27,11 @@ class FeedbackLog:
 
     def save(self, given: Feedback) -> None:
         """Accept feedback in place of what was said before; it is on disk within the second."""
-        if given.liked is None:
+        if given.score is None:
             self._writer.put(_DELETE, {"request_id": given.request_id})
         else:
-            self._writer.put(_SAVE, msgspec.structs.asdict(given))
+            comment = given.comment[:LONGEST_COMMENT] if given.comment else None
+            self._writer.put(_SAVE, {**msgspec.structs.asdict(given), "comment": comment})
 
     def of_request(self, request_id: str) -> Feedback | None:
         """What was said of a request's answer."""
@@ -40,12 +41,12 @@ class FeedbackLog:
         return Feedback(**found) if found is not None else None
 
     def of_answers(self) -> dict[int, bool]:
-        """Whether an answer was liked, by the ids of the observations that gave them, as far as these are stored."""
+        """Whether answers were more liked than not, by the ids of the stored observations that gave them."""
         gave = observations.c
         rows = (
-            select(gave.id, feedback.c.liked)
+            select(gave.id, feedback.c.score)
             .join_from(feedback, observations, feedback.c.request_id == gave.request_id)
             .where(gave.outcome == "answered")
         )
         with self._database.reading() as connection:
-            return {row.id: row.liked for row in connection.execute(rows)}
+            return {row.id: row.score >= 0.5 for row in connection.execute(rows)}

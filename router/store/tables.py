@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 from router.core.fields import columns_of
 from router.core.messages import Frozen
@@ -34,6 +34,7 @@ requests = Table(
     Column("id", Integer, primary_key=True),
     *_columns_of(RequestSummary),
     Index("requests_started", "started"),
+    Index("requests_experiment", "experiment", sqlite_where=text("experiment IS NOT NULL")),
 )
 
 imported = Table(
@@ -77,7 +78,16 @@ feedback = Table(
     "feedback",
     metadata,
     Column("request_id", Text, primary_key=True),
-    Column("liked", Boolean, nullable=False),
+    Column("score", Float, nullable=False, comment="0 to 1"),
+    Column("at", Float, nullable=False, comment="Unix time, seconds"),
+    Column("comment", Text),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("experiment", Text, primary_key=True, comment="Experiment.guarded"),
+    Column("reason", Text, nullable=False),
     Column("at", Float, nullable=False, comment="Unix time, seconds"),
 )
 

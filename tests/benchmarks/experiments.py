@@ -54,8 +54,8 @@ def main() -> None:
         wrong = 0
         for _ in range(NULLS // 2):
             candidate = rng.random(3_000) < share
-            found = unbounded(Units(candidate, np.full(3_000, share), rng.lognormal(-7, 1, 3_000)), np.arange(1, 3_001))
-            wrong += bool(((found.low > 0) | (found.high < 0)).any())
+            costs = unbounded(Units(candidate, np.full(3_000, share), rng.lognormal(-7, 1, 3_000)), np.arange(1, 3_001))
+            wrong += bool(((costs.low > 0) | (costs.high < 0)).any())
         print(f"  {100 * wrong / (NULLS // 2):4.1f} %  share {100 * share:g} %", flush=True)
 
     print(f"units until {100 * GAIN:g} points are found, the median as a multiple of a test that is looked at once")

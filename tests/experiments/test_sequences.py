@@ -123,6 +123,6 @@ def test_costs_are_compared_with_a_multiple_of_the_others() -> None:
 
 
 def test_an_event_that_comes_as_often_as_it_may_is_seldom_said_to_come_more_often() -> None:
-    over = np.random.default_rng(9).random((400, 1_000)) < 0.05
+    over = (np.random.default_rng(9).random((400, 1_000)) < 0.05).astype(float)
     assert np.mean((over_rate(over, 0.05) >= NEEDED).any(axis=-1)) <= 0.03
-    assert over_rate(np.ones(20, bool), 0.05)[-1] >= NEEDED
+    assert over_rate(np.ones(20), 0.05)[-1] >= NEEDED

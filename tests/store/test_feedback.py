@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.core.attempts import Attempt
-from router.core.records import Feedback, Observation
+from router.core.records import LONGEST_COMMENT, Feedback, Observation
 from router.store import Store
 
 
@@ -21,7 +21,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def rate(store: Store, request_id: str, liked: bool | None, at: float = 1.0) -> None:
-    store.feedback.save(Feedback(request_id=request_id, liked=liked, at=at))
+    store.feedback.save(Feedback(request_id=request_id, score=None if liked is None else float(liked), at=at))
     assert store.writer.flush()
 
 
@@ -38,13 +38,27 @@ def see(store: Store, request_id: str, **rest: Any) -> None:
 def test_the_last_word_on_an_answer_counts(store: Store) -> None:
     rate(store, "r", True)
     rate(store, "r", False, at=2.0)
-    assert store.feedback.of_request("r") == Feedback(request_id="r", liked=False, at=2.0)
+    assert store.feedback.of_request("r") == Feedback(request_id="r", score=0.0, at=2.0)
 
 
 def test_feedback_that_is_taken_back_is_gone(store: Store) -> None:
     rate(store, "r", True)
     rate(store, "r", None)
     assert store.feedback.of_request("r") is None
+
+
+def test_a_score_comes_with_a_comment_of_bounded_length(store: Store) -> None:
+    store.feedback.save(Feedback(request_id="r", score=0.7, at=1.0, comment="x" * 5_000))
+    assert store.writer.flush()
+    kept = store.feedback.of_request("r")
+    assert kept is not None
+    assert (kept.score, kept.liked, len(kept.comment or "")) == (0.7, True, LONGEST_COMMENT)
+
+
+def test_forgetting_deletes_comments_too(store: Store, tmp_path: Path) -> None:
+    store.feedback.save(Feedback(request_id="r", score=1.0, at=1.0, comment="a secret remark"))
+    store.forget()
+    assert b"a secret remark" not in (tmp_path / "lab.sqlite").read_bytes()
 
 
 def test_feedback_is_of_the_attempt_that_answered(store: Store) -> None:

@@ -153,7 +153,10 @@ def draw_request(store: Store, request_id: str) -> None:
     draw_strip(attempts, key=request_id)
     if given := store.feedback.of_request(request_id):
         thumb = ":material/thumb_up: Liked" if given.liked else ":material/thumb_down: Not liked"
-        st.caption(f"{thumb} on {when(given.at):%d %b %Y %H:%M}")
+        score = "" if given.score in (0, 1) else f" ({given.score:g})"
+        st.caption(f"{thumb}{score} on {when(given.at):%d %b %Y %H:%M}")
+        if given.comment:
+            st.caption(label(given.comment))
     draw_trace(attempts)
 
 
