@@ -15,6 +15,7 @@ from router.lab import Lab
 from router.metrics.chains import DAYS, EVALUATED_DAYS, chain_lines
 
 from components.chains.editor import WIDTH, edit_chain
+from components.chains.exports import draw_exports
 from components.chains.figures import style_figures
 from components.chains.history import draw_history
 from components.chains.limits import Change, edit_limits
@@ -49,7 +50,7 @@ def main(lab: Lab) -> None:
         return
     config, problem = _check(lab, draft)
     _draw_changes(lab, draft, config, problem)
-    chains, text, history = st.tabs(["Chains", "models.yaml", "History"], key="chains_tabs")
+    chains, text, history, exports = st.tabs(["Chains", "models.yaml", "History", "Export"], key="chains_tabs")
     with chains:
         if config is not None:
             _draw_chains(lab, config, None if lab.editor.read_only else partial(_change, lab))
@@ -61,6 +62,8 @@ def main(lab: Lab) -> None:
         _draw_text(lab, draft)
     with history:
         draw_history(lab, _restore)
+    with exports:
+        draw_exports(lab.config())
 
 
 def _draft(lab: Lab) -> Draft:

@@ -11,6 +11,7 @@ from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
 from components.shared.predictions import draw_predictions
 from components.tune.evidence import draw_evidence
+from components.tune.experiments import draw_experiments
 from components.tune.goals import pick_goals
 from components.tune.proposals import draw_advice, draw_gap
 from components.tune.what_if import draw_what_if
@@ -34,6 +35,7 @@ def main(lab: Lab) -> None:
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
+    draw_experiments(lab, category)
     draw_what_if(lab, evidence)
     draw_evidence(evidence)
 

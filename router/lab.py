@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,7 @@ from router.runs.estimate import AskedFirst
 
 if TYPE_CHECKING:
     from router.evaluate.evaluation import GradeAll
+    from router.experiments.analysis import Analysis
     from router.metrics import Observed
     from router.tune.tuning import Tuning
 
@@ -215,6 +217,14 @@ class Lab:
             cache_bytes=self._parts.cache.size(),
             waiting=self.store.writer.state().waiting,
         )
+
+    def experiment_results(self) -> list[Analysis]:
+        """The experiments of models.yaml as they stand, in its order."""
+        from router.experiments.analysis import analyze  # noqa: PLC0415  # numpy, which most commands never need
+
+        log, now = self.store.experiments, time.time()
+        tried = self.config().experiments.values()
+        return [analyze(each, log.requests(each.name, each.start), now) for each in tried]
 
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""

@@ -23,6 +23,7 @@ _COMMANDS = {
     "chains": ("router.cli.chains:show_chains", "Show each chain with its models' recent statistics."),
     "check": ("router.cli.check:check", "Validate models.yaml and show which models can be used."),
     "eval": ("router.cli.evaluate:evaluate", "Run suites of cases through chains and models, and grade the answers."),
+    "experiments": ("router.cli.experiments:show_experiments", "Show the experiments and what came of them."),
     "export": ("router.cli.export:export_rows", "Write stored requests or attempts to a file."),
     "import": (
         "router.cli.import_logs:import_file",

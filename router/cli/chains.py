@@ -1,4 +1,4 @@
-"""fallback-lab chains: the chains with their models' statistics, and earlier versions of models.yaml."""
+"""fallback-lab chains: the chains with their models' statistics, their exports, and earlier versions of models.yaml."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 import click
 
+from router.cli.export import opened
 from router.cli.tables import Column, Row, link_cell, print_table
-from router.cli.terminal import json_text
+from router.cli.terminal import Console, data_stream, json_text
 from router.config.editing import Editor, Version, open_editor
+from router.config.loading import load_config
 from router.core.errors import InvalidEdit
 from router.core.formatting import place
+from router.gateways import TARGETS
 from router.lab import Lab
 from router.metrics import Estimate
 from router.metrics.chains import DAYS, UNSEEN, ModelLine, chain_lines
@@ -34,9 +37,33 @@ _COLUMNS = (
 @click.option("--rollback", is_flag=True, help="Undo the last change of models.yaml.")
 @click.option("--list", "list_", is_flag=True, help="With --rollback: list the earlier versions and change nothing.")
 @click.option("--to", metavar="VERSION", help="With --rollback: restore this version from the list.")
+@click.option(
+    "--export", "target", type=click.Choice(list(TARGETS)), help="Print the chains as another gateway says them."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="With --export: the file to write (default: stdout).")
+@click.argument("category", required=False)
 @click.pass_obj
-def show_chains(config_path: Path, as_json: bool, rollback: bool, list_: bool, to: str | None) -> None:
-    """Show each category's chain with its models' recent statistics."""
+def show_chains(
+    config_path: Path,
+    as_json: bool,
+    rollback: bool,
+    list_: bool,
+    to: str | None,
+    target: str | None,
+    output: Path | None,
+    category: str | None,
+) -> None:
+    """Show each category's chain with its models' recent statistics.
+
+    With --export, CATEGORY's chain or all of them in another gateway's format; what that cannot say goes to stderr.
+    """
+    if target is not None:
+        if as_json or rollback or list_ or to:
+            raise click.UsageError("Use --export with --output alone.")
+        _export(config_path, target, category, output)
+        return
+    if category or output:
+        raise click.UsageError("Use --output and a category with --export.")
     if rollback:  # the file itself is not read: it may be broken
         if as_json:
             raise click.UsageError("Use either --json or --rollback, not both.")
@@ -67,6 +94,22 @@ def show_chains(config_path: Path, as_json: bool, rollback: bool, list_: bool, t
             print_table(_COLUMNS, rows, title=f"Chains, last {DAYS} days; times are p50 and p95", grouped=True)
         for notice in lab.notices():
             click.echo(notice, err=True)
+
+
+def _export(config_path: Path, target: str, category: str | None, output: Path | None) -> None:
+    config = load_config(config_path)
+    chains = [config.chain(category)] if category is not None else list(config.chains.values())
+    exported = TARGETS[target].export(config, chains)
+    if output is None:
+        data_stream().write(exported.text.encode())
+    else:
+        with opened(output) as file:
+            file.write(exported.text.encode())
+    console = Console(stderr=True)
+    if exported.lost:
+        console.say(f"What {TARGETS[target].name} cannot say:", "yellow")
+    for lost in exported.lost:
+        console.say(f"- {lost}", "yellow")
 
 
 def _figures(line: ModelLine) -> list[str]:

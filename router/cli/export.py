@@ -41,13 +41,13 @@ def export_rows(config_path: Path, form: Format, what: What, since: float | None
         if output is None or to_stdout:
             export(store.database, data_stream(), form, what, since)
             return
-        with _opened(output) as file:
+        with opened(output) as file:
             rows = export(store.database, file, form, what, since)
     click.echo(f"Wrote {counted(rows, 'span' if form == 'otlp' else what.removesuffix('s'))} to {output}.", err=True)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BinaryIO]:
     """A file that replaces the old one only when complete."""
     if path.is_dir():
         raise click.UsageError(f"{path} is a folder. Specify a file.")

@@ -7,6 +7,7 @@ the comparison. Requests whose answer came from the cache or from an identical r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -62,6 +63,14 @@ class Compared(NamedTuple):
     units: tuple[int, int]
     sequence: Bounds
     verdict: Verdict
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Between what the difference lies, after the last look; None where nothing is known of it."""
+        if not len(self.sequence.at):
+            return None, None
+        low, high = float(self.sequence.low[-1]), float(self.sequence.high[-1])
+        return (low, high) if math.isfinite(low) and math.isfinite(high) else (None, None)
 
 
 class Analysis(NamedTuple):

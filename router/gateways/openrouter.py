@@ -79,11 +79,9 @@ def _losses(config: Config, chain: Chain) -> Iterator[str]:
     if left := links[MOST_MODELS:]:
         names = ", ".join(f"`{shortened(link.ref.text)}`" for link, _ in left)
         yield f"OpenRouter takes {MOST_MODELS} models at most: {names} {'is' if not left[1:] else 'are'} left out."
-    yield (
-        f"`first_token` ({policy.first_token:g} s) is a preference, `preferred_max_latency`: a silent model is waited for."
-    )
+    yield (f"`first_token` ({policy.first_token:g} s) is only preferred (`preferred_max_latency`), and ends no call.")
     if policy.min_tokens_per_s:
-        yield f"`min_tokens_per_s` ({policy.min_tokens_per_s:g}) is a preference, `preferred_min_throughput`."
+        yield f"`min_tokens_per_s` ({policy.min_tokens_per_s:g}) is only preferred (`preferred_min_throughput`)."
     fields = [fields_of(chain, *link) for link in links]
     for name in dict.fromkeys(name for each in fields for name in each):
         if any(each.get(name) != fields[0].get(name) for each in fields):

@@ -81,11 +81,11 @@ def _losses(config: Config, chain: Chain, links: Sequence[tuple[Link, ProviderCo
     yield from unsaid(config, chain, _CARRIED)
     yield f"`answer` ({policy.answer:g} s) ends with the response's headers, and holds for streams too."
     if policy.on_content_filter == "stop":
-        yield "`on_content_filter: stop`: Portkey tells errors apart by their status alone; any leads to the next model."
+        yield "`on_content_filter: stop`: Portkey knows errors by their status alone, and any leads to the next model."
     if policy.retries > _MOST_RETRIES:
         yield f"`retries` ({policy.retries}): Portkey retries {_MOST_RETRIES} times at most."
     if any(fields_of(chain, *link) for link in links):
-        yield "`params` and a provider's `body` replace what a request sets; names that Portkey does not know are dropped."
+        yield "`params` and a provider's `body` replace a request's own; names that Portkey does not know are dropped."
     for _, provider in links:
         for name in other_headers(provider):
             yield f"The header `{name}` is left out: a target has no headers of its own."

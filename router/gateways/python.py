@@ -1,4 +1,4 @@
-"""This project's own library: a program that asks the chains."""
+"""Our own library: a program that asks the chains."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def main() -> None:
     except FallbackLabError as error:
         parser.exit(1, f"{{error}}\\n")
     print(completion.answer.text)
-    print(f"{{completion.served_by}}, after {{len(completion.attempts) - 1}} failed calls")
+    print(f"{{completion.attempts[-1].model}}, after {{len(completion.attempts) - 1}} failed or skipped calls")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from router.gateways.exported import Exported, Loss, comments, merged
 from router.gateways.links import bearer, fields_of, network_links, other_headers, without_query
 from router.gateways.unsaid import unsaid
 
-_CARRIED = frozenset({"system", "query", "first_token", "stall", "answer", "retries", "backoff", "retry_after", "empty"})
+_CARRIED = frozenset(
+    {"system", "query", "first_token", "stall", "answer", "retries", "backoff", "retry_after", "empty"}
+)
 
 _RUNTIME = Path(__file__).with_name("vercel_runtime.ts")
 """What the SDK lacks: a language model made of several."""
@@ -78,11 +80,11 @@ def _chain(chain: Chain, links: Sequence[tuple[Link, ProviderConfig]]) -> str:
 def _link(chain: Chain, link: Link, provider: ProviderConfig) -> str:
     key = bearer(provider)
     headers = "".join(f"{_js(name)}: {_text(text)}, " for name, text in other_headers(provider).items())
-    parts = [
-        f"baseURL: {_js(without_query(provider.base_url))}",
-        f"apiKey: process.env.{key}" if key else "apiKey: undefined" if provider.protocol == "openai" else "apiKey: 'none'",
-        f"headers: {{ {headers}}}",
-    ]
+    parts = [f"baseURL: {_js(without_query(provider.base_url))}", f"headers: {{ {headers}}}"]
+    if key:
+        parts.append(f"apiKey: process.env.{key}")
+    elif provider.protocol == "anthropic":
+        parts.append("apiKey: 'none'")  # else the provider would send ANTHROPIC_API_KEY to this address
     fields = fields_of(chain, link, provider)
     rest = f"firstToken: {chain.first_token(link):g}, system: {_js(link.system)}"
     if provider.protocol == "anthropic":
@@ -105,8 +107,7 @@ def _js(value: Any) -> str:
 def _text(text: str) -> str:
     """A header's text, with its variables."""
     parts = VARIABLE.split(text)  # words and names take turns
-    said = [f"process.env.{part}" if place % 2 else _js(part) for place, part in enumerate(parts) if part]
-    return f"`{''.join(f'${{{each}}}' for each in said)}`" if len(said) > 1 else f"{said[0]} ?? ''" if "env" in said[0] else said[0]
+    return " + ".join(f"process.env.{part}" if place % 2 else _js(part) for place, part in enumerate(parts))
 
 
 def _losses(config: Config, chain: Chain, links: Sequence[tuple[Link, ProviderConfig]]) -> Iterator[str]:
@@ -129,9 +130,10 @@ def _to_gateway(config: Config, chains: Sequence[Chain]) -> Exported:
         options = {"gateway": {"models": [link.ref.model for link in others]}}
         said += f"  {_js(chain.name)}: {{ model: gateway({_js(first.ref.model)}), providerOptions: {_js(options)} }},\n"
         losses += [(chain, sentence) for sentence in unsaid(config, chain, {"keys", "query"})]
-        fields = dict.fromkeys(name for link, provider in network_links(config, chain) for name in fields_of(chain, link, provider))
-        losses += [(chain, f"`{shortened(name)}` is left out: pass it to the call.") for name in fields]
+        for name in dict.fromkeys(name for link in network_links(config, chain) for name in fields_of(chain, *link)):
+            losses.append((chain, f"`{shortened(name)}` is left out: pass it to the call."))
     lost = merged(losses, chains)
     usage = f"// generateText({{ ...chains[{_js(chains[0].name)}], prompt: 'Hello!' }}), with AI_GATEWAY_API_KEY"
     head = comments("//", f"npm install ai\n{usage}", lost)
-    return Exported(f"{head}import {{ gateway }} from 'ai';\n\nexport const chains = {{\n{said}}};\n", lost, "chains.ts", "typescript")
+    text = f"{head}import {{ gateway }} from 'ai';\n\nexport const chains = {{\n{said}}};\n"
+    return Exported(text, lost, "chains.ts", "typescript")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
@@ -23,6 +25,7 @@ from router.server.dialects.base import Asked, Dialect, Refusal
 from router.server.dialects.chat import ChatCompletions
 from router.server.dialects.messages import Messages, count_tokens
 from router.server.dialects.responses import Responses
+from router.server.feedback import MAX_FEEDBACK, feedback_of
 from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
 from router.server.measures import Measures
 from router.server.tags import Tags
@@ -84,6 +87,7 @@ class Endpoint:
         self._routes: Mapping[str, tuple[str, _Call]] = {
             **dict.fromkeys(_DIALECTS, ("POST", self._answer)),
             "/v1/messages/count_tokens": ("POST", self._count_tokens),
+            "/v1/feedback": ("POST", self._feedback),
             "/v1/models": ("GET", self._models),
             "/metrics": ("GET", self._metrics),
         }
@@ -192,6 +196,18 @@ class Endpoint:
     async def _count_tokens(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         body = await body_of(incoming.headers, receive, incoming.config.server.max_body)
         await respond(send, 200, msgspec.json.encode(count_tokens(json_object(incoming.headers, body))))
+
+    async def _feedback(self, incoming: Incoming, receive: Receive, send: Send) -> None:
+        """What a caller's users think of an answer; of their own requests alone."""
+        body = json_object(incoming.headers, await body_of(incoming.headers, receive, MAX_FEEDBACK))
+        given = feedback_of(body, time.time())
+        store = self._router.parts.store
+        await asyncio.to_thread(store.writer.flush, 1.0)
+        asked = await asyncio.to_thread(store.observations.of_request, given.request_id)
+        if not asked or asked[0].origin.caller != incoming.caller:
+            raise Refusal("There is no request of this id (`x-request-id` of its answer).", status=404)
+        store.feedback.save(given)
+        await respond(send, 200, b'{"status":"ok"}')
 
     async def _metrics(self, _: Incoming, __: Receive, send: Send) -> None:
         await respond(send, 200, self._measures.text(), b"text/plain; version=0.0.4; charset=utf-8")

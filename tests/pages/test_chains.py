@@ -641,7 +641,8 @@ def test_read_only_the_page_shows_and_changes_nothing(
     assert any("is read-only here because FALLBACK_LAB_READONLY is set" in text for text in texts(app))
     assert drawn(app) == ["one"]
     assert [button.label for button in app.button if not button.disabled] == []
-    assert (list(app.text_input), list(app.text_area), list(app.selectbox)) == ([], [], [])
+    assert (list(app.text_input), list(app.text_area)) == ([], [])
+    assert [field.key for field in app.selectbox] == ["export_target", "export_category"]  # which change nothing
 
 
 def test_a_file_that_cannot_be_read_is_undone_on_the_page(home: Path, page: AppTest) -> None:

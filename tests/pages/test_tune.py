@@ -272,3 +272,34 @@ def test_names_are_shown_as_they_are(open_tune: OpenTune, home: Path) -> None:
     evaluated(home, 40, **{HOSTILE: Skill(1.0), AURORA: Skill(0.3)})
     yaml = MODELS_YAML.replace(f"[{AURORA}, {GLM}]", f"[{AURORA}, '{HOSTILE}']")
     assert said(open_tune(yaml), HOSTILE)
+
+
+# --- Experiments -----------------------------------------------------------------------------------
+
+
+def tried(home: Path) -> None:
+    """An experiment of hostile names, with requests of both chains."""
+    text = (home / "models.yaml").read_text(encoding="utf-8")
+    candidate = "{category: code, share: 0.5, candidate: [z-ai/glm-5]}"
+    (home / "models.yaml").write_text(f"{text}\nexperiments:\n  cheaper: {candidate}\n", encoding="utf-8")
+    with closing(sqlite3.connect(home / ".lab" / "lab.sqlite")) as connection, connection:
+        connection.execute(
+            "UPDATE requests SET experiment = 'cheaper', arm = CASE id % 2 WHEN 0 THEN 'candidate' ELSE 'current' END,"
+            " probability = 0.5, cached = 0, shared = 0, stand_in = 0, keyless = 0, injected = 0,"
+            " outcome = CASE id % 2 WHEN 0 THEN 'failed' ELSE 'answered' END"
+            " WHERE id IN (SELECT id FROM requests WHERE category = 'code' LIMIT 400)"
+        )
+
+
+def test_an_experiment_says_what_came_of_it_and_can_be_stopped(filled: Path, open_tune: OpenTune) -> None:
+    tried(filled)
+    app = open_tune(category="code")
+    (table,) = (each.value for each in app.dataframe if "Candidate" in each.value)
+    assert table[["Figure", "Verdict"]].values.tolist()[0] == ["answered", "worse"]
+    press(app, "Stop")
+    assert "share: 0" in (filled / "models.yaml").read_text(encoding="utf-8")
+    assert any("Stopped by hand" in text for text in texts(look(app)))
+
+
+def test_without_experiments_the_page_does_not_speak_of_them(filled: Path, open_tune: OpenTune) -> None:
+    assert "Experiments" not in [each.value for each in open_tune(category="code").subheader]

@@ -1,0 +1,42 @@
+"""The chains in the formats of the gateways that people already run."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from router.config.schema import Config
+from router.core.errors import InvalidRequest
+from router.gateways import TARGETS
+
+from components.shared.markdown import label
+
+_ALL = "All chains"
+
+
+def draw_exports(config: Config) -> None:
+    """A chain, or all of them, as another gateway says them, and what cannot be said there."""
+    st.caption("What is saved in models.yaml, in another gateway's words. Keys appear as the names of their variables.")
+    with st.container(horizontal=True, gap="small"):
+        target = st.selectbox(
+            "Gateway", list(TARGETS), format_func=lambda name: TARGETS[name].name, key="export_target", width=280
+        )
+        category = st.selectbox("Chain", [_ALL, *config.chains], key="export_category", width=280)
+    chains = [chain for name, chain in config.chains.items() if category in (_ALL, name)]
+    try:
+        exported = TARGETS[target].export(config, chains)
+    except InvalidRequest as problem:
+        st.info(label(str(problem)), icon=":material/info:")
+        return
+    st.download_button(
+        f"Download {label(exported.file_name)}",
+        exported.text,
+        exported.file_name,
+        icon=":material/download:",
+        key="export_file",
+    )
+    if exported.lost:
+        st.markdown("**What cannot be said there**")
+        with st.container(gap=None):
+            for lost in exported.lost:
+                st.markdown(f"- {label(str(lost))}")
+    st.code(exported.text, language=exported.language)
