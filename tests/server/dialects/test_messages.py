@@ -180,8 +180,9 @@ def test_something_is_sent_while_thoughts_are_not_shown() -> None:
     assert b"ping" in writer.add(ReasoningDelta("m"))
 
 
-def test_calls_without_an_id_have_one_that_no_other_answer_has() -> None:
-    [call] = _of(received(said(ToolCallDelta(0, None, "weather", "{}"))), "tool_use")
+@pytest.mark.parametrize("given", [None, "", "call_0"])
+def test_calls_without_an_id_of_their_own_have_one_that_no_other_answer_has(given: str | None) -> None:
+    [call] = _of(received(said(ToolCallDelta(0, given, "weather", "{}"))), "tool_use")
     assert "0123456789abcdef" in call.id
 
 
