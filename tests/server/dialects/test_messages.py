@@ -67,10 +67,10 @@ def told(content: bytes) -> list[dict[str, Any]]:
     return events
 
 
-ANSWERS = {
-    "text": TEXT,
+ANSWERS: dict[str, list[ProviderEvent]] = {
+    "text": [*TEXT],
     "nothing": [],
-    "a call alone": CALL,
+    "a call alone": [*CALL],
     "text, then a call": [*TEXT, *CALL],
     "text before and after a call": [TextDelta("Let me see."), *CALL, TextDelta("Done.")],
     "thoughts, text and a call": [*THOUGHT, *TEXT, *CALL],
