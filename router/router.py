@@ -35,6 +35,7 @@ from router.providers.catalog import Catalog
 from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
 from router.store import Retention, Store
+from router.telemetry import Telemetry
 
 MOST_AT_ONCE = 1_000
 """Events; whoever has fallen behind takes them in turns with everybody else on the loop."""
@@ -65,6 +66,8 @@ class Parts:
         self.retention.start()
         self.editor = open_editor(self.path, environ)
         self.experiments = Experiments(self.file, self.store, self.editor)
+        otel = self.file.in_force.otel
+        self.telemetry = Telemetry(otel, self.keys) if otel is not None else None
         self.cache = ResponseCache(self.folder / "cache", self.file.in_force.policy.cache)
         self.catalog = Catalog(self.folder / "catalog", {MODEL: INFO})
 
@@ -73,6 +76,7 @@ class Parts:
         ours = (self.cache.notice, self.retention.notice)
         found = [*self.file.notices(), *self._claimed, *ours, *self.store.notices(), *self._callers_without_key()]
         found += self.experiments.notices()
+        found += self.telemetry.notices() if self.telemetry is not None else ()
         return [notice for notice in found if notice]
 
     def _callers_without_key(self) -> Iterator[str]:
@@ -84,6 +88,8 @@ class Parts:
         """Write pending rows; no request may be in progress."""
         self.cache.close()
         self.experiments.close()
+        if self.telemetry is not None:
+            self.telemetry.close()
         self.retention.close()
         self.store.close()
 
@@ -120,6 +126,9 @@ class Router:
             self._sessions.conclude,
             parts.experiments.note,
         ]
+        if parts.telemetry is not None:
+            self.observers.append(parts.telemetry.observe)
+            self.concluders.append(parts.telemetry.conclude)
         self.runtime = Runtime(
             parts.file,
             parts.keys,

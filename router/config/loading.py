@@ -23,6 +23,7 @@ from router.config.explain import (
     nearest,
     sentence,
 )
+from router.config.otel import OtelConfig
 from router.config.policy import Backoff, ChainPolicy, Policy
 from router.config.schema import (
     Chain,
@@ -130,6 +131,7 @@ class _File(Data):
     models: Annotated[Mapping[str, ModelConfig], Field(max_length=MAX_FACTS)] = {}
     server: ServerConfig = ServerConfig()
     alerts: AlertsConfig = AlertsConfig()
+    otel: OtelConfig | None = None
     experiments: Annotated[Mapping[str, _ExperimentFile], Field(max_length=MAX_EXPERIMENTS)] = {}
     shadow: Mapping[str, _ShadowFile] = {}
     chains: Mapping[str, _ChainFile] = Field(min_length=1, max_length=MAX_CHAINS)
@@ -175,6 +177,7 @@ def parse_config(text: str, path: Path) -> Config:
         models=models,
         server=file.server,
         alerts=file.alerts,
+        otel=file.otel,
         experiments=experiments,
         shadow=shadow,
         chains=chains,

@@ -19,6 +19,7 @@ from router.config.explain import (
 )
 from router.config.keys import VARIABLE
 from router.config.origins import origin_of
+from router.config.otel import OtelConfig
 from router.config.policy import ChainPolicy, Policy
 from router.config.server import ServerConfig
 from router.config.values import (
@@ -224,6 +225,7 @@ class Config(Data):
     models: Mapping[str, ModelConfig]
     server: ServerConfig = ServerConfig()
     alerts: AlertsConfig = AlertsConfig()
+    otel: OtelConfig | None = None
     experiments: Mapping[str, Experiment] = {}
     shadow: Mapping[str, Shadow] = {}
     chains: Mapping[str, Chain]
@@ -268,8 +270,11 @@ class Config(Data):
 
     @cached_property
     def destinations(self) -> frozenset[tuple[str, str]]:
-        """The variables of all providers, each with the origin it would be sent to."""
-        return frozenset(
+        """The variables of all providers and of `otel`, each with the origin it would be sent to."""
+        otel = self.otel
+        named = [name for text in otel.headers.values() for name in VARIABLE.findall(text)] if otel is not None else []
+        collector = ((name, origin_of(otel.endpoint)) for name in named if otel is not None)
+        return frozenset(collector) | frozenset(
             (name, origin_of(provider.base_url))
             for provider in self.providers.values()
             if provider.base_url is not None  # for mypy: without an address it has no variables

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from router.cli import main
 from router.config.editing import Editor
 from router.config.keys import Keys
+from router.config.loading import parse_config
 from router.config.origins import (
     VENDORS,
     Origins,
@@ -296,7 +297,17 @@ def test_only_the_last_step_before_the_socket_reveals_a_key() -> None:
     revealing = [path.name for path in router.rglob("*.py") if ".reveal()" in path.read_text(encoding="utf-8")]
     filling = [path.name for path in router.rglob("*.py") if "keys.fill(" in path.read_text(encoding="utf-8")]
     # callers.py compares; the others send.
-    assert (sorted(revealing), filling) == (["callers.py", "http.py", "keys.py"], ["http.py"])
+    assert sorted(revealing) == ["callers.py", "http.py", "keys.py"]
+    assert sorted(filling) == ["http.py", "telemetry.py"]
+
+
+def test_the_collector_s_key_is_one_of_the_destinations() -> None:
+    text = """
+otel: {endpoint: "http://collector.invalid:4318", headers: {authorization: "Bearer ${COLLECTOR_KEY}"}}
+chains: {chat: [one]}
+"""
+    config = parse_config(text, Path("models.yaml"))
+    assert ("COLLECTOR_KEY", "http://collector.invalid:4318") in config.destinations
 
 
 # --- What people do about it -----------------------------------------------------------------------
