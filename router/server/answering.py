@@ -238,9 +238,9 @@ class Answering:
             "x-fallback-lab-notes": " ".join(self._asked.notes) or None,
         })  # fmt: skip
 
-    def _place_of(self, model: str) -> int:
-        places = [place for place, ref in enumerate(self._chain.models) if ref.text == model]
-        return places[0] if places else len(self._chain.links)
+    def _place_of(self, model: str) -> int | None:
+        """Its position in the chain; None for a stand-in, and for a model of an experiment's candidate."""
+        return next((place for place, ref in enumerate(self._chain.models) if ref.text == model), None)
 
     def _model_of(self, reference: str) -> str:
         """The name that a reference has at its provider."""
