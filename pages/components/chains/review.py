@@ -48,7 +48,7 @@ def draw_review(lab: Lab, draft: Draft, config: Config | None) -> None:
     words = in_words(lab.config(), config) if config is not None else ""
     st.html(_STYLE)
     st.caption(label(f"Unsaved: {words}" if words else "Unsaved changes"), width="stretch")
-    popover = st.popover("Review", icon=":material/difference:", key="chains_review", on_change="rerun")
+    popover = st.popover("Review", icon=":material/difference:", key="chains_review", on_change=_say_again)
     with popover:
         diff = draft.diff()
         height: int | Literal["content"] = DIFF_HEIGHT if diff.count("\n") >= DIFF_LINES else "content"
@@ -68,6 +68,11 @@ def _draw_what_if(lab: Lab, config: Config) -> None:
             st.caption(label(f"What if, {category}: {sentence}"), width=WIDTH)
     except StoreError as error:  # chains can be saved without it
         st.caption(label(str(error)), width=WIDTH)
+
+
+def _say_again() -> None:
+    """The browser makes the field as this opens, and would not know what was proposed before."""
+    st.session_state[_WHY] = st.session_state.get(_WHY, "")
 
 
 def _draw_reason(proposed: str) -> None:
