@@ -185,6 +185,14 @@ async def test_a_shadow_is_asked_the_same_by_itself_and_counts_as_nobody_s_reque
     assert [row.source for row in rows] == ["library"]
 
 
+async def test_a_shadow_is_asked_again_what_it_was_asked_before(tmp_path: Path, upstream: Upstream) -> None:
+    async with opened(tmp_path, models_yaml(upstream, shadow=shadow())) as router:
+        for _ in range(2):
+            await ask(router, 1)
+            await until(router, lambda: not router._shadows._in_flight)
+    assert len(upstream.received("other")) == 2
+
+
 async def test_an_answer_does_not_wait_for_its_shadow(tmp_path: Path, upstream: Upstream) -> None:
     upstream.script("other", answer(delay=60))
     async with opened(tmp_path, models_yaml(upstream, shadow=shadow())) as router:
