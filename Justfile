@@ -43,6 +43,9 @@ bench:
     uv run python -m tests.benchmarks.tuning
     uv run python -m tests.benchmarks.simulation
     uv run python -m tests.benchmarks.searching
+    uv run python -m tests.benchmarks.experiments
+    uv run python -m tests.benchmarks.endpoint
+    uv run python -m tests.benchmarks.streams
     uv run --group bench python -m tests.benchmarks.litellm_router
 
 # the screenshots in docs/images, from the running app
