@@ -7,10 +7,9 @@ https://portkey.ai/docs/product/ai-gateway/configs describes the fields.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import msgspec
 
 from router.config.schema import Chain, Config, Link, ProviderConfig
 from router.config.values import shortened
@@ -43,7 +42,7 @@ def to_portkey(config: Config, chains: Sequence[Chain]) -> Exported:
     losses: list[Loss] = [
         (chain, sentence) for chain in chains for sentence in _losses(config, chain, links[str(chain.name)])
     ]
-    text = msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+    text = json.dumps(whole, indent=2) + "\n"  # in ASCII: it goes into a header
     return Exported(text, merged(losses, chains), "portkey.json", "json")
 
 

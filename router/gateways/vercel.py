@@ -79,8 +79,8 @@ def _chain(chain: Chain, links: Sequence[tuple[Link, ProviderConfig]]) -> str:
 
 def _link(chain: Chain, link: Link, provider: ProviderConfig) -> str:
     key = bearer(provider)
-    headers = "".join(f"{_js(name)}: {_text(text)}, " for name, text in other_headers(provider).items())
-    parts = [f"baseURL: {_js(without_query(provider.base_url))}", f"headers: {{ {headers}}}"]
+    headers = ", ".join(f"{_js(name)}: {_text(text)}" for name, text in other_headers(provider).items())
+    parts = [f"baseURL: {_js(without_query(provider.base_url))}", f"headers: {{{headers}}}"]
     if key:
         parts.append(f"apiKey: process.env.{key}")
     elif provider.protocol == "anthropic":
@@ -106,15 +106,16 @@ def _js(value: Any) -> str:
 
 def _text(text: str) -> str:
     """A header's text, with its variables."""
-    parts = VARIABLE.split(text)  # words and names take turns
-    return " + ".join(f"process.env.{part}" if place % 2 else _js(part) for place, part in enumerate(parts))
+    parts = enumerate(VARIABLE.split(text))  # words and names take turns
+    said = [f"(process.env.{part} ?? '')" if place % 2 else _js(part) for place, part in parts if part]
+    return " + ".join(said) or "''"
 
 
 def _losses(config: Config, chain: Chain, links: Sequence[tuple[Link, ProviderConfig]]) -> Iterator[str]:
     yield from unsaid(config, chain, _CARRIED)
     for link, provider in links:
         if provider.protocol == "anthropic":
-            for name in fields_of(chain, link, provider).keys() - _SETTINGS.keys():
+            for name in sorted(fields_of(chain, link, provider).keys() - _SETTINGS.keys()):
                 yield f"`{shortened(name)}` of `{shortened(link.ref.text)}` is left out: pass it as `providerOptions`."
 
 
