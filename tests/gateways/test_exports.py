@@ -87,6 +87,70 @@ def test_openrouter_cannot_hold_models_of_others() -> None:
         exported("openrouter")
 
 
+SHARED = """
+providers: {o: {protocol: openai, base_url: https://openrouter.ai/api/v1, body: {provider: {sort: price}}}}
+default_provider: o
+chains:
+  code: {models: [{model: a/a, params: {seed: 1}}, b/b, c/c, d/d], params: {temperature: 0.5}, policy: {first_token: 7}}
+  other: [a/a]
+"""
+
+
+def test_openrouter_gets_three_models_and_what_they_share() -> None:
+    found = exported("openrouter", SHARED)
+    body = json.loads(found.text)
+    assert (body["models"], body["temperature"]) == (["a/a", "b/b", "c/c"], 0.5)
+    assert body["provider"] == {"preferred_max_latency": {"p90": 7.0}, "sort": "price"}
+    lost = [each.sentence for each in found.lost]
+    assert "OpenRouter takes 3 models at most: `d/d` is left out." in lost
+    assert "`seed` is left out: it differs between the models, which share one body." in lost
+
+
+def test_several_chains_are_bodies_by_category_and_what_is_lost_names_its_chain() -> None:
+    found = exported("openrouter", SHARED, "code", "other")
+    assert json.loads(found.text).keys() == {"code", "other"}
+    assert [str(each) for each in found.lost if "seed" in each.sentence] == [
+        "code: `seed` is left out: it differs between the models, which share one body."
+    ]
+
+
+def test_portkey_chooses_among_several_chains_by_the_requests_model() -> None:
+    data = json.loads(exported("portkey", SHARED, "code", "other").text)
+    assert data["strategy"]["conditions"][1] == {"query": {"params.model": {"$eq": "other"}}, "then": "other"}
+    assert [target["name"] for target in data["targets"]] == ["code", "other"]
+
+
+def test_portkeys_config_fits_into_a_header() -> None:
+    assert exported("portkey", SHARED.replace("d/d", "ünï ☃")).text.isascii()
+
+
+DIRECT = """
+providers:
+  claude: {protocol: anthropic, base_url: "http://127.0.0.1:8000/v1"}
+  azure: {protocol: openai, base_url: "http://127.0.0.1:8000/v1?v=1", headers: {api-key: "${K}", X: "b ${K}"}}
+chains: {code: ["azure:gpt", "claude:opus"]}
+default_provider: azure
+"""
+
+
+def test_vercel_has_keys_from_the_environment_and_none_for_a_server_without() -> None:
+    text = exported("vercel", DIRECT).text
+    assert """headers: {"api-key": (process.env.K ?? ''), "X": "b " + (process.env.K ?? '')}""" in text
+    assert "apiKey: 'none'" in text  # the SDK would send ANTHROPIC_API_KEY there
+    assert 'queryParams: {"v":"1"}' in text
+
+
+def test_vercels_own_gateway_falls_back_by_itself() -> None:
+    text = exported("vercel", SHARED.replace("https://openrouter.ai/api/v1", "https://ai-gateway.vercel.sh/v1")).text
+    options = '{"gateway":{"models":["b/b","c/c","d/d"]}}'
+    assert f'"code": {{ model: gateway("a/a"), providerOptions: {options} }}' in text
+
+
+def test_a_header_that_a_gateway_cannot_put_together_is_named() -> None:
+    assert "The header `X` is left out" in str(exported("litellm", DIRECT).lost)
+    assert "The header `api-key` is left out" in str(exported("portkey", DIRECT).lost)
+
+
 @pytest.mark.process
 def test_the_python_program_asks_the_chain(tmp_path: Path, upstream: Upstream) -> None:
     upstream.script("primary", then=status(503))
@@ -101,17 +165,6 @@ def test_the_python_program_asks_the_chain(tmp_path: Path, upstream: Upstream) -
         env={"PATH": "", "PYTHONPATH": str(SHIPPED.parent)}, check=True,
     )  # fmt: skip
     assert run.stdout.splitlines() == ["A whole answer.", "fallback, after 1 failed or skipped calls"]
-
-
-def test_litellms_own_router_loads_it_and_falls_back(upstream: Upstream) -> None:
-    litellm = pytest.importorskip("litellm", reason="the group bench has it")
-    upstream.script("primary", then=status(503))
-    upstream.script("fallback", then=answer("A whole answer."))
-    config = parse_config(chain_yaml(upstream, "primary", "fallback", retries=0), Path("models.yaml"))
-    data = yaml.safe_load(TARGETS["litellm"].export(config, [config.chains["chat"]]).text)
-    router = litellm.Router(model_list=data["model_list"], **data["router_settings"])
-    found = router.completion(model="chat", messages=[{"role": "user", "content": "Hello?"}])
-    assert found.choices[0].message.content == "A whole answer."
 
 
 # --- The command -----------------------------------------------------------------------------------
