@@ -50,7 +50,8 @@ def main(lab: Lab) -> None:
         return
     config, problem = _check(lab, draft)
     _draw_changes(lab, draft, config, problem)
-    chains, text, history, exports = st.tabs(["Chains", "models.yaml", "History", "Export"], key="chains_tabs")
+    names = ["Chains", "models.yaml", "History", "Export"]
+    chains, text, history, exports = st.tabs(names, on_change="rerun", key="chains_tabs")
     with chains:
         if config is not None:
             _draw_chains(lab, config, None if lab.editor.read_only else partial(_change, lab))
@@ -62,8 +63,9 @@ def main(lab: Lab) -> None:
         _draw_text(lab, draft)
     with history:
         draw_history(lab, _restore)
-    with exports:
-        draw_exports(lab.config())
+    if exports.open:  # of a large file, an export takes seconds
+        with exports:
+            draw_exports(lab.config())
 
 
 def _draft(lab: Lab) -> Draft:
