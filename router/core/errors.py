@@ -325,6 +325,20 @@ DECISIONS: Mapping[type[ProviderError], Decision] = MappingProxyType({
 # fmt: on
 
 
+BY_STATUS: Mapping[int, type[ProviderError]] = MappingProxyType(
+    {
+        401: AuthenticationFailed,
+        402: PaymentRequired,
+        403: PermissionDenied,
+        404: ModelNotFound,
+        408: ServerFailed,
+        413: RequestTooLarge,
+        429: RateLimited,
+    }
+)
+"""What an HTTP status says by itself; any other 4xx is a `BadRequest`, a 5xx a `ServerFailed`."""
+
+
 TIMED_OUT = frozenset(
     {
         ConnectTimeout.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from router.core.errors import (
+    BY_STATUS,
     DECISIONS,
     AnswerTimeout,
     AuthenticationFailed,
@@ -28,16 +29,6 @@ from router.core.errors import (
 )
 
 _KINDS = frozenset(error.kind for error in DECISIONS)
-
-_STATUSES: dict[int, type[ProviderError]] = {
-    401: AuthenticationFailed,
-    402: PaymentRequired,
-    403: PermissionDenied,
-    404: ModelNotFound,
-    408: ServerFailed,
-    413: RequestTooLarge,
-    429: RateLimited,
-}
 
 # Classes of LiteLLM, the OpenAI and Anthropic SDKs and httpx, codes of providers, and what their messages say; letters
 # alone, in lower case. The first that is found decides, so what is special stands before what is general.
@@ -109,7 +100,7 @@ def reason_of(status: int | None, *words: str | None) -> str:
             status = int(found[1])
             break
     if status is not None and 400 <= status < 500:
-        return _STATUSES.get(status, BadRequest).kind
+        return BY_STATUS.get(status, BadRequest).kind
     return ServerFailed.kind
 
 

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from router.core.errors import (
+    BY_STATUS,
     DECISIONS,
     AuthenticationFailed,
     BadRequest,
@@ -29,16 +30,6 @@ from router.core.untrusted import MAX_MESSAGE, NO_JSON, decode_json, mapping, ma
 
 MAX_RETRY_AFTER = 86_400.0
 """Seconds; a longer Retry-After is taken as one day."""
-
-_BY_STATUS: Mapping[int, type[ProviderError]] = {
-    401: AuthenticationFailed,
-    402: PaymentRequired,
-    403: PermissionDenied,
-    404: ModelNotFound,
-    408: ServerFailed,
-    413: RequestTooLarge,
-    429: RateLimited,
-}
 
 # A code is more precise than the status, so it takes precedence.
 _BY_CODE: Mapping[str, type[ProviderError]] = {
@@ -248,7 +239,7 @@ def _class(
         return ContextLengthExceeded if _CONTEXT.search(message) else BadRequest
     if status is None or not 300 <= status < 500:
         return ServerFailed
-    return _BY_STATUS.get(status, BadRequest)
+    return BY_STATUS.get(status, BadRequest)
 
 
 def _availability(found: Mapping[str, Any]) -> Mapping[str, Any]:
