@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from router.core.events import TextDelta
-from router.router import MOST_AT_ONCE, Stream
+from router.stream import MOST_AT_ONCE, Stream
 from tests.conftest import MakeLab
 from tests.server.conftest import Serve
 from tests.server.serving import Served, data_of
@@ -361,3 +361,21 @@ async def test_a_reader_who_has_fallen_behind_takes_turns_with_everybody_else() 
         events.extend([TextDelta("x")] * (2 * MOST_AT_ONCE + 5))
 
     assert [len(events) async for events in Stream(run).batches()] == [MOST_AT_ONCE, MOST_AT_ONCE, 5]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_calls_without_an_id_of_their_own_get_one_that_no_other_answer_has(
+    served: Served, upstream: Upstream, stream: bool
+) -> None:
+    """A conversation holds the calls of many answers, and each result names its call."""
+    call = {"id": "call_0", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    upstream.script("primary", then=answer("", tool_calls=[call], finish_reason="tool_calls"))
+    ids = set()
+    for _ in range(2):
+        response = served.ask(stream=stream, tools=[WEATHER])
+        if stream:
+            deltas = [chunk["choices"][0]["delta"] for chunk in data_of(response.text)[:-1]]
+            ids |= {call["id"] for delta in deltas for call in delta.get("tool_calls", ()) if "id" in call}
+        else:
+            ids |= {call["id"] for call in response.json()["choices"][0]["message"]["tool_calls"]}
+    assert len(ids) == 2

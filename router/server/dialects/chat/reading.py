@@ -1,0 +1,185 @@
+"""A body of chat completions as a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from router.core.requests import Request
+from router.server.dialects.base import Asked, Refusal
+from router.server.dialects.reading import read_as
+
+MAX_MESSAGES = 10_000
+
+
+class _Address(msgspec.Struct):
+    url: str
+
+
+class _File(msgspec.Struct):
+    file_data: str | None = None
+    filename: str | None = None
+    file_id: str | None = None
+
+
+class _Part(msgspec.Struct):
+    type: str
+    text: str | None = None
+    image_url: _Address | str | None = None
+    file: _File | None = None
+
+
+class _CalledFunction(msgspec.Struct):
+    name: str
+    arguments: str = "{}"
+
+
+class _Call(msgspec.Struct):
+    id: str
+    function: _CalledFunction
+    type: Literal["function"] = "function"
+    extra_content: dict[str, Any] | None = None
+
+
+class _Message(msgspec.Struct):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | list[_Part] | None = None
+    name: str | None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    producer: str | None = None
+
+
+class _Function(msgspec.Struct):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class _Tool(msgspec.Struct):
+    function: _Function
+    type: Literal["function"] = "function"
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _Choice(msgspec.Struct):
+    function: _Named
+    type: Literal["function"] = "function"
+
+
+class _Schema(msgspec.Struct):
+    name: str
+    schema: dict[str, Any] | None = None
+
+
+class _Format(msgspec.Struct):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _Schema | None = None
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Body(msgspec.Struct):
+    model: str
+    messages: list[_Message]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    n: int | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: Literal["auto", "none", "required"] | _Choice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: _Format | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    reasoning: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
+    prompt_cache_key: str | None = None
+    session_id: str | None = None
+    user: str | None = None
+    modalities: list[str] | None = None
+
+
+_OURS = frozenset({
+    *("model", "messages", "stream", "stream_options", "n", "tools", "tool_choice", "response_format", "temperature"),
+    *("max_tokens", "max_completion_tokens", "metadata", "session_id", "modalities"),
+})  # fmt: skip
+"""Fields that are read here; all others go to the provider as they are."""
+
+_REFUSED = {
+    "functions": "`functions` was replaced by `tools`; send `tools`.",
+    "function_call": "`function_call` was replaced by `tool_choice`; send `tool_choice`.",
+    "audio": "Audio answers are not supported; leave `audio` out.",
+}
+
+_NOT_RETURNED = ("logprobs", "top_logprobs")
+
+
+def read(body: Mapping[str, Any]) -> Asked:
+    """What a body asks; raises `Refusal`."""
+    for name, sentence in _REFUSED.items():
+        if body.get(name) is not None:
+            raise Refusal(sentence, param=name)
+    found = read_as(body, _Body, "")
+    if found.n not in (None, 1):
+        raise Refusal("`n` must be 1: one request gets one answer. Send it several times instead.", param="n")
+    if set(found.modalities or ()) - {"text", "image"}:
+        raise Refusal("`modalities` may hold text and image alone.", param="modalities")
+    if not found.messages:
+        raise Refusal("`messages` is empty. Send at least one message.", param="messages")
+    if len(found.messages) > MAX_MESSAGES:
+        raise Refusal(f"`messages` holds more than {MAX_MESSAGES:,} messages.", param="messages")
+    for index, message in enumerate(found.messages):
+        _check(message, f"messages[{index}]")
+    for name in ("max_tokens", "max_completion_tokens"):
+        if (most := getattr(found, name)) is not None and most < 1:
+            raise Refusal(f"`{name}` must be at least 1.", param=name)
+    unseen = [name for name in _NOT_RETURNED if body.get(name) not in (None, False)]
+    modalities = {"modalities": found.modalities} if "image" in (found.modalities or ()) else {}
+    params = {name: value for name, value in body.items() if name not in _OURS and name not in unseen}
+    return Asked(
+        target=found.model,
+        request=Request(
+            messages=tuple(body["messages"]),
+            tools=tuple(body.get("tools") or ()),
+            tool_choice=body.get("tool_choice"),
+            response_format=body.get("response_format"),
+            temperature=found.temperature,
+            max_tokens=found.max_completion_tokens or found.max_tokens,
+            params={name: value for name, value in params.items() if value is not None} | modalities,
+        ),
+        stream=bool(found.stream),
+        usage=found.stream_options is not None and bool(found.stream_options.include_usage),
+        session=found.session_id or found.prompt_cache_key,
+        tags=found.metadata or {},
+        notes=[f"`{name}` is left out: answers hold no probabilities of tokens." for name in unseen],
+    )
+
+
+def _check(message: _Message, at: str) -> None:
+    if message.role == "tool" and not message.tool_call_id:
+        raise Refusal(f"`{at}` is a tool's result and needs `tool_call_id`.", param=f"{at}.tool_call_id")
+    if message.role in ("system", "developer", "user") and message.content is None:
+        raise Refusal(f"`{at}` has no content.", param=f"{at}.content")
+    for index, part in enumerate(message.content if isinstance(message.content, list) else ()):
+        if part.type == "text" and part.text is None:
+            raise Refusal(f"`{at}.content[{index}]` is a text and needs `text`.", param=f"{at}.content[{index}].text")
+        if part.type == "image_url" and not isinstance(part.image_url, _Address):
+            raise Refusal(
+                f'`{at}.content[{index}]` is an image and needs `image_url: {{"url": …}}`.',
+                param=f"{at}.content[{index}].image_url",
+            )
+        if part.type == "file" and part.file is None:
+            raise Refusal(f"`{at}.content[{index}]` is a file and needs `file`.", param=f"{at}.content[{index}].file")
