@@ -30,8 +30,9 @@ from router.engine.handle import Handle
 from router.engine.live import Live
 from router.engine.options import Options
 from router.evaluate.evaluations import Evaluations
+from router.parts import Parts
 from router.providers import Sent, Unusable
-from router.router import Parts, Router
+from router.router import Router
 from router.runs.estimate import AskedFirst
 
 if TYPE_CHECKING:

@@ -3,95 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from router.config.editing import open_editor
-from router.config.file import ConfigFile, default_config_path
-from router.config.keys import Keys
+from router.config.file import default_config_path
 from router.config.schema import Chain, Config, ModelRef
-from router.core.attempts import Attempt, Completion
-from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_far
-from router.core.files import claim
+from router.core.attempts import Completion
+from router.core.events import Event
 from router.core.messages import Message
 from router.core.pricing import price_of
 from router.core.records import Observation, RequestSummary
 from router.core.requests import Request
-from router.core.snapshots import Snapshot
-from router.engine.cache import ResponseCache
 from router.engine.faults import Faults
 from router.engine.live import InProgress
 from router.engine.options import Options
 from router.engine.runtime import Runtime
 from router.engine.sessions import Sessions
-from router.experiments.running import Experiments
 from router.experiments.shadow import Shadows
-from router.providers.catalog import Catalog
-from router.providers.embedded import INFO, MODEL
-from router.providers.http import new_transport
-from router.store import Retention, Store
-from router.telemetry import Telemetry
-
-MOST_AT_ONCE = 1_000
-"""Events; whoever has fallen behind takes them in turns with everybody else on the loop."""
+from router.parts import Parts
+from router.stream import Stream
 
 _NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
-
-
-class Parts:
-    """What requests need besides an event loop: models.yaml, keys, the store, the cache, the catalog of models.
-
-    Args:
-        config_path: models.yaml; `.lab/` lies beside it.
-        environ: the environment that keys are read from.
-
-    Raises:
-        ConfigError: models.yaml or the environment cannot be used, or `.lab/` belongs to another user.
-    """
-
-    def __init__(self, config_path: Path, environ: Mapping[str, str] | None = None) -> None:
-        self.path = config_path.absolute()
-        self.transport = new_transport()  # first: where it cannot be made, nothing is left open
-        self.file = ConfigFile(self.path)
-        self.keys = Keys(self.path.parent, environ)
-        self.folder = self.path.parent / ".lab"
-        self._claimed = claim(self.folder)
-        self.store = Store(self.folder / "lab.sqlite")
-        self.retention = Retention(self.store.database, lambda: self.file.current().policy.retention)
-        self.retention.start()
-        self.editor = open_editor(self.path, environ)
-        self.experiments = Experiments(self.file, self.store, self.editor)
-        otel = self.file.in_force.otel
-        self.telemetry = Telemetry(otel, self.keys) if otel is not None else None
-        self.cache = ResponseCache(self.folder / "cache", self.file.in_force.policy.cache)
-        self.catalog = Catalog(self.folder / "catalog", {MODEL: INFO})
-
-    def notices(self) -> list[str]:
-        """What people should know now, one sentence each."""
-        ours = (self.cache.notice, self.retention.notice)
-        found = [*self.file.notices(), *self._claimed, *ours, *self.store.notices(), *self._callers_without_key()]
-        found += self.experiments.notices()
-        found += self.telemetry.notices() if self.telemetry is not None else ()
-        return [notice for notice in found if notice]
-
-    def _callers_without_key(self) -> Iterator[str]:
-        for name, caller in self.file.in_force.server.keys.items():
-            if self.keys.value(*caller.key) is None:
-                yield f"{' or '.join(caller.key)} is not set: {name} cannot call the endpoint."
-
-    def close(self) -> None:
-        """Write pending rows; no request may be in progress."""
-        self.cache.close()
-        self.experiments.close()
-        if self.telemetry is not None:
-            self.telemetry.close()
-        self.retention.close()
-        self.store.close()
 
 
 class Target(NamedTuple):
@@ -258,121 +194,6 @@ class Router:
         run = self.runtime.run(config, chain, request, options, offline=target.offline, faults=faults, events=log)
         shadow = self._shadows.wanted(config, chain, options)
         return run if shadow is None else self._shadows.behind(run, shadow, config, target.chain, request)
-
-
-class Stream:
-    """A request whose events are followed: `async for event in stream`, then its `completion`.
-
-    Leaving the loop early, or `aclose`, stops the request; its upstream connection is closed within a second.
-
-    Args:
-        run: the request; it appends its events to the list.
-    """
-
-    def __init__(self, run: Callable[[list[Event]], Coroutine[Any, Any, Completion]]) -> None:
-        self._log = _Log()
-        self._started = time.monotonic()
-        self.task = asyncio.create_task(run(self._log))
-        self.task.add_done_callback(lambda _: self._log.wake())
-
-    @property
-    def completion(self) -> Completion:
-        """The answer with its attempts, once the events have ended.
-
-        Raises:
-            AllModelsFailed, InvalidRequest, Cancelled: there is none.
-        """
-        return self.task.result()
-
-    def snapshot(self) -> Snapshot:
-        """The request as it stands now; may be called from any thread."""
-        events = [*self._log]
-        activities = [event for event in events if isinstance(event, Queued | Began | Waiting)]
-        return Snapshot(
-            state="running",
-            answer=answer_so_far(events),
-            attempts=tuple(event.attempt for event in events if isinstance(event, Ended)),
-            activity=activities[-1] if activities else None,
-            elapsed=time.monotonic() - self._started,
-            error=None,
-        )
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        """Those that are over."""
-        return [event.attempt for event in self._log if isinstance(event, Ended)]
-
-    async def result(self) -> Completion:
-        """Wait for the answer; raises as `completion`."""
-        return await asyncio.shield(self.task)  # who is canceled waiting gets that, not `Cancelled`
-
-    async def __aiter__(self) -> AsyncIterator[Event]:
-        """Every event as it comes; raises as `completion` where no model answered."""
-        try:
-            async for events in self.batches():
-                for event in events:
-                    yield event
-            self.completion  # noqa: B018  # raises
-        finally:
-            await self.aclose()
-
-    async def batches(self, every: float | None = None) -> AsyncIterator[Sequence[Event]]:
-        """The events that are there at once, up to `MOST_AT_ONCE`; ends with the request, however that ended.
-
-        Args:
-            every: after so many seconds without any, none are given; None to wait for some.
-        """
-        seen = 0
-        while True:
-            done = self.task.done()
-            if len(self._log) > seen:
-                events = self._log[seen : seen + MOST_AT_ONCE]
-                seen += len(events)
-                yield events
-            elif done:
-                return
-            elif not await self._log.more(every):
-                yield ()
-
-    async def aclose(self) -> None:
-        """Stop the request, unless it is over."""
-        if not self.task.done():
-            await asyncio.sleep(0)  # a task canceled before its first step leaves no trace
-            self.task.cancel()
-            await asyncio.wait({self.task})
-        if not self.task.cancelled():
-            self.task.exception()  # looked at: whoever leaves need not
-
-
-class _Log(list[Event]):
-    """Events as they come, and a future that the next one wakes."""
-
-    _waiting: asyncio.Future[bool] | None = None
-
-    def append(self, event: Event, /) -> None:
-        super().append(event)
-        self.wake()
-
-    def extend(self, events: Any, /) -> None:
-        super().extend(events)
-        self.wake()
-
-    def wake(self, news: bool = True) -> None:
-        """Let whoever waits go on; `news` is whether there is something for them."""
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(news)
-
-    async def more(self, within: float | None) -> bool:
-        """Wait for something new, or for the request's end; False where neither comes within so many seconds."""
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[bool] = loop.create_future()
-        self._waiting = waiting
-        timer = loop.call_later(within, self.wake, False) if within is not None else None  # see `wake`
-        try:
-            return await waiting
-        finally:
-            if timer is not None:
-                timer.cancel()
 
 
 def _request(messages: str | Sequence[Message], fields: Mapping[str, Any]) -> Request:

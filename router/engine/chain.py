@@ -10,7 +10,6 @@ import msgspec
 
 from router.config.schema import Chain, Link, ModelRef
 from router.core.attempts import Attempt, Completion
-from router.core.capabilities import Needs, needs_of
 from router.core.errors import (
     AllModelsFailed,
     AnswerTimeout,
@@ -21,12 +20,13 @@ from router.core.errors import (
     decide,
 )
 from router.core.events import Event, Restarted, answer_so_far, replay
-from router.core.messages import Answer, digest
+from router.core.messages import Answer
 from router.core.records import Observation, RequestOutcome, RequestSummary
 from router.core.requests import Request
 from router.engine.breaker import Blame, Breaker
-from router.engine.cache import CachedAnswer, ResponseCache, cache_key
+from router.engine.cache import CachedAnswer, ResponseCache
 from router.engine.call import ModelCall, ModelRoute
+from router.engine.candidates import Asked, Candidate
 from router.engine.faults import Faults
 from router.engine.options import CacheMode, Options
 from router.engine.shared_call import (
@@ -41,7 +41,7 @@ from router.engine.shared_call import (
 )
 from router.engine.trace import Trace
 from router.engine.validation import refusal
-from router.providers import Call, Unusable
+from router.providers import Call
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -89,62 +89,6 @@ async def run_chain(
     """
     run = ChainRun(engine, chain, request, options, faults=faults or Faults(), events=[] if events is None else events)
     return await run.run(offline)
-
-
-class Asked:
-    """A request as a model gets it.
-
-    Raises:
-        InvalidRequest: it cannot be sent to any model.
-
-    Attributes:
-        hash: of its canonical JSON.
-    """
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.hash = digest(request.canonical())
-
-    @functools.cached_property
-    def needs(self) -> Needs:
-        return needs_of(self.request)
-
-
-class Candidate:
-    """A link of the chain for one request; what a cached answer or an earlier model makes needless is not looked up.
-
-    Attributes:
-        place: its position in the chain.
-        first_token: its limit, seconds.
-    """
-
-    def __init__(self, place: int, route: ModelRoute, asked: Asked, first_token: float, sample: int) -> None:
-        self.place = place
-        self.route = route
-        self.request = asked.request
-        self.first_token = first_token
-        self._asked = asked
-        self._sample = sample
-
-    @functools.cached_property
-    def key(self) -> str:
-        """The cache key of this request."""
-        return cache_key(self.route.ref, self._asked.hash, self.route.extra, self._sample)
-
-    @functools.cached_property
-    def problem(self) -> Unusable | None:
-        """Why it cannot be called at all."""
-        return self.route.provider.problem()
-
-    @functools.cached_property
-    def unmet(self) -> Unusable | None:
-        """Why it cannot be called with this request."""
-        unmet = self._asked.needs.unmet_by(self.route.info)
-        return Unusable(*unmet) if unmet else None
-
-    @property
-    def can_be_called(self) -> bool:
-        return (self.problem or self.unmet) is None and self.route.breaker.closes_in() is None
 
 
 class ChainRun:

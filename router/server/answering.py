@@ -8,7 +8,6 @@ it is whole (`x-fallback-lab-buffer: true`).
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
@@ -19,23 +18,15 @@ from starlette.types import Receive, Send
 from router.config.keys import scrubbed
 from router.config.schema import Chain
 from router.core.attempts import Attempt, Completion
-from router.core.errors import (
-    AllModelsFailed,
-    BadRequest,
-    Cancelled,
-    ContentFiltered,
-    ContextLengthExceeded,
-    FallbackLabError,
-    InvalidRequest,
-    RateLimited,
-    RequestTooLarge,
-)
+from router.core.errors import FallbackLabError
 from router.core.events import Began, Ended, Event, ProviderEvent, Restarted, Served, Token, replay
 from router.core.messages import Answer
-from router.router import Router, Stream
+from router.router import Router
 from router.server.dialects.base import Asked, Dialect, Refusal, Reply, Writer
 from router.server.http import begin_stream, end_stream, header_pairs, left, respond, send_part
+from router.server.outcomes import attempts_of, refusal_of, retry_after, trace_of
 from router.server.scrubbing import Scrubbing
+from router.stream import Stream
 
 KEEP_ALIVE = 10.0
 """Seconds of silence after which a stream begins with a comment, and repeats it: proxies give up on what is silent."""
@@ -282,76 +273,3 @@ class _Current:
             if isinstance(event, Served):
                 self.served = event.model or self.served
             self.has_content = self.has_content or kind in _TOKENS
-
-
-# --- Failures --------------------------------------------------------------------------------------
-
-
-def retry_after(refusal: Refusal) -> dict[str, object]:
-    """The header of that name, in whole seconds."""
-    return {} if refusal.retry_after is None else {"retry-after": max(1, math.ceil(refusal.retry_after))}
-
-
-def attempts_of(error: FallbackLabError) -> Sequence[Attempt]:
-    """The attempts that an error knows of."""
-    return error.attempts if isinstance(error, AllModelsFailed) else ()
-
-
-_AT_FAULT = {
-    BadRequest: 400,
-    ContextLengthExceeded: 400,
-    RequestTooLarge: 413,
-    ContentFiltered: 400,
-}
-"""Errors for which the request is at fault, and the status that says so."""
-
-
-def refusal_of(error: FallbackLabError) -> Refusal:
-    """Why there is no answer, with a status that a client can act on.
-
-    429 and 503 say when to try again, 400 that the same request will fail again, 502 that all models failed.
-    """
-    message = str(error)
-    if isinstance(error, InvalidRequest):
-        return Refusal(message, status=400)
-    if isinstance(error, Cancelled):
-        return Refusal("The server stopped the request.", status=503, code="stopped", retry_after=1)
-    if not isinstance(error, AllModelsFailed):
-        return Refusal(message, status=500, code="internal_error")
-    last = error.last_error
-    if last is None:
-        return Refusal(message, status=503, code=_skipped_because(error.attempts))
-    if (status := _AT_FAULT.get(type(last))) is not None or error.by_prompt:
-        return Refusal(message, status=status or 400, code=last.code or last.kind)
-    if isinstance(last, RateLimited):
-        return Refusal(message, status=429, code=last.kind, retry_after=last.retry_after or 5)
-    if last.retry_after is not None:
-        return Refusal(message, status=503, code=last.kind, retry_after=last.retry_after)
-    return Refusal(message, status=502, code=last.kind)
-
-
-def _skipped_because(attempts: Sequence[Attempt]) -> str | None:
-    return attempts[-1].reason if attempts else None
-
-
-def trace_of(attempts: Sequence[Attempt], notes: Sequence[str]) -> dict[str, Any]:
-    """What happened on a request's way, for its caller."""
-    return {
-        "attempts": [
-            {
-                "model": attempt.model,
-                "place": attempt.place,
-                "outcome": attempt.outcome,
-                "reason": attempt.reason,
-                "detail": attempt.detail,
-                "status": attempt.status,
-                "latency": attempt.latency,
-                "ttft": attempt.ttft,
-                "wait": attempt.wait,
-                "cost": attempt.cost,
-                "cached": attempt.cached,
-            }
-            for attempt in attempts
-        ],
-        "notes": list(notes),
-    }

@@ -19,7 +19,7 @@ from router.core.messages import digest
 from router.core.records import Origin
 from router.engine.options import CacheMode, Options
 from router.router import Router
-from router.server.answering import Answering, Wish, retry_after
+from router.server.answering import Answering, Wish
 from router.server.callers import Allowances, authenticated, check_is_program
 from router.server.dialects.base import Asked, Dialect, Refusal
 from router.server.dialects.chat import ChatCompletions
@@ -28,6 +28,7 @@ from router.server.dialects.responses import Responses
 from router.server.feedback import MAX_FEEDBACK, feedback_of
 from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
 from router.server.measures import Measures
+from router.server.outcomes import retry_after
 from router.server.tags import Tags
 from router.server.targets import listed, target_of
 

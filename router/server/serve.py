@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from router.alerts.watcher import Alerts
-from router.router import Parts, Router
+from router.parts import Parts
+from router.router import Router
 from router.server.endpoint import Endpoint
 from router.server.http import respond
 
