@@ -15,30 +15,19 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import statistics
-import subprocess
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 
-from tests.benchmarks.harness import ROOT, machine, upstream_process
+from tests.benchmarks.harness import Target, machine, serving, upstream_process
 
 TICK = os.sysconf("SC_CLK_TCK")
 AT_ONCE = (1, 64)
-
-
-class Target(NamedTuple):
-    """Where to ask, and whose processor time counts."""
-
-    url: str
-    headers: Mapping[str, str] = {}
-    pid: int | None = None
 
 
 class Lap(NamedTuple):
@@ -51,40 +40,15 @@ class Lap(NamedTuple):
     failed: int
 
 
-@contextlib.contextmanager
-def serving(base_url: str, workers: int) -> Iterator[Target]:
-    """`fallback-lab serve` on the upstream: store on, cache off."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        path = Path(folder) / "models.yaml"
-        local = {"protocol": "openai", "base_url": base_url, "max_concurrency": 1000}
-        policy = {"cache": {"enabled": False}}
-        chains = {"good": ["good", "other"]}
-        path.write_text(
-            json.dumps({
-                "default_provider": "local", "providers": {"local": local}, "offline": None, "policy": policy,
-                "chains": chains,
-            })
-        )  # fmt: skip
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        command = ["fallback-lab", "--config", str(path), "serve", "--port", str(port)]
-        process = subprocess.Popen([*command, "--workers", str(workers)], cwd=ROOT, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(port)
-            yield Target(f"http://127.0.0.1:{port}/v1", pid=process.pid)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def wait_for(port: int) -> None:
-    """Until something listens there."""
-    for _ in range(300):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise RuntimeError("The endpoint did not start.")
+def models_yaml(base_url: str) -> dict[str, Any]:
+    """Store on, cache off."""
+    return {
+        "default_provider": "local",
+        "providers": {"local": {"protocol": "openai", "base_url": base_url, "max_concurrency": 1000}},
+        "offline": None,
+        "policy": {"cache": {"enabled": False}},
+        "chains": {"good": ["good", "other"]},
+    }
 
 
 def cpu_of(pid: int | None) -> float:
@@ -176,7 +140,7 @@ def main() -> None:
         base_url = asked.upstream or stack.enter_context(upstream_process())
         targets = {"upstream": Target(base_url)}
         for workers in (1, 2):
-            targets[f"ours, {workers} workers"] = stack.enter_context(serving(base_url, workers))
+            targets[f"ours, {workers} workers"] = stack.enter_context(serving(models_yaml(base_url), workers))
         targets |= {name: Target(url, headers[name]) for name, url in others.items()}
         asyncio.run(measure(targets, asked.seconds, asked.rounds))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import socket
 import statistics
 import subprocess
 import sys
@@ -79,6 +80,41 @@ def lab_on(base_url: str, chain: list[str], **policy: Any) -> Iterator[Lab]:
             yield lab
         finally:
             lab.close()
+
+
+class Target(NamedTuple):
+    """Where to ask, and whose processor time counts."""
+
+    url: str
+    headers: Mapping[str, str] = {}
+    pid: int | None = None
+
+
+@contextlib.contextmanager
+def serving(models_yaml: Mapping[str, Any], workers: int = 1) -> Iterator[Target]:
+    """`fallback-lab serve` in a process of its own, on a models.yaml in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "models.yaml"
+        path.write_text(json.dumps(models_yaml), encoding="utf-8")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = ["fallback-lab", "--config", str(path), "serve", "--port", str(port), "--workers", str(workers)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(port)
+            yield Target(f"http://127.0.0.1:{port}/v1", pid=process.pid)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _wait_for(port: int) -> None:
+    """Until something listens there."""
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError("The endpoint did not start.")
 
 
 async def measure_in_turns(

@@ -14,17 +14,14 @@ import contextlib
 import json
 import socket
 import statistics
-import subprocess
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import aiohttp
 
-from tests.benchmarks.endpoint import Target, wait_for
-from tests.benchmarks.harness import ROOT, machine, upstream_process
+from tests.benchmarks.harness import Target, machine, serving, upstream_process
 
 TOKENS_BYTE = b'"content":"word'
 
@@ -135,30 +132,16 @@ async def others(target: Target, seconds: float, at_once: int = 8) -> list[float
     return laps
 
 
-@contextlib.contextmanager
-def served(**upstreams: str) -> Iterator[Target]:
-    """`fallback-lab serve` with a chain and a provider of one model for each upstream."""
+def models_yaml(**upstreams: str) -> dict[str, Any]:
+    """A chain and a provider of one model for each upstream."""
     providers = {
         name: {"protocol": "openai", "base_url": url, "max_concurrency": 5_000} for name, url in upstreams.items()
     }
-    config = {
+    return {
         "providers": providers, "default_provider": next(iter(upstreams)), "offline": None,
         "policy": {"cache": {"enabled": False}, "first_token": 60, "stall": 60, "deadline": 120},
         "chains": {name: [f"{name}:{name}-m"] for name in upstreams}, "server": {"max_in_flight": 5_000},
     }  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as free:
-        path = Path(folder) / "models.yaml"
-        path.write_text(json.dumps(config), encoding="utf-8")
-        port = free.getsockname()[1]
-        free.close()
-        command = ["fallback-lab", "--config", str(path), "serve", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT)
-        try:
-            wait_for(port)
-            yield Target(f"http://127.0.0.1:{port}/v1", pid=process.pid)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def p95(values: list[float]) -> float:
@@ -167,7 +150,7 @@ def p95(values: list[float]) -> float:
 
 async def measure(count: int, seconds: float, delay: float) -> None:
     tokens = round(seconds / delay)
-    with upstream_process(tokens=tokens, token_delay=delay) as base_url, served(slow=base_url) as target:
+    with upstream_process(tokens=tokens, token_delay=delay) as base_url, serving(models_yaml(slow=base_url)) as target:
         before = memory_of(target.pid)
         found = await streams(target, count, tokens)
     print(
@@ -183,7 +166,7 @@ async def measure(count: int, seconds: float, delay: float) -> None:
     with (
         upstream_process() as good,
         upstream_process(tokens=100_000) as large,
-        served(good=good, large=large) as target,
+        serving(models_yaml(good=good, large=large)) as target,
     ):
         await others(target, 2)
         for turn in range(2):
