@@ -11,9 +11,9 @@ __all__ = ["Router"]
 
 
 def __getattr__(name: str) -> Any:
-    """The library, loaded by whoever asks for it: a command needs no part of it but its own."""
+    """Load the library when it is first asked for: a command imports only what it needs."""
     if name in __all__:
-        from router.router import Router  # noqa: PLC0415  # see above
+        from router.router import Router  # noqa: PLC0415  # that is what this function is for
 
         return Router
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -107,7 +107,7 @@ class States:
             except (FileNotFoundError, NotADirectoryError):
                 self._stamp, self._kept = None, {}
             except (OSError, msgspec.MsgspecError, UnicodeError) as error:
-                log.warning("%s cannot be read (%s); alerts begin anew", self._path, type(error).__name__)
+                log.warning("%s cannot be read (%s); alerts start over", self._path, type(error).__name__)
                 self._stamp, self._kept = None, {}
             return dict(self._kept)
 

@@ -247,7 +247,7 @@ class AlertsConfig(Data):
     """What is watched. A list is the same as its `rules`.
 
     Attributes:
-        webhook: the variables that may hold the webhook's address, which is a secret: whoever has it can post there.
+        webhook: the variables that may hold the webhook's address. It is a secret: anyone who has it can post there.
     """
 
     webhook: Variables = ("LAB_ALERTS_URL",)

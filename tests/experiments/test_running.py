@@ -199,6 +199,7 @@ async def test_an_answer_does_not_wait_for_its_shadow(tmp_path: Path, upstream: 
         async with asyncio.timeout(5):
             await ask(router, 1)
         await asyncio.to_thread(upstream.wait_received, "other")
+        assert upstream.received("other")[0].closed is None  # the answer came, and its shadow has not
 
 
 async def test_a_request_that_failed_has_a_shadow_too(tmp_path: Path, upstream: Upstream) -> None:
@@ -206,6 +207,7 @@ async def test_a_request_that_failed_has_a_shadow_too(tmp_path: Path, upstream: 
     async with opened(tmp_path, models_yaml(upstream, shadow=shadow())) as router:
         await ask(router, 1)
         await asyncio.to_thread(upstream.wait_received, "other")
+        assert len(upstream.received("other")) == 1
 
 
 async def test_a_day_s_budget_is_kept_also_after_a_restart(tmp_path: Path, upstream: Upstream) -> None:

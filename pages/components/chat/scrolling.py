@@ -43,7 +43,7 @@ const growth = new ResizeObserver(stay);
 function onScroll(event) {
   const page = event.target;
   const rest = page.scrollHeight - page.clientHeight - page.scrollTop;
-  // Up to the end leads only a page that gets shorter while its answer is drawn anew: no move of the reader's.
+  // Up to the end leads only a page that gets shorter while its answer is drawn again: no move of the reader's.
   if (page.scrollTop > lastTop && rest < 4) following = isRunning || following;
   else if (page.scrollTop < lastTop && rest >= 4) following = false;
   lastTop = page.scrollTop;
