@@ -11,7 +11,7 @@ import click
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import json_text
 from router.experiments.analysis import Analysis, Compared
-from router.experiments.words import state_of, value_of
+from router.experiments.words import difference_of, state_of, value_of
 from router.lab import Lab
 
 _COLUMNS = (
@@ -48,15 +48,13 @@ def show_experiments(config_path: Path, as_json: bool) -> None:
 
 
 def _row(experiment: str, figure: Compared) -> Row:
-    low, high = figure.bounds
-    between = "–" if low is None else f"{value_of(figure, low, sign=True)} to {value_of(figure, high, sign=True)}"
     return (
         experiment,
         figure.name,
         value_of(figure, figure.current),
         value_of(figure, figure.candidate),
         f"{figure.units[0]:,} and {figure.units[1]:,}",
-        between,
+        difference_of(figure),
         Cell(figure.verdict, _STYLES[figure.verdict]),
     )
 

@@ -24,10 +24,22 @@ def state_of(found: Analysis, now: float) -> str:
     return f"{experiment.share:.0%} of {experiment.category} ({came})"
 
 
-def value_of(figure: Compared, value: float | None, *, sign: bool = False) -> str:
-    """A mean or a difference of a figure; shares in percent, their differences in points."""
-    if value is None:
+def difference_of(figure: Compared) -> str:
+    """Between what the candidate's mean less the chain's lies; a dash where nothing is known of it."""
+    low, high = figure.bounds
+    if low is None or high is None:
         return "–"
     if figure.in_dollars:
-        return f"{'+' if sign and value > 0 else '-' if value < 0 else ''}{dollars(abs(value))}"
-    return f"{100 * value:+.1f} points" if sign else f"{value:.1%}"
+        return f"{_signed(low)} to {_signed(high)}"
+    return f"{100 * low:+.1f} to {100 * high:+.1f} points"
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else '-' if value < 0 else ''}{dollars(abs(value))}"
+
+
+def value_of(figure: Compared, value: float | None) -> str:
+    """A mean of a figure."""
+    if value is None:
+        return "–"
+    return dollars(value) if figure.in_dollars else f"{value:.1%}"

@@ -319,8 +319,8 @@ def test_callers_are_listed_with_what_they_asked_and_spent(database: Path, open_
         )
         connection.execute("UPDATE requests SET injected = 0, cost = CASE WHEN id = 1 THEN NULL ELSE 0.25 END")
     app = open_dashboard(range="All")
-    (table,) = (each.value for each in app.dataframe if "caller" in each.value)
-    assert table[["caller", "requests", "cost", "unpriced"]].values.tolist() == [
+    (table,) = (each.value for each in app.dataframe if "Caller" in each.value)
+    assert table[["Caller", "Requests", "Cost", "Unpriced"]].values.tolist() == [
         ["team-a", 5, 1.25, 0],
         ["team-b", 3, 0.5, 1],
     ]
@@ -330,7 +330,7 @@ def test_callers_are_listed_with_what_they_asked_and_spent(database: Path, open_
 def test_without_callers_there_is_neither_a_table_nor_a_filter(database: Path, open_dashboard: OpenDashboard) -> None:
     write(database, 400)
     app = open_dashboard(range="All")
-    assert not any("caller" in each.value for each in app.dataframe)
+    assert not any("Caller" in each.value for each in app.dataframe)
     assert "callers" not in [each.key for each in app.multiselect]
 
 

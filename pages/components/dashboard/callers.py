@@ -21,12 +21,12 @@ def draw_callers(shown: ViewModel) -> None:
     outcomes, costs = (FIGURES[name].of(shown.view) for name in ("outcomes_by_caller", "cost_by_caller"))
     rows = [
         {
-            "caller": caller,
-            "requests": count.value,
-            "answered": (answered := outcomes.get((caller, "answered"), Estimate(None))).value,
+            "Caller": caller,
+            "Requests": count.value,
+            "Answered": (answered := outcomes.get((caller, "answered"), Estimate(None))).value,
             "95 % interval": _interval(answered),
-            "cost": costs[caller,].value,
-            "unpriced": costs[caller,].unknown,
+            "Cost": costs[caller,].value,
+            "Unpriced": costs[caller,].unknown,
         }
         for (caller,), count in sorted(counts.items(), key=lambda pair: -(pair[1].value or 0))
     ]
@@ -38,8 +38,10 @@ def draw_callers(shown: ViewModel) -> None:
             height="content",
             alt="Requests by caller",
             column_config={
-                "answered": st.column_config.NumberColumn(format="percent"),
-                "cost": st.column_config.NumberColumn(format="dollar"),
+                "Requests": st.column_config.NumberColumn(format="localized"),
+                "Answered": st.column_config.NumberColumn(format="percent"),
+                "Cost": st.column_config.NumberColumn(format="dollar"),
+                "Unpriced": st.column_config.NumberColumn(format="localized"),
             },
         )
 

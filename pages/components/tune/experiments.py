@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import time
 
+import altair as alt
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from router.core.errors import FallbackLabError
 from router.experiments.analysis import Analysis, Compared
-from router.experiments.words import state_of, value_of
+from router.experiments.words import difference_of, state_of, value_of
 from router.lab import Lab
 
 from components.shared import handover
-from components.shared.chart_colors import axis_colors
+from components.shared.chart_colors import axis_colors, ink
+from components.shared.front import FRONT
 from components.shared.markdown import label
+
+BEGINNING = 4
+"""How many times as wide as the last interval the picture is; the first ones are far wider."""
 
 _MEANING = (
     "Intervals are confidence sequences: they hold however often you look. Better and worse are said when 0 is outside;"
     " no worse when the loss is within the margin."
 )
+WAITING = ":material/hourglass_empty:"
 _ICONS = {"better": ":material/trending_up:", "worse": ":material/trending_down:", "no worse": ":material/check:"}
 
 
@@ -39,15 +46,15 @@ def _draw(lab: Lab, found: Analysis) -> None:
     st.markdown(f"**{label(experiment.name)}**: {label(state_of(found, time.time()))}")
     st.caption(f"Candidate: {label(' → '.join(link.ref.text for link in experiment.chain.links))}")
     success = found.compared[0]
-    st.markdown(f"{_ICONS.get(success.verdict, ':material/hourglass_empty:')} Answered: **{label(success.verdict)}**")
+    icon = _ICONS.get(success.verdict, WAITING)
+    st.markdown(f"{icon} Answered: **{label(success.verdict)}**, {label(difference_of(success))}")
     st.dataframe(
         pd.DataFrame([_row(figure) for figure in found.compared]),
         hide_index=True,
         height="content",
         alt=f"Figures of the experiment {experiment.name}",
     )
-    if len(success.sequence.at) > 1:
-        _draw_sequence(success)
+    _draw_sequence(success)
     running = experiment.is_running(time.time())
     with st.container(horizontal=True, gap="small"):
         if st.button(
@@ -67,38 +74,39 @@ def _draw(lab: Lab, found: Analysis) -> None:
 
 
 def _row(figure: Compared) -> dict[str, str]:
-    low, high = figure.bounds
     return {
         "Figure": figure.name,
         "Chain": value_of(figure, figure.current),
         "Candidate": value_of(figure, figure.candidate),
         "n": f"{figure.units[0]:,} and {figure.units[1]:,}",
-        "Difference, 95 %": (
-            "–" if low is None else f"{value_of(figure, low, sign=True)} to {value_of(figure, high, sign=True)}"
-        ),
+        "Difference, 95 %": difference_of(figure),
         "Verdict": figure.verdict,
     }
 
 
 def _draw_sequence(figure: Compared) -> None:
-    """The difference after each number of requests, with what it may be."""
+    """What the difference may be, after each number of requests; the wide beginning runs out of the picture."""
     sequence = figure.sequence
-    rows = [
-        {"n": int(n), "low": 100 * float(low), "high": 100 * float(high)}
-        for n, low, high in zip(sequence.at, sequence.low, sequence.high, strict=True)
-        if low > -1 or high < 1
-    ]
-    if len(rows) < 2:
+    low, high = figure.bounds
+    if low is None or high is None:
         return
-    x = {"field": "n", "type": "quantitative", "title": "requests or sessions"}
-    band = {
-        "mark": {"type": "area", "opacity": 0.3},
-        "encoding": {
-            "x": x,
-            "y": {"field": "low", "type": "quantitative", "title": "candidate less chain, points"},
-            "y2": {"field": "high"},
-        },
-    }
-    zero = {"mark": {"type": "rule", "strokeDash": [4, 4]}, "encoding": {"y": {"datum": 0}}}
-    chart = {"data": {"values": rows}, "layer": [band, zero], "height": 160, "config": {"axis": axis_colors()}}
-    st.vega_lite_chart(chart, width="stretch", alt=f"{figure.name}: the candidate less the chain, as requests came")
+    middle, most = 50 * (low + high), BEGINNING * 50 * (high - low)
+    rows = [
+        {"n": int(n), "low": 100 * float(low), "high": 100 * float(high), "value": 100 * float(value)}
+        for n, low, high, value in zip(sequence.at, sequence.low, sequence.high, sequence.value, strict=True)
+        if np.isfinite([low, high, value]).all()
+    ]
+    domain = [min(middle - most, 0), max(middle + most, 0)]
+    x = alt.X("n:Q", title="requests, sessions as one", axis=alt.Axis(tickCount=6))
+    scale = alt.Scale(domain=domain, nice=False)
+    base = alt.Chart(pd.DataFrame(rows), height=180)
+    layers = (
+        base.mark_area(color=FRONT, opacity=0.25, clip=True).encode(
+            x=x, y=alt.Y("low:Q", title="points", scale=scale), y2="high:Q"
+        )
+        + base.mark_line(color=FRONT, clip=True).encode(x=x, y=alt.Y("value:Q", scale=scale))
+        + alt.Chart().mark_rule(strokeDash=[4, 4], color=ink()).encode(y=alt.datum(0))
+    )
+    said = f"{figure.name}: the candidate less the chain, {difference_of(figure)}"
+    st.caption("Answered: the candidate less the chain, and what that may be (95 %)")
+    st.altair_chart(layers.configure_axis(**axis_colors()), alt=said)
