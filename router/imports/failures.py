@@ -71,6 +71,7 @@ _WORDS: tuple[tuple[str, type[ProviderError]], ...] = (
 _CANCELLED = ("clientdisconnected", "cancelled", "canceled", "generatorexit")
 
 _STATUS = re.compile(r"(?:code|status|HTTP(?:/[\d.]+)?)\D{0,3}([45]\d\d)\b", re.IGNORECASE)
+_BARE = re.compile(r"([45]\d\d)")
 
 
 def is_cancelled(*words: str | None) -> bool:
@@ -94,9 +95,7 @@ def reason_of(status: int | None, *words: str | None) -> str:
             if sign in letters:
                 return kind.kind
     for each in said if status is None else ():
-        if (found := _STATUS.search(each)) is not None or (
-            found := re.fullmatch(r"\s*([45]\d\d)\s*", each)
-        ) is not None:
+        if (found := _STATUS.search(each) or _BARE.fullmatch(each.strip())) is not None:
             status = int(found[1])
             break
     if status is not None and 400 <= status < 500:

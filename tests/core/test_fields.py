@@ -68,19 +68,19 @@ def test_labels_are_read_by_their_names_and_one_that_is_missing_is_none() -> Non
 
 
 class Tried(Observation, frozen=True, kw_only=True):
-    experiment: Label[str | None] = None
+    wish: Label[str | None] = None
 
 
 def test_one_declaration_makes_a_column_a_value_and_a_label() -> None:
     tried = Tried(
-        request_id="r", prompt_hash="h", category=None, chain="c", source="chat", sample=0, experiment="e",
+        request_id="r", prompt_hash="h", category=None, chain="c", source="chat", sample=0, wish="e",
         attempt=Attempt(model="m", provider="p", place=0, number=1, outcome="answered", started=0, offset=0),
     )  # fmt: skip
     table = Summarised("tried", Tried, "tried_hours", {})
-    assert "experiment" in {field.name for field in columns_of(Tried)}
-    assert (row_of(tried)["experiment"], record_of(Tried, row_of(tried))) == ("e", tried)
-    assert "experiment" in labels_of(Tried).__struct_fields__
-    assert "'experiment', experiment" in table.named
+    assert "wish" in {field.name for field in columns_of(Tried)}
+    assert (row_of(tried)["wish"], record_of(Tried, row_of(tried))) == ("e", tried)
+    assert "wish" in labels_of(Tried).__struct_fields__
+    assert "'wish', wish" in table.named
 
 
 @pytest.mark.parametrize(("table", "record"), [(observations, Observation), (requests, RequestSummary)])

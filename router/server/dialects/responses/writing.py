@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +15,6 @@ from router.server.dialects.parts import Part, Parts, Step
 from router.server.dialects.responses.tools import Called, as_called, custom_input, known
 
 _CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
-
-_BASE64 = re.compile(r"data:[^,]*;base64,")
 
 
 def _usage(usage: Usage | None) -> dict[str, Any] | None:
@@ -96,7 +93,7 @@ class _Items:
             sealed = {"encrypted_content": part.carried} if part.carried else {}
             return {"id": head["id"], "type": "reasoning", "summary": summary, **sealed}
         if part.kind == "image":
-            result = _BASE64.sub("", part.text, count=1) if over else None
+            result = part.text.partition(";base64,")[2] or part.text if over else None
             return {**head, "type": "image_generation_call", "result": result}
         called = self.called(part)
         space = {"namespace": called.namespace} if called.namespace else {}
