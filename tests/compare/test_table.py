@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import pytest
 
 from router.compare.table import MAX_CSV_BYTES, read_table
@@ -61,15 +63,28 @@ def test_missing_values_at_a_line_s_end_are_empty() -> None:
         (b"prompt,x,\nHello,1,2\n", "Line 2 has a value in a column without a name."),
         (b'prompt,x\n"Two\nlines",1\n"open,2\n', "Line 4: a quote is opened and never closed."),
         (b'prompt,x\n"a"b,2\n', "Line 2: text follows a closing quote."),
-        (b"y" * 200_000, "Line 1: a value is longer than 131,072 characters."),
+        pytest.param(b"y" * 200_000, "Line 1: a value is longer than 131,072 characters.", id="long head"),
         (b"\n\nquestion\nHello", "Line 3: there is no column `prompt`"),
-        (b"prompt,x\n" + b"y" * 200_000 + b",1", "Line 2: a value is longer than 131,072 characters."),
+        pytest.param(
+            b"prompt,x\n" + b"y" * 200_000 + b",1",
+            "Line 2: a value is longer than 131,072 characters.",
+            id="long value",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_sentence_with_its_line(data: bytes, sentence: str) -> None:
     with pytest.raises(InvalidRequest) as error:
         read_table(data, ["prompt"])
     assert str(error.value).startswith(sentence)
+
+
+def test_a_long_value_is_refused_also_once_an_import_has_raised_the_limit_of_csv(
+    request: pytest.FixtureRequest,
+) -> None:
+    before = csv.field_size_limit(1_000_000)
+    request.addfinalizer(lambda: csv.field_size_limit(before))
+    with pytest.raises(InvalidRequest, match=r"^Line 2: a value is longer than 131,072 characters"):
+        read_table(b"prompt\n" + b"y" * 200_000, ["prompt"])
 
 
 def test_other_columns_can_be_required() -> None:

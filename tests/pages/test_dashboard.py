@@ -291,7 +291,8 @@ def rate(database: Path, answers: int) -> str:
             "SELECT model FROM observations WHERE outcome = 'answered' GROUP BY model ORDER BY count(*) DESC"
         ).fetchone()
         connection.execute(
-            f"INSERT INTO feedback SELECT request_id, row_number() OVER (ORDER BY id) > 1, 1e9 FROM observations"
+            "INSERT INTO feedback (request_id, score, at)"
+            " SELECT request_id, row_number() OVER (ORDER BY id) > 1, 1e9 FROM observations"
             f" WHERE model = ? AND outcome = 'answered' AND {PLAIN} ORDER BY id LIMIT {answers}",
             (model,),
         )
