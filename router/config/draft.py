@@ -177,13 +177,26 @@ class Draft(Frozen, frozen=True, kw_only=True):
         has_some = isinstance(chain, Mapping) and "params" in chain
         return self._with(remove_value(self.text, at)) if has_some else self
 
-    def with_experiment(self, name: str, settings: Mapping[str, Any]) -> Draft:
-        """An experiment, as models.yaml has it.
+    def as_experiment(self, name: str, category: str, settings: Mapping[str, Any]) -> Draft:
+        """The edited chain as the candidate of an experiment; the file's own chain stays as it was read.
+
+        Args:
+            settings: what the experiment says besides its category and candidate.
 
         Raises:
             InvalidEdit: the text cannot be changed in place.
         """
-        return self._with(set_value(self.text, ("experiments", name), dict(settings)))
+        chain = _value(self.text, ("chains", category))
+        experiment = {"category": category, "candidate": chain, **settings}
+        return self._with(set_value(self.before, ("experiments", name), experiment))
+
+    def with_shadow(self, category: str, settings: Mapping[str, Any]) -> Draft:
+        """A category's shadow, in place of the one that it has.
+
+        Raises:
+            InvalidEdit: the text cannot be changed in place.
+        """
+        return self._with(set_value(self.text, ("shadow", category), dict(settings)))
 
     def with_stop(self, experiment: str, reason: str) -> Draft:
         """An experiment that gets no more requests, and why.

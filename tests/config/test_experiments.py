@@ -116,8 +116,28 @@ def test_editing_a_chain_leaves_experiments_as_they_are() -> None:
     assert edited == text.replace("[a/b, c/d]", "[c/d, a/b]")
 
 
-def test_an_experiment_is_added_to_a_file_without_any() -> None:
-    settings = {"category": "code", "candidate": ["x/y"], "share": 0.1}
-    added = Draft(before=HEAD, text=HEAD).with_experiment("cheap", settings).text
-    assert added.startswith(HEAD)
-    assert parse_config(added, PATH).tried["code"].share == 0.1
+def test_an_edited_chain_becomes_a_candidate_with_its_links_and_the_chain_stays() -> None:
+    head = HEAD.replace("[a/b, c/d]", "{models: [{model: a/b, first_token: 3}, c/d], params: {top_p: 1}}")
+    edited = Draft(before=head, text=head).with_models("code", ["x/y", "a/b"])
+    added = edited.as_experiment("cheap", "code", {"share": 0.1}).text
+    assert added.startswith(head)
+    chain = parse_config(added, PATH).tried["code"].chain
+    assert [(link.ref.text, link.first_token) for link in chain.links] == [("x/y", None), ("a/b", 3)]
+    assert chain.params == {"top_p": 1}
+
+
+def test_an_experiment_is_added_beside_those_that_ended() -> None:
+    text = HEAD + RUN.replace("0.1 ", "0 ")
+    added = Draft(before=text, text=text).as_experiment("next", "code", {"share": 0.2}).text
+    assert [(each.name, each.share) for each in parse_config(added, PATH).experiments.values()] == [
+        ("cheap", 0), ("next", 0.2),
+    ]  # fmt: skip
+
+
+def test_a_shadow_takes_the_place_of_the_one_that_was() -> None:
+    for text in (HEAD, HEAD + SHADOW):
+        changed = Draft(before=text, text=text).with_shadow(
+            "code", {"models": ["c/d"], "share": 0.2, "dollars_per_day": 3.0}
+        )
+        shadow = parse_config(changed.text, PATH).shadow["code"]
+        assert ([ref.text for ref in shadow.models], shadow.share, shadow.dollars_per_day) == (["c/d"], 0.2, 3)

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from router.config.loading import parse_config
+from router.config.schema import Config
 from router.core.suites import Suite
 from tests.evaluated import Skill, write_run
 from tests.pages.conftest import HOSTILE, PAGES, field, look, press, texts
@@ -303,3 +305,55 @@ def test_an_experiment_says_what_came_of_it_and_can_be_stopped(filled: Path, ope
 
 def test_without_experiments_the_page_does_not_speak_of_them(filled: Path, open_tune: OpenTune) -> None:
     assert "Experiments" not in [each.value for each in open_tune(category="code").subheader]
+
+
+def reviewed(app: AppTest, opener: str) -> tuple[Config, str]:
+    """What the form in an open dialog would make of models.yaml, and the reason; only a browser draws it by itself."""
+    next(each for each in app.button if each.label == opener).click()
+    app = press(app, "Review the change")
+    draft, why = app.session_state["chains_draft"], app.session_state["chains_why"]
+    return parse_config(draft.text, Path("models.yaml")), why
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_proposal_can_be_tried_on_real_traffic(open_tune: OpenTune) -> None:
+    app = press(open_tune(category="code"), "Try on real traffic")
+    app.number_input(key="tune_trial_share").set_value(20)
+    app.number_input(key="tune_trial_cost").set_value(2.0)
+    config, why = reviewed(app, "Try on real traffic")
+    experiment = config.tried["code"]
+    assert (experiment.share, experiment.guardrails.answered, experiment.guardrails.cost) == (0.2, 0.05, 2)
+    assert experiment.chain.models[0].text == GLM
+    assert why.startswith(f"experiment {experiment.name}: 20 % of code to {GLM}")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_chain_that_was_tried_goes_on_real_traffic_with_its_limits(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.number_input(key="tune_retries_code").set_value(0)
+    look(app).button(key="tune_what_if_trial").click()
+    look(app).button(key="tune_what_if_trial").click()
+    app = press(app, "Review the change")
+    config = parse_config(app.session_state["chains_draft"].text, Path("models.yaml"))
+    assert (config.tried["code"].chain.policy.retries, config.chain("code").policy.retries) == (0, 2)
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_name_that_is_none_starts_no_experiment(open_tune: OpenTune) -> None:
+    app = press(open_tune(category="code"), "Try on real traffic")
+    app.text_input(key="tune_trial_name").set_value("my trial")
+    next(each for each in app.button if each.label == "Try on real traffic").click()
+    assert said(press(app, "Review the change"), "up to 64 letters, digits and")
+
+
+def test_while_an_experiment_runs_no_other_is_started(filled: Path, open_tune: OpenTune) -> None:
+    tried(filled)
+    button = next(each for each in open_tune(category="code").button if each.label == "Try on real traffic")
+    assert (button.disabled, "The experiment cheaper runs in code." in button.help) == (True, True)
+
+
+def test_where_evidence_lacks_models_can_be_asked_behind_real_requests(open_tune: OpenTune) -> None:
+    config, why = reviewed(press(open_tune(), "Ask on real traffic"), "Ask on real traffic")
+    shadow = config.shadow["code"]
+    assert ([ref.text for ref in shadow.models], shadow.share) == ([AURORA, GLM], 0.05)
+    assert why == "shadow of code: 5 % to 2 models"

@@ -20,6 +20,7 @@ from router.tune.tuning import Evidence
 from components.shared import handover
 from components.shared.front import Point, draw_front
 from components.shared.markdown import label
+from components.tune.live import open_shadow, open_trial, trial_button
 
 _LOOKS = {
     "breaks_limits": ":orange[:material/warning:]",
@@ -64,6 +65,8 @@ def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
                      help="Runs the fault matrix, then opens the change on the Chains page. Nothing is saved before "
                           "you save it there."):  # fmt: skip
             _apply(lab, found, proposal)
+        if trial_button(lab, found.category, "tune_trial"):
+            _try(lab, found, proposal)
         others = [each for each in found.proposals if each is not proposal]
         for number, each in enumerate(others):
             title = f"{_TITLES[each.candidate.rule]}: " if each.candidate is not None else ""
@@ -84,6 +87,15 @@ def _apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
     handover.chains(draft, f"{proposal.sentence} Evidence {found.evidence}; {checked}.")
 
 
+def _try(lab: Lab, found: Advice, proposal: Proposal) -> None:
+    try:
+        edited = lab.editor.draft().with_models(found.category, proposal.models)
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+    else:
+        open_trial(lab, found.category, edited, proposal.models)
+
+
 def _certified(lab: Lab, found: Advice, chain: Chain) -> str:
     """What the fault matrix says, in a clause."""
     try:
@@ -102,13 +114,17 @@ def _draw_experiment(lab: Lab, category: str, models: Sequence[str], prompts: in
         st.caption(label(str(error)))
         return
     st.caption(label(f"{counted(len(plan.suite.cases), 'case')} on {', '.join(models)}: {estimate.sentence()}"))
-    if st.button("Run this evaluation", icon=":material/fact_check:", key="tune_experiment"):
-        try:
-            run = lab.evaluations.begin(plan)
-        except FallbackLabError as error:
-            st.error(label(str(error)), icon=":material/error:")
-        else:
-            handover.evaluation(run)
+    with st.container(horizontal=True):
+        if st.button("Run this evaluation", icon=":material/fact_check:", key="tune_experiment"):
+            try:
+                run = lab.evaluations.begin(plan)
+            except FallbackLabError as error:
+                st.error(label(str(error)), icon=":material/error:")
+            else:
+                handover.evaluation(run)
+        if st.button("Ask on real traffic", icon=":material/visibility:", key="tune_shadow", type="tertiary",
+                     disabled=lab.editor.read_only, help="As a shadow, under a budget"):  # fmt: skip
+            open_shadow(lab, category, models)
 
 
 def _draw_chains(found: Advice) -> None:

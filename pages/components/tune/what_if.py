@@ -21,6 +21,10 @@ from router.tune.what_if import Seen, WhatIf
 from components.shared import handover
 from components.shared.following import follow
 from components.shared.markdown import label
+from components.tune.live import open_trial, trial_button
+
+LIMITS = ("first_token", "deadline", "retries")
+"""The limits that can be tried."""
 
 _WATCHED = "tune_what_if"
 
@@ -55,12 +59,31 @@ def draw_what_if(lab: Lab, evidence: Evidence) -> None:
         st.caption(label(str(error)))
         return
     _watch(what_if, is_changed=chain.fingerprint != current.fingerprint)
-    models = [ref.text for ref in chain.models]
-    if models == [*evidence.chain] or lab.editor.read_only:
+    if chain.fingerprint != current.fingerprint:
+        _draw_next(lab, current, chain)
+
+
+def _draw_next(lab: Lab, current: Chain, chain: Chain) -> None:
+    """What can be done with the chain that was tried."""
+    category = current.name or ""
+    with st.container(horizontal=True):
+        review = st.button("Review this chain", icon=":material/difference:", key="tune_what_if_apply",
+                           disabled=lab.editor.read_only)  # fmt: skip
+        on_traffic = trial_button(lab, category, "tune_what_if_trial")
+    if not (review or on_traffic):
         return
-    if st.button("Review this chain", icon=":material/difference:", key="tune_what_if_apply"):
-        draft = lab.editor.draft().with_models(evidence.category, models)
-        handover.chains(draft, f"{evidence.category}: tried on the Tune page")
+    models = [ref.text for ref in chain.models]
+    try:
+        draft = lab.editor.draft().with_models(category, models)
+        for name in LIMITS:
+            if (limit := getattr(chain.policy, name)) != getattr(current.policy, name):
+                draft = draft.with_policy(category, (name,), limit)
+    except FallbackLabError as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    if review:
+        handover.chains(draft, f"{category}: tried on the Tune page")
+    open_trial(lab, category, draft, models)
 
 
 def _pick_chain(config: Config, current: Chain, known: list[str]) -> Chain | None:
