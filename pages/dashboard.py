@@ -38,8 +38,9 @@ def main(lab: Lab) -> None:
     if chosen is None:
         return
     everything = View.of(rows)
-    draw_verdict(lab, everything)
-    draw_alerts(lab)
+    watched = lab.alerts.status()
+    draw_verdict(lab, everything, sum(each.is_firing for each in watched))
+    draw_alerts(lab, watched)
     draw_predictions(lab)
     draw_live(lab, refresh)
     shown = _shown(lab, everything, chosen)
@@ -73,7 +74,7 @@ def _shown(lab: Lab, everything: View, chosen: Filter) -> ViewModel:
 def _draw_nothing_yet(lab: Lab) -> None:
     st.info("No requests yet. Statistics appear here after your first prompt.", icon=":material/monitoring:")
     st.page_link("chat.py", label="Send a prompt on the Chat page", icon=":material/chat:")
-    draw_alerts(lab)
+    draw_alerts(lab, lab.alerts.status())
     draw_live(lab, None)
 
 

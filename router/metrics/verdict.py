@@ -30,7 +30,7 @@ UNANSWERED, PRIMARY_FAILED = 0.05, 0.2
 """Shares of requests above which something is wrong: those without an answer, those whose primary failed."""
 
 Level = Literal["failing", "degraded", "good", "unknown"]
-"""failing: requests stay without an answer; degraded: fallbacks hold, or a model became slower."""
+"""failing: requests stay without an answer; degraded: fallbacks hold, a model became slower, or an alert fires."""
 
 Newest = dict[str | None, Slice[RequestLabels]]
 
@@ -47,7 +47,7 @@ class Verdict(NamedTuple):
     behind: Callable[[View], Slice[Any]] | None = None
 
 
-def verdict(view: View, drifts: Sequence[Drift], now: float, zone: tzinfo | None = None) -> Verdict:
+def verdict(view: View, drifts: Sequence[Drift], now: float, zone: tzinfo | None = None, firing: int = 0) -> Verdict:
     """The worst of what is wrong; else that nothing is, or that nothing is known.
 
     Args:
@@ -55,6 +55,7 @@ def verdict(view: View, drifts: Sequence[Drift], now: float, zone: tzinfo | None
         drifts: those of the same view.
         now: Unix time, seconds.
         zone: of the times in it; None is this machine's.
+        firing: alerts that fire now.
     """
     newest = _newest(view, now)
     if not newest:
@@ -63,7 +64,7 @@ def verdict(view: View, drifts: Sequence[Drift], now: float, zone: tzinfo | None
     found = [_of_drift(each, newest, view, now, zone) for each in drifts if each.measure == "failures"]
     found += [one for category in newest for one in _of_requests(category, newest[category], now, zone)]
     found += [_of_drift(each, newest, view, now, zone) for each in drifts if each.measure == "latency"]
-    return min(found, key=lambda each: each.level == "degraded", default=_good(view, now))
+    return min(found, key=lambda each: each.level == "degraded", default=_good(view, now, firing))
 
 
 def _told(view: View, now: float) -> Slice[RequestLabels]:
@@ -128,7 +129,7 @@ def _held(words: str, answered: float | None, behind: Callable[[View], Slice[Any
     return Verdict("failing", f"{words}; only {_percent(answered)} of requests are answered.", behind)
 
 
-def _good(view: View, now: float) -> Verdict:
+def _good(view: View, now: float, firing: int) -> Verdict:
     told = _told(view, now)
     answered, rescued = (
         _percent(share(told.count(holds), len(told)).value) for holds in (predicates.is_answered, predicates.is_rescued)
@@ -136,6 +137,9 @@ def _good(view: View, now: float) -> Verdict:
     words = (
         f"Of {counted(len(told), 'request')} in the last 24 hours, {answered} were answered, {rescued} by a fallback."
     )
+    if firing:
+        alerts = f"{counted(firing, 'alert')} {'fires' if firing == 1 else 'fire'}"
+        return Verdict("degraded", f"{alerts}; else nothing is wrong now. {words}", partial(_told, now=now))
     return Verdict("good", f"Nothing is wrong now. {words}", partial(_told, now=now))
 
 

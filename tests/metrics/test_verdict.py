@@ -64,13 +64,13 @@ def ask(store: Store, path: tuple[Step, ...], times: int, *, ago: float = 600.0,
             store.observations.add(Observation(**of, prompt_hash="p", sample=0, attempt=attempt))
 
 
-def said(store: Store, tmp_path: Path, *drifts: Drift) -> tuple[Verdict, list[int]]:
+def said(store: Store, tmp_path: Path, *drifts: Drift, firing: int = 0) -> tuple[Verdict, list[int]]:
     """The verdict, and the ids of the rows behind it."""
     store.close()
     store = Store(tmp_path / "lab.sqlite")
     view = View.of(Observed(store.database, tmp_path / "observed").rows())
     store.close()
-    found = verdict(view, drifts, NOW, UTC)
+    found = verdict(view, drifts, NOW, UTC, firing)
     return found, [] if found.behind is None else found.behind(view).id.tolist()
 
 
@@ -161,3 +161,10 @@ def test_a_day_without_calls_is_not_called_good(store: Store, tmp_path: Path) ->
     ask(store, RIGHT, 10, ago=DAY + 600)
     words = "No model was called in the last 24 hours, so nothing is known about now."
     assert said(store, tmp_path) == (Verdict("unknown", f"{words} The newest request is from 2026-09-20 14:03."), [])
+
+
+def test_where_an_alert_fires_it_is_not_said_that_nothing_is_wrong(store: Store, tmp_path: Path) -> None:
+    ask(store, RIGHT, 30)
+    found, behind = said(store, tmp_path, firing=1)
+    assert (found.level, len(behind)) == ("degraded", 30)
+    assert found.sentence.startswith("1 alert fires; else nothing is wrong now. Of 30 requests")

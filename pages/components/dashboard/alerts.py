@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -30,9 +31,8 @@ _HELP = (
 )
 
 
-def draw_alerts(lab: Lab) -> None:
+def draw_alerts(lab: Lab, watched: Sequence[Watching]) -> None:
     """A line for the rules, and one for each that fires; nothing where there is no rule."""
-    watched = lab.alerts.status()
     if not watched:
         return
     firing = [each for each in watched if each.is_firing]

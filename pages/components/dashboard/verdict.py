@@ -31,14 +31,18 @@ _LOOKS = {
 }
 
 
-def draw_verdict(lab: Lab, everything: View) -> None:
-    """The verdict and the newest drifts, independent of filters; a click opens what is behind them."""
+def draw_verdict(lab: Lab, everything: View, firing: int) -> None:
+    """The verdict and the newest drifts, independent of filters; a click opens what is behind them.
+
+    Args:
+        firing: alerts that fire now.
+    """
     now = time.time()
-    key = (everything.attempts.rows.state, everything.requests.rows.state, now // 60)
+    key = (everything.attempts.rows.state, everything.requests.rows.state, now // 60, firing)
     kept = st.session_state.get(_KEPT)
     if kept is None or kept[0] != key:
         found = drifts(everything, lab.store.scores.streams(), now)
-        kept = st.session_state[_KEPT] = (key, found, verdict(everything, found, now, zone()))
+        kept = st.session_state[_KEPT] = (key, found, verdict(everything, found, now, zone(), firing))
     _, found, said = kept
     with st.container(border=True, gap="xsmall", key=f"verdict_{said.level}"):
         color, icon = _LOOKS[said.level]

@@ -75,7 +75,7 @@ def _draw(lab: Lab, found: Analysis) -> None:
 
 def _row(figure: Compared) -> dict[str, str]:
     return {
-        "Figure": figure.name,
+        "Figure": figure.name[:1].upper() + figure.name[1:],
         "Chain": value_of(figure, figure.current),
         "Candidate": value_of(figure, figure.candidate),
         "n": f"{figure.units[0]:,} and {figure.units[1]:,}",

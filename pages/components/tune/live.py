@@ -45,13 +45,14 @@ def open_trial(lab: Lab, category: str, edited: Draft, models: Sequence[str]) ->
     st.markdown(f"Candidate: **{label(' → '.join(models))}**")
     name = st.text_input("Name", _free_name(lab, category), max_chars=64, key="tune_trial_name")
     share = st.number_input("Share, %", 1, 100, 10, key="tune_trial_share", help=_WHOSE)
-    st.markdown("It stops by itself if the candidate, beyond chance,")
-    with st.container(horizontal=True):
-        fewer = st.number_input("answers fewer, points", 0.5, 100.0, 5.0, 1.0, key="tune_trial_answered", width=160)
-        slower = st.number_input("has a p95 latency of, ×", 1.0, 100.0, None, 0.5, key="tune_trial_latency", width=160,
-                                 placeholder="no limit", help="Times the current chain's")  # fmt: skip
-        dearer = st.number_input("costs, ×", 1.0, 100.0, None, 0.5, key="tune_trial_cost", width=160,
-                                 placeholder="no limit", help="Times the current chain's")  # fmt: skip
+    st.markdown("**Guardrails**", help="Each stops the experiment by itself once it is broken beyond chance.")
+    first, second, third = st.columns(3)
+    fewer = first.number_input("Answered, points", 0.5, 100.0, 5.0, 1.0, key="tune_trial_answered", format="%g",
+                               help="At most so many points fewer than by the current chain")  # fmt: skip
+    slower = second.number_input("p95 latency, ×", 1.0, 100.0, None, 0.5, key="tune_trial_latency",
+                                 placeholder="no limit", help="Times the current chain's", format="%g")  # fmt: skip
+    dearer = third.number_input("Cost, ×", 1.0, 100.0, None, 0.5, key="tune_trial_cost",
+                                placeholder="no limit", help="Times the current chain's", format="%g")  # fmt: skip
     st.caption("A session keeps its chain. The candidate is never applied by itself.")
     if not st.button("Review the change", type="primary", icon=":material/difference:", key="tune_trial_review"):
         return
