@@ -1,7 +1,8 @@
-"""The ASGI app: `streamlit run app.py`. Opens nothing by itself; closes the Lab at the end."""
+"""The ASGI app: `streamlit run app.py`. Opens the Lab in the background, and closes it at the end."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -19,6 +20,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from streamlit.runtime import get_instance
 
+from router.core.errors import FallbackLabError
 from router.lab import close_lab, open_lab
 from router.server.doors import Doors, check_address, knows_there_is_no_login
 from router.server.endpoint import is_for_endpoint
@@ -38,18 +40,22 @@ uploads = Uploads()
 endpoint = Mounted(open_lab)
 
 
-def _import_early() -> None:
-    for name in ("pandas", "altair", "router.lab"):
+def _warm_up() -> None:
+    """Load what takes seconds, and open the Lab: its alerts and experiments are watched also while nobody looks."""
+    for name in ("pandas", "altair"):
         importlib.import_module(name)
+    with contextlib.suppress(FallbackLabError):  # every page says it, and tries again
+        open_lab()
 
 
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
-    """The Lab is opened by the first page that needs it, and closed here."""
-    # The pages' libraries take seconds to load: meanwhile, not while somebody looks at an empty page.
-    threading.Thread(target=_import_early, daemon=True).start()
+    """The Lab is opened beside the server's start, not while somebody looks at an empty page, and closed here."""
+    warming = threading.Thread(target=_warm_up, daemon=True)
+    warming.start()
     uploads.watch(cast("Files", get_instance().uploaded_file_mgr))
     yield
+    await anyio.to_thread.run_sync(warming.join)
     await anyio.to_thread.run_sync(close_lab)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,16 @@ chains:
     - anthropic:claude-sonnet
     - openrouter/aurora-alpha
     - z-ai/glm-5
+"""
+
+EXPERIMENT = """
+experiments:
+  kimi-first:
+    category: code
+    candidate: [moonshotai/kimi-k2.5, z-ai/glm-5]
+    share: 0.2
+    latency: 8
+    guardrails: {answered: 10 points, latency_p95: 3x}
 """
 
 LANES = {
@@ -110,6 +122,9 @@ def main() -> None:
                 write_run(graded, plain_suite("code", 240), GRADED, at=time.time() - 3600)
                 (runs / f"{run}.jsonl").unlink()
                 _tune(browser.new_page(viewport={"width": 1300, "height": 1480}), f"{url}/tune?category=code")
+                (Path(folder) / "models.yaml").write_text(TRAFFIC_YAML + EXPERIMENT, encoding="utf-8")
+                _write_experiment(Path(folder) / ".lab" / "lab.sqlite")
+                _experiment(browser.new_page(viewport={"width": 1300, "height": 1400}), f"{url}/tune?category=code")
 
 
 @contextlib.contextmanager
@@ -168,7 +183,7 @@ def _evaluate(page: Page, url: str) -> None:
     page.wait_for_timeout(1500)
     page.screenshot(path=IMAGES / "evaluate.png")
     page.get_by_role("radio", name="Cases").click()
-    page.get_by_text("Click a cell").wait_for()
+    page.get_by_text("Click a lane's cell").wait_for()
     page.wait_for_timeout(1000)
     table = page.get_by_test_id("stDataFrame").bounding_box()
     assert table is not None
@@ -191,6 +206,38 @@ def _tune(page: Page, url: str) -> None:
     page.mouse.move(0, 0)
     page.wait_for_timeout(3000)
     page.screenshot(path=IMAGES / "tune.png")
+
+
+def _write_experiment(database: Path) -> None:
+    """A part of the generated traffic as an experiment's: a candidate that answers 98.5 % beside a chain's 95.5 %."""
+    draw = random.Random(4)
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        ids = connection.execute(
+            "SELECT id FROM requests WHERE category = 'code' AND outcome = 'answered' AND model IS NOT NULL"
+            " ORDER BY id DESC LIMIT 6000"
+        ).fetchall()
+        for (number,) in ids:
+            is_candidate = draw.random() < 0.2
+            answered = draw.random() < (0.985 if is_candidate else 0.955)
+            connection.execute(
+                "UPDATE requests SET source = 'endpoint', experiment = 'kimi-first', arm = ?, probability = ?,"
+                " outcome = ?, latency = ?, cost = ?, cached = 0, shared = 0, stand_in = 0, keyless = 0, injected = 0"
+                " WHERE id = ?",
+                ("candidate" if is_candidate else "current", 0.2 if is_candidate else 0.8,
+                 "answered" if answered else "failed", draw.lognormvariate(0.9 if is_candidate else 1.3, 0.5),
+                 draw.lognormvariate(-6.6 if is_candidate else -5.1, 0.6), number),
+            )  # fmt: skip
+
+
+def _experiment(page: Page, url: str) -> None:
+    """What an experiment has said so far."""
+    page.goto(url)
+    page.get_by_role("heading", name="Experiments").wait_for(timeout=60_000)
+    card = page.locator("[class*='st-key-experiment_']").first
+    card.locator("canvas, svg").last.wait_for(timeout=60_000)
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(4000)
+    card.screenshot(path=IMAGES / "experiment.png")
 
 
 def _compare(page: Page) -> None:

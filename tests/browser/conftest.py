@@ -95,10 +95,14 @@ def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @contextmanager
-def running_app(folder: Path, *, address: str = "127.0.0.1", **environ: str) -> Iterator[App]:
+def running_app(
+    folder: Path, *, address: str = "127.0.0.1", models_yaml: str | None = None, **environ: str
+) -> Iterator[App]:
     """An app of one's own, with its files in a folder and these variables in its environment."""
     home, log = folder / "home", folder / "app.log"
     home.mkdir()
+    if models_yaml is not None:
+        (home / "models.yaml").write_text(models_yaml, encoding="utf-8")
     with socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         port = probe.getsockname()[1]
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}

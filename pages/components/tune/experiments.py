@@ -36,8 +36,8 @@ def draw_experiments(lab: Lab, category: str) -> None:
     if not found:
         return
     st.subheader("Experiments", help=_MEANING)
-    for each in found:
-        with st.container(border=True):
+    for number, each in enumerate(found):
+        with st.container(border=True, key=f"experiment_{number}"):
             _draw(lab, each)
 
 

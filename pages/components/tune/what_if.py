@@ -205,7 +205,7 @@ def _signed(name: str, value: float | None) -> str:
         return ""
     if name in ("answered", "quality"):
         return f"{100 * value:+.1f}"
-    return f"{'−' if value < 0 else '+'}{dollars(abs(value)) if name == 'cost' else seconds(abs(value))}"
+    return f"{'-' if value < 0 else '+'}{dollars(abs(value)) if name == 'cost' else seconds(abs(value))}"
 
 
 def _figure(name: str, value: float | None) -> str:
