@@ -27,6 +27,8 @@ IN_FLIGHT = 4
 """Shadows at once; requests that come on top have none."""
 
 DAY = 86_400.0
+EVERY = 60.0
+"""Seconds after which it is read again what other processes on the same store have spent."""
 
 
 class Shadows:
@@ -53,7 +55,7 @@ class Shadows:
         self._chance = chance
         self._clock = clock
         self._in_flight = 0
-        self._day = -1.0
+        self._read = float("-inf")
         self._costs: dict[str, Costs] = {}
 
     def wanted(self, config: Config, chain: Chain, options: Options) -> Shadow | None:
@@ -94,10 +96,15 @@ class Shadows:
             self._in_flight -= 1
 
     async def _read_costs(self) -> None:
-        today = self._clock() // DAY * DAY
-        if today != self._day:
-            self._day = today
-            self._costs = {**await asyncio.to_thread(self._log.shadow_costs, today)}
+        now = self._clock()
+        if now - self._read < EVERY:
+            return
+        today = now // DAY * DAY
+        stored = await asyncio.to_thread(self._log.shadow_costs, today)
+        own = self._costs if self._read >= today else {}
+        # The newest calls of this process may not be written yet; those of other processes are in the store alone.
+        self._costs = own | {category: max(each, own.get(category, each)) for category, each in stored.items()}
+        self._read = now
 
     async def _may_ask(self, shadow: Shadow, config: Config, ref: ModelRef, category: str) -> bool:
         if shadow.unpriced == "refuse" and not await asyncio.to_thread(self._has_price, config, ref):

@@ -17,6 +17,9 @@ from router.engine.breaker import BreakerView
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
 
+MOST_MODELS = 200
+"""Models with series of their own; callers may name any, and each series stays in memory. Later ones are `other`."""
+
 Breakers = Callable[[], Iterable[tuple[ModelRef, BreakerView]]]
 
 
@@ -41,6 +44,7 @@ class Measures:
         self._refused = self._counter("refused", "Calls of the endpoint without a request behind them.", "status")
         self.in_flight = Gauge("fallback_lab_in_flight", "Requests at the endpoint now.", registry=self._registry)
         self._registry.register(_BreakerStates(breakers))
+        self._models: set[str] = set()
         # The library looks labels up under a lock, in more time than all else here takes.
         self._child: Callable[..., Any] = functools.lru_cache(maxsize=10_000)(lambda of, *labels: of.labels(*labels))
 
@@ -53,10 +57,11 @@ class Measures:
     def observe(self, record: Observation) -> None:
         """An attempt is over."""
         attempt, child = record.attempt, self._child
-        child(self._attempts, attempt.model, attempt.provider, attempt.outcome, attempt.reason or "").inc()
+        model = self._named(attempt.model)
+        child(self._attempts, model, attempt.provider, attempt.outcome, attempt.reason or "").inc()
         if (usage := attempt.usage) is not None and is_call(attempt):
-            child(self._tokens, attempt.model, "in").inc(usage.prompt_tokens or 0)
-            child(self._tokens, attempt.model, "out").inc(usage.completion_tokens or 0)
+            child(self._tokens, model, "in").inc(usage.prompt_tokens or 0)
+            child(self._tokens, model, "out").inc(usage.completion_tokens or 0)
 
     def conclude(self, summary: RequestSummary) -> None:
         """A request is over."""
@@ -72,7 +77,12 @@ class Measures:
             if summary.ttft is not None:
                 child(self._ttft, *labels).observe(summary.ttft)
         if summary.place:
-            child(self._fallbacks, *labels, summary.model or "").inc()
+            child(self._fallbacks, *labels, self._named(summary.model or "")).inc()
+
+    def _named(self, model: str) -> str:
+        if len(self._models) < MOST_MODELS:
+            self._models.add(model)
+        return model if model in self._models else "other"
 
     def refused(self, status: int) -> None:
         """A call was turned away."""

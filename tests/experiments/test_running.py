@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from router.core.errors import AllModelsFailed
 from router.core.fields import record_of
 from router.core.records import Observation, RequestSummary
 from router.engine.options import Options
+from router.experiments.shadow import DAY, EVERY, Shadows
 from router.router import Router
 from router.store.tables import observations, requests
 from tests.upstream import Upstream, answer, chain_yaml, status
@@ -171,6 +174,10 @@ async def until(router: Router, met: Callable[[], bool]) -> None:
             await asyncio.to_thread(router.parts.store.writer.flush)
 
 
+def is_idle(shadows: Shadows) -> bool:
+    return not shadows._in_flight
+
+
 async def test_a_shadow_is_asked_the_same_by_itself_and_counts_as_nobody_s_request(
     tmp_path: Path, upstream: Upstream
 ) -> None:
@@ -189,7 +196,7 @@ async def test_a_shadow_is_asked_again_what_it_was_asked_before(tmp_path: Path, 
     async with opened(tmp_path, models_yaml(upstream, shadow=shadow())) as router:
         for _ in range(2):
             await ask(router, 1)
-            await until(router, lambda: not router._shadows._in_flight)
+            await until(router, partial(is_idle, router._shadows))
     assert len(upstream.received("other")) == 2
 
 
@@ -217,14 +224,25 @@ async def test_a_day_s_budget_is_kept_also_after_a_restart(tmp_path: Path, upstr
             before = len(upstream.received("other"))
             for _ in range(4):
                 await ask(router, 1)
-                await until(router, lambda: not router._shadows._in_flight)
+                await until(router, partial(is_idle, router._shadows))
             assert len(upstream.received("other")) - before == count
+
+
+async def test_a_day_s_budget_is_one_for_all_processes_on_the_store(tmp_path: Path, upstream: Upstream) -> None:
+    text = models_yaml(upstream, shadow=shadow(dollars_per_day=0.0012))  # two answers
+    async with opened(tmp_path, text) as one, opened(tmp_path, text) as other:
+        for shadows in (one._shadows, other._shadows):
+            shadows._clock = itertools.count(20_000 * DAY, EVERY).__next__
+        for router in (one, other, one):
+            await ask(router, 1)
+            await until(router, partial(is_idle, router._shadows))
+    assert len(upstream.received("other")) == 2
 
 
 async def test_a_model_without_a_price_has_no_shadow_unless_that_is_allowed(tmp_path: Path, upstream: Upstream) -> None:
     async with opened(tmp_path, models_yaml(upstream, shadow=shadow(unpriced="refuse"))) as router:
         await ask(router, 2)
-        await until(router, lambda: not router._shadows._in_flight)
+        await until(router, partial(is_idle, router._shadows))
     assert upstream.received("other") == []
 
 

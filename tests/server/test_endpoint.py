@@ -341,6 +341,17 @@ def test_the_metrics_count_what_happened(served: Served, upstream: Upstream) -> 
     assert 'fallback_lab_refused_total{status="404"} 1.0' in text
 
 
+def test_names_that_callers_invent_do_not_become_series_of_their_own(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("router.server.measures.MOST_MODELS", 1)
+    for name in ("first", "second", "third"):
+        served.ask(f"local:{name}")
+    text = served.get("/metrics").text
+    counted = {line.split('model="')[1].split('"')[0] for line in text.splitlines() if "_attempts_total{" in line}
+    assert counted == {"local:first", "other"}
+
+
 # --- Beside the pages ------------------------------------------------------------------------------
 
 
