@@ -45,8 +45,9 @@ class RecordLog(Generic[Record]):
         return [record_of(self._kind, by_id[number]) for number in ids if number in by_id]
 
     def last(self, count: int, *conditions: ColumnElement[bool]) -> list[RowMapping]:
-        """The newest rows that meet all conditions, oldest first."""
-        newest = select(self._table).where(*conditions).order_by(self._table.c.id.desc()).limit(count)
+        """The newest rows that meet all conditions, oldest first; an import of an older log has older ones."""
+        row = self._table.c
+        newest = select(self._table).where(*conditions).order_by(row.started.desc(), row.id.desc()).limit(count)
         with self._database.reading() as connection:
             return list(reversed(connection.execute(newest).mappings().all()))
 

@@ -37,7 +37,7 @@ def _of_calls(connection: Connection, provider: str, names: Iterable[str]) -> Us
         .where(seen.provider == provider, seen.model.in_(names))
         .where(seen.outcome == "answered", seen.latency.is_not(None))
         .where(~seen.cached, ~seen.shared, ~seen.injected)
-        .order_by(seen.id.desc())
+        .order_by(seen.started.desc(), seen.id.desc())
         .limit(NEWEST_CALLS)
     )
     calls = connection.execute(rows).all()

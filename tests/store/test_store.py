@@ -144,6 +144,13 @@ def test_no_row_holds_text_that_a_server_sent_in_a_name_s_place(
     assert b"secret prompt" not in b"".join(file.read_bytes() for file in path.parent.iterdir())
 
 
+def test_an_imported_older_row_is_not_the_newest(store: Store) -> None:
+    for number, started in enumerate((200.0, 100.0)):
+        store.observations.add(seen(msgspec.structs.replace(FULL, started=started), request_id=str(number)))
+    assert store.writer.flush()
+    assert [row["request_id"] for row in store.observations.last(1)] == ["0"]
+
+
 def test_rows_are_read_back_oldest_first(store: Store) -> None:
     for number in range(5):
         store.observations.add(seen(request_id=str(number)))
