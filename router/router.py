@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from router.config.file import default_config_path
 from router.config.schema import Chain, Config, ModelRef
 from router.core.attempts import Completion
+from router.core.errors import AllModelsFailed
 from router.core.events import Event
 from router.core.messages import Message
 from router.core.pricing import price_of
@@ -26,6 +27,12 @@ from router.engine.sessions import Sessions
 from router.experiments.shadow import Shadows
 from router.parts import Parts
 from router.stream import Stream
+
+Then: TypeAlias = Callable[[Completion | None], None]
+"""Called on the loop once a request is over, with its answer, or None where no model gave one; it may not block."""
+
+Follower: TypeAlias = Callable[[Config, Chain, Request, Options], Then | None]
+"""What is to follow a request, asked before it is sent, from any thread; None where nothing is."""
 
 _NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
 
@@ -50,6 +57,7 @@ class Router:
         parts: what it was opened with.
         runtime: connections, breakers and requests in progress.
         observers, concluders: called on the loop with each attempt and each request that is over; none may block.
+        followers: asked with each request what is to follow it.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -75,6 +83,7 @@ class Router:
             conclude=self._conclude,
         )
         self._shadows = Shadows(self.runtime, store.experiments, self._has_price)
+        self.followers: list[Follower] = [self._shadows.follow]
 
     def _observe(self, record: Observation) -> None:
         for observe in self.observers:
@@ -192,8 +201,21 @@ class Router:
         if options.session is not None and chain.policy.stickiness == "session":
             options = msgspec.structs.replace(options, first=self._sessions.model(chain.name, options.session))
         run = self.runtime.run(config, chain, request, options, offline=target.offline, faults=faults, events=log)
-        shadow = self._shadows.wanted(config, chain, options)
-        return run if shadow is None else self._shadows.behind(run, shadow, config, target.chain, request)
+        following = [then for follow in self.followers if (then := follow(config, target.chain, request, options))]
+        return _followed(run, following) if following else run
+
+
+async def _followed(run: Coroutine[Any, Any, Completion], following: Sequence[Then]) -> Completion:
+    """A request, and what begins once it is over; nothing does where it is stopped, or could not be sent."""
+    try:
+        found = await run
+    except AllModelsFailed:
+        for then in following:
+            then(None)
+        raise
+    for then in following:
+        then(found)
+    return found
 
 
 def _request(messages: str | Sequence[Message], fields: Mapping[str, Any]) -> Request:

@@ -11,24 +11,19 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from router.config.schema import Chain, Config, Link, ModelRef, Shadow
-from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, FallbackLabError
 from router.core.requests import Request
 from router.engine.options import Options
 from router.engine.runtime import Runtime
 from router.experiments.assignment import REAL
-from router.store.experiments import Costs, ExperimentLog
+from router.experiments.budget import Budget
+from router.store.experiments import ExperimentLog
 
 IN_FLIGHT = 4
 """Shadows at once; requests that come on top have none."""
-
-DAY = 86_400.0
-EVERY = 60.0
-"""Seconds after which it is read again what other processes on the same store have spent."""
 
 
 class Shadows:
@@ -50,36 +45,19 @@ class Shadows:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._runtime = runtime
-        self._log = log
         self._has_price = has_price
         self._chance = chance
-        self._clock = clock
         self._in_flight = 0
-        self._read = float("-inf")
-        self._costs: dict[str, Costs] = {}
+        self._budget = Budget(log.shadow_costs, clock)
 
-    def wanted(self, config: Config, chain: Chain, options: Options) -> Shadow | None:
-        """The shadow of a request, if it is drawn to have one."""
+    def follow(
+        self, config: Config, chain: Chain, request: Request, options: Options
+    ) -> Callable[[object], None] | None:
+        """What sends a request's shadow once that is over, however it ended; None where it is drawn to have none."""
         shadow = config.shadow.get(chain.name) if chain.name is not None else None
-        is_drawn = shadow is not None and options.source in REAL and self._chance() < shadow.share
-        return shadow if is_drawn else None
-
-    async def behind(
-        self,
-        run: Coroutine[Any, Any, Completion],
-        shadow: Shadow,
-        config: Config,
-        chain: Chain,
-        request: Request,
-    ) -> Completion:
-        """Run a request, and its shadow once it has ended, also where no model answered."""
-        try:
-            found = await run
-        except AllModelsFailed:
-            self._begin(shadow, config, chain, request)
-            raise
-        self._begin(shadow, config, chain, request)
-        return found
+        if shadow is None or options.source not in REAL or self._chance() >= shadow.share:
+            return None
+        return lambda _: self._begin(shadow, config, chain, request)
 
     def _begin(self, shadow: Shadow, config: Config, chain: Chain, request: Request) -> None:
         if self._in_flight < IN_FLIGHT:
@@ -88,32 +66,18 @@ class Shadows:
 
     async def _ask_all(self, shadow: Shadow, config: Config, chain: Chain, request: Request) -> None:
         try:
-            await self._read_costs()
             for ref in shadow.models:
                 if await self._may_ask(shadow, config, ref, chain.name or ""):
                     await self._ask(config, _alone(chain, ref), request)
         finally:
             self._in_flight -= 1
 
-    async def _read_costs(self) -> None:
-        now = self._clock()
-        if now - self._read < EVERY:
-            return
-        today = now // DAY * DAY
-        stored = await asyncio.to_thread(self._log.shadow_costs, today)
-        own = self._costs if self._read >= today else {}
-        # The newest calls of this process may not be written yet; those of other processes are in the store alone.
-        self._costs = own | {category: max(each, own.get(category, each)) for category, each in stored.items()}
-        self._read = now
-
     async def _may_ask(self, shadow: Shadow, config: Config, ref: ModelRef, category: str) -> bool:
         if shadow.unpriced == "refuse" and not await asyncio.to_thread(self._has_price, config, ref):
             return False
         if not self._runtime.pool.get(config, ref.provider).slots.are_spare:
             return False
-        # What is on its way may cost as much as the dearest call so far.
-        costs = self._costs.get(category, Costs())
-        return costs.total + costs.dearest * self._in_flight < shadow.dollars_per_day
+        return await self._budget.allows(category, shadow.dollars_per_day, self._in_flight)
 
     async def _ask(self, config: Config, chain: Chain, request: Request) -> None:
         options = Options(source="shadow", cache="off")
@@ -125,8 +89,7 @@ class Shadows:
             return  # no model can be sent this
         else:
             cost = sum(attempt.cost or 0.0 for attempt in found.attempts)
-        known = self._costs.get(chain.name or "", Costs())
-        self._costs[chain.name or ""] = Costs(known.total + cost, max(known.dearest, cost))
+        self._budget.spend(chain.name or "", cost)
 
 
 def _alone(chain: Chain, ref: ModelRef) -> Chain:

@@ -19,7 +19,8 @@ from router.core.errors import AllModelsFailed
 from router.core.fields import record_of
 from router.core.records import Observation, RequestSummary
 from router.engine.options import Options
-from router.experiments.shadow import DAY, EVERY, Shadows
+from router.experiments.budget import DAY, EVERY
+from router.experiments.shadow import Shadows
 from router.router import Router
 from router.store.tables import observations, requests
 from tests.upstream import Upstream, answer, chain_yaml, status
@@ -232,7 +233,7 @@ async def test_a_day_s_budget_is_one_for_all_processes_on_the_store(tmp_path: Pa
     text = models_yaml(upstream, shadow=shadow(dollars_per_day=0.0012))  # two answers
     async with opened(tmp_path, text) as one, opened(tmp_path, text) as other:
         for shadows in (one._shadows, other._shadows):
-            shadows._clock = itertools.count(20_000 * DAY, EVERY).__next__
+            shadows._budget._clock = itertools.count(20_000 * DAY, EVERY).__next__
         for router in (one, other, one):
             await ask(router, 1)
             await until(router, partial(is_idle, router._shadows))
