@@ -30,6 +30,7 @@ from router.engine.handle import Handle
 from router.engine.live import Live
 from router.engine.options import Options
 from router.evaluate.evaluations import Evaluations
+from router.evaluate.live import LiveGrades
 from router.parts import Parts
 from router.providers import Sent, Unusable
 from router.router import Router
@@ -72,6 +73,7 @@ class Lab:
         self._portal: BlockingPortal = self._exit.enter_context(start_blocking_portal("asyncio"))
         self.router: Router = self._portal.call(Router, parts)
         self._runtime = self.router.runtime
+        self._grades = LiveGrades(self.router)
         self.alerts = Alerts.of(parts, lambda: self.observed)
         self._portal.call(self.alerts.start)
         self.chat = Chat(self.start, self.store.conversations, self.store.feedback.save)
@@ -229,7 +231,7 @@ class Lab:
 
     def notices(self) -> list[str]:
         """What people should know now, one sentence each."""
-        return [*self._parts.notices(), *self.alerts.notices()]
+        return [*self._parts.notices(), *self.alerts.notices(), *self._grades.notices()]
 
     def test_alerts(self) -> Tested:
         """Send a test message to where alerts go, and wait for its end."""

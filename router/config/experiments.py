@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 from pydantic import BeforeValidator, Field
@@ -14,6 +15,9 @@ from router.config.values import Count, Data, Dollars, Seconds, shortened
 MAX_EXPERIMENTS = 100
 MAX_SHADOWS = 10
 """Models that a request is sent to besides, at most."""
+
+MAX_CHECKS = 20
+"""Checks of a live answer, at most."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -81,13 +85,31 @@ class Guardrails(Data):
         latency_p95: the time within which 95 % of the candidate's answers have to be whole: seconds, or a multiple of
             that of the current chain.
         cost: how many times the current chain's mean cost the candidate's may be.
+        grade: by how much lower the mean grade of the candidate's answers may be, as a share.
         min_requests: of the candidate, before any of these is looked at.
     """
 
     answered: Points | None = 0.05
     latency_p95: Annotated[Limit | None, BeforeValidator(lambda value: None if value is None else _limit(value))] = None
     cost: Multiple | None = None
+    grade: Points | None = None
     min_requests: Count = 20
+
+
+class GradingSettings(Data):
+    """Which of an experiment's answers are graded, and how.
+
+    Attributes:
+        checks: as a suite's; see docs/evaluating.md. They read the answer alone: there is no reference answer.
+        share: of the answers of both chains, 0 to 1.
+        judge: the model or chain that graders ask, where they ask one.
+        dollars_per_day: what judges may cost in a day (UTC), in US dollars.
+    """
+
+    checks: Annotated[Sequence[Any], Field(min_length=1, max_length=MAX_CHECKS)]
+    share: Share = 0.1
+    judge: str | None = None
+    dollars_per_day: Dollars = 1.0
 
 
 class ExperimentSettings(Data):
@@ -100,6 +122,7 @@ class ExperimentSettings(Data):
         seed: of who gets the candidate; None is the experiment's name.
         margin: the loss up to which the candidate counts as no worse, as a share.
         latency: seconds within which an answer is in time; None where that is not compared.
+        grades: None where answers are not graded.
         stopped: why its share is 0.
     """
 
@@ -110,6 +133,7 @@ class ExperimentSettings(Data):
     margin: Points = 0.02
     latency: Seconds | None = None
     guardrails: Guardrails = Guardrails()
+    grades: GradingSettings | None = None
     stopped: str | None = None
 
     @pydantic.field_validator("guardrails", mode="before")

@@ -241,6 +241,8 @@ def _experiments(file: _File) -> Iterator[tuple[str, Experiment]]:
         if each.share > 0 and each.stopped is not None:
             raise _Located((*at, "stopped"), "a stopped experiment has the share 0. Remove `stopped` to run it again.")
         chain = _chain(file, each.category, each.candidate, (*at, "candidate"))
+        if each.grades is not None and (judge := each.grades.judge) is not None and judge not in file.chains:
+            _reference(judge, file, (*at, "grades", "judge"))
         settings = {key: getattr(each, key) for key in ExperimentSettings.model_fields}
         yield name, Experiment.model_construct(**settings, name=name, chain=chain)
 

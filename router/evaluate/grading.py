@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from router.config.schema import Config
+from router.core.attempts import Completion
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.requests import Request
@@ -13,7 +15,7 @@ from router.core.suites import Answered, Case, Check, Grade
 from router.engine.handle import Handle
 from router.engine.options import Options
 from router.evaluate.evaluation import GradeAll
-from router.evaluate.graders import GRADERS, Asked, Tools, grade
+from router.evaluate.graders import GRADERS, Ask, Asked, Tools, grade
 
 
 def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Planned) -> GradeAll:
@@ -30,18 +32,29 @@ def grader(start: Callable[..., Handle], config: Callable[[], Config], plan: Pla
             if asks_judge(check):
                 judge_named(case, check, plan)
 
-    def ask(request: Request, name: str | None) -> Asked:
-        judge = judge_settings(name or plan.judge or "", config())
-        options = Options(source="eval")
-        completion = start(request, category=judge.category, model=judge.model, options=options).result()
-        return Asked(completion.answer, completion.cost)
-
-    tools = Tools(ask=ask, unconfined=plan.unconfined)
+    tools = Tools(ask=judge_by(start, config, plan.judge), unconfined=plan.unconfined)
 
     def grade_all(answered: Answered) -> tuple[Grade, ...]:
         return tuple(grade(answered, check, tools) for check in answered.case.checks)
 
     return grade_all
+
+
+def judge_by(start: Callable[..., Handle | Future[Completion]], config: Callable[[], Config], judge: str | None) -> Ask:
+    """What asks judges, and waits for their answers.
+
+    Args:
+        start: sends a request, as `Lab.start`.
+        judge: the one that is asked where a check names none.
+    """
+
+    def ask(request: Request, name: str | None) -> Asked:
+        asked = judge_settings(name or judge or "", config())
+        options = Options(source="eval")
+        completion = start(request, category=asked.category, model=asked.model, options=options).result()
+        return Asked(completion.answer, completion.cost)
+
+    return ask
 
 
 def asks_judge(check: Check) -> bool:

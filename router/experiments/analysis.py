@@ -119,6 +119,11 @@ def score(request: Given) -> float | None:
     return request.score
 
 
+def grade(request: Given) -> float | None:
+    """What graders say of its answer."""
+    return request.grade
+
+
 def analyze(experiment: Experiment, requests: Sequence[Given], now: float) -> Analysis:
     """What an experiment's requests say.
 
@@ -131,6 +136,8 @@ def analyze(experiment: Experiment, requests: Sequence[Given], now: float) -> An
     if experiment.latency is not None:
         figures.append((f"in {experiment.latency:g} s", in_time(experiment.latency)))
     figures += [("cost", cost), ("feedback", score)]
+    if experiment.grades is not None:
+        figures.append(("grade", grade))
     arms = [request.arm for request in requests]
     return Analysis(
         experiment,

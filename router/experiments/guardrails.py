@@ -13,7 +13,7 @@ import numpy as np
 
 from router.config.schema import Experiment
 from router.core.formatting import dollars
-from router.experiments.analysis import answered, cost, count_of, drawn, in_time, units_of
+from router.experiments.analysis import Figure, answered, cost, count_of, drawn, grade, in_time, units_of
 from router.experiments.sequences import ERROR, FEWEST, log_wealth, over_rate, unbounded
 from router.store.experiments import Given
 
@@ -31,22 +31,35 @@ def broken(experiment: Experiment, requests: Sequence[Given]) -> str | None:
     rails = experiment.guardrails
     if count_of(requests, "candidate") < rails.min_requests:
         return None
-    for check in (_fewer_answers, _late_answers, _higher_cost):
+    for check in (_fewer_answers, _late_answers, _higher_cost, _lower_grades):
         if (reason := check(experiment, requests)) is not None:
             return reason
     return None
 
 
 def _fewer_answers(experiment: Experiment, requests: Sequence[Given]) -> str | None:
-    limit = experiment.guardrails.answered
+    if (lost := _loss(requests, answered, experiment.guardrails.answered)) is None:
+        return None
+    own, other, points = lost
+    return f"The candidate answered {own:.1%} of requests, the current chain {other:.1%}: a loss of over {points}."
+
+
+def _lower_grades(experiment: Experiment, requests: Sequence[Given]) -> str | None:
+    if (lost := _loss(requests, grade, experiment.guardrails.grade)) is None:
+        return None
+    own, other, points = lost
+    return f"The candidate's answers were graded {own:.1%}, the current chain's {other:.1%}: a loss of over {points}."
+
+
+def _loss(requests: Sequence[Given], figure: Figure, limit: float | None) -> tuple[float, float, str] | None:
+    """The candidate's mean, the current chain's and the limit in words, where the loss is beyond that."""
     if limit is None:
         return None
-    units = units_of(drawn(requests), answered)
+    units = units_of(drawn(requests), figure)
     if not len(units.value) or log_wealth(units, -limit)[1][-1] < NEEDED:
         return None
-    own, other = units.value[units.candidate].mean(), units.value[~units.candidate].mean()
-    points = f"{100 * limit:g} {'point' if limit == 0.01 else 'points'}"
-    return f"The candidate answered {own:.1%} of requests, the current chain {other:.1%}: a loss of over {points}."
+    own, other = float(units.value[units.candidate].mean()), float(units.value[~units.candidate].mean())
+    return own, other, f"{100 * limit:g} {'point' if limit == 0.01 else 'points'}"
 
 
 def _late_answers(experiment: Experiment, requests: Sequence[Given]) -> str | None:

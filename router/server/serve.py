@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from router.alerts.watcher import Alerts
+from router.evaluate.live import LiveGrades
 from router.parts import Parts
 from router.router import Router
 from router.server.endpoint import Endpoint
@@ -50,6 +51,7 @@ class Serving:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         router = await self._exit.enter_async_context(Router.open(self._path, environ=self._environ))
+        LiveGrades(router)
         alerts = Alerts.of(router.parts, functools.cache(lambda: _observed(router.parts)))
         await alerts.start()
         self._exit.push_async_callback(alerts.stop)

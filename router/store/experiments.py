@@ -10,12 +10,13 @@ from sqlalchemy.dialects.sqlite import insert
 
 from router.core.records import Arm, RequestOutcome
 from router.store.database import Database
-from router.store.tables import feedback, observations, requests, stops
+from router.store.tables import feedback, grades, observations, requests, stops
 from router.store.writer import Writer
 
 SESSIONS = 100_000
 """The most sessions whose arms are read back, the newest."""
 
+_GRADE = insert(grades).on_conflict_do_nothing()
 _STOP = insert(stops).on_conflict_do_nothing()
 
 
@@ -38,6 +39,7 @@ class Given(NamedTuple):
         latency: seconds, as of `RequestSummary`.
         cost: US dollars; None is unknown.
         score: what somebody thinks of its answer, 0 to 1; None where nobody said so.
+        grade: what graders say of its answer, 0 to 1; None where it was not graded.
     """
 
     started: float
@@ -50,6 +52,7 @@ class Given(NamedTuple):
     latency: float
     cost: float | None
     score: float | None
+    grade: float | None
 
 
 class Costs(NamedTuple):
@@ -86,8 +89,10 @@ class ExperimentLog:
                 row.latency,
                 row.cost,
                 feedback.c.score,
+                grades.c.score,
             )
             .join_from(requests, feedback, feedback.c.request_id == row.request_id, isouter=True)
+            .join(grades, grades.c.request_id == row.request_id, isouter=True)
             .where(row.experiment == name, row.probability.is_not(None), row.started >= (since or 0.0))
             .order_by(row.id)
         )
@@ -108,6 +113,28 @@ class ExperimentLog:
         with self._database.reading() as connection:
             found = connection.execute(rows).all()
         return {session: Drawn(cast(Arm, arm), probability) for session, arm, probability, _ in reversed(found)}
+
+    def grade(self, request_id: str, experiment: str, score: float | None, cost: float | None, at: float) -> None:
+        """Accept what graders say of an experiment's answer.
+
+        Args:
+            score: 0 to 1; None where a grader could not tell.
+            cost: US dollars of grading; None is unknown.
+            at: Unix time, seconds.
+        """
+        row = {"request_id": request_id, "experiment": experiment, "score": score, "cost": cost, "at": at}
+        self._writer.put(_GRADE, row)
+
+    def grading_costs(self, since: float) -> Mapping[str, Costs]:
+        """By experiment, what its grades cost since a Unix time, seconds."""
+        row = grades.c
+        rows = (
+            select(row.experiment, func.total(row.cost), func.coalesce(func.max(row.cost), 0.0))
+            .where(row.at >= since)
+            .group_by(row.experiment)
+        )
+        with self._database.reading() as connection:
+            return {experiment: Costs(*costs) for experiment, *costs in connection.execute(rows)}
 
     def stop(self, guarded: str, reason: str, at: float) -> None:
         """Accept that an experiment is stopped; see `Experiment.guarded`."""

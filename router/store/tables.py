@@ -83,6 +83,17 @@ feedback = Table(
     Column("comment", Text),
 )
 
+grades = Table(
+    "grades",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("experiment", Text, nullable=False),
+    Column("score", Float, comment="0 to 1; NULL where a grader could not tell"),
+    Column("cost", Float, comment="US dollars of grading; NULL is unknown"),
+    Column("at", Float, nullable=False, comment="Unix time, seconds"),
+    Index("grades_at", "at"),
+)
+
 stops = Table(
     "stops",
     metadata,

@@ -29,7 +29,7 @@ def given(candidate: bool, good: bool = True, **rest: Any) -> Given:
     known: dict[str, Any] = {
         "started": 0.0, "session": None, "arm": "candidate" if candidate else "current", "probability": 0.5,
         "outcome": "answered" if good else "failed", "plain": True, "reason": None if good else "server_failed",
-        "latency": 1.0, "cost": 0.01, "score": None,
+        "latency": 1.0, "cost": 0.01, "score": None, "grade": None,
     }  # fmt: skip
     return Given(**{**known, **rest})
 
@@ -154,3 +154,21 @@ def test_a_candidate_that_costs_too_much_is_stopped() -> None:
 def test_a_candidate_that_is_as_good_goes_on() -> None:
     rails = "{answered: 2 points, latency_p95: 1.5x, cost: 2x}"
     assert broken(experiment(rails), traffic(0.95, 0.95, 2_000)) is None
+
+
+def graded(candidate: float) -> list[Given]:
+    requests = traffic(1, 1, 400)
+    return [each._replace(grade=candidate if each.arm == "candidate" else 0.9) for each in requests]
+
+
+def test_grades_are_a_figure_where_the_experiment_takes_them() -> None:
+    found = figure("grade", graded(0.5), grades="{checks: [is-json]}")
+    assert (found.current, found.candidate, found.verdict) == (pytest.approx(0.9), 0.5, "worse")
+    assert "grade" not in [each.name for each in analyze(experiment(), graded(0.5), LATER).compared]
+
+
+def test_answers_that_are_graded_lower_stop_an_experiment_that_says_so() -> None:
+    rails = "{grade: 10 points}"
+    assert "a loss of over 10 points" in (broken(experiment(rails), graded(0.5)) or "")
+    assert broken(experiment(rails), graded(0.85)) is None
+    assert broken(experiment(), graded(0.5)) is None
