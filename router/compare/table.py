@@ -12,9 +12,6 @@ from router.core.errors import InvalidRequest
 MAX_CSV_BYTES = 1_000_000
 """The largest file: more prompts than a comparison can have."""
 
-MAX_VALUE = 131_072
-"""Characters of a value, at most; `csv` has the same limit until an import raises it for the whole process."""
-
 _DELIMITERS = (",", ";", "\t", "|")
 _NONE = "\x1f"
 """The delimiter of a file with one column: its lines are not split."""
@@ -84,21 +81,18 @@ def _lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     while True:
         number = reader.line_num + 1
         try:
-            values = next(reader)
+            yield number, next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             raise InvalidRequest(f"Line {number}: {_said(str(error))}") from None
-        if any(len(value) > MAX_VALUE for value in values):
-            raise InvalidRequest(f"Line {number}: {_said('field limit')}")
-        yield number, values
 
 
 def _said(error: str) -> str:
     if "end of data" in error:
         return 'a quote is opened and never closed. Close it, or write each `"` in a value as `""`.'
     if "field limit" in error:
-        return f"a value is longer than {MAX_VALUE:,} characters. Shorten it, or close its quotes."
+        return f"a value is longer than {csv.field_size_limit():,} characters. Shorten it, or close its quotes."
     return 'text follows a closing quote. Write each `"` in a value as `""`.'
 
 

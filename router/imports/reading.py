@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import threading
 import zlib
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ MAX_ROW = 64_000_000
 """Bytes of one row, or of a document that is none of rows."""
 
 _CHUNK = 1 << 20
+
+_one_at_a_time = threading.Lock()
 
 
 class Row(NamedTuple):
@@ -134,16 +137,25 @@ def _listed(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
 # --- CSV -------------------------------------------------------------------------------------------
 
 
+def _next(reader: Iterator[list[str]]) -> list[str]:
+    """The next row, whose cells may be as long as a row; `csv` has one limit for the process, which others rely on."""
+    with _one_at_a_time:
+        before = csv.field_size_limit(MAX_ROW)
+        try:
+            return next(reader)
+        finally:
+            csv.field_size_limit(before)
+
+
 def _table(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
-    csv.field_size_limit(MAX_ROW)
     head = text.readline(MAX_ROW)
     delimiter = max(",;\t", key=head.count)
-    names = [each.strip() for each in next(csv.reader([head], delimiter=delimiter), [])]
+    names = [each.strip() for each in _next(csv.reader([head or "\n"], delimiter=delimiter))]
     reader = csv.reader(text, delimiter=delimiter)
     while True:
         line = reader.line_num + 2
         try:
-            cells = next(reader)
+            cells = _next(reader)
         except StopIteration:
             return
         except csv.Error as error:

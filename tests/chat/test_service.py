@@ -288,7 +288,7 @@ def test_what_somebody_thinks_of_an_answer_is_kept_with_it_and_with_its_request(
     chat.rate(turn, liked)
     for each in (chat, Chat(lab.start, log, log.notes.append)):
         assert [kept.liked for kept in each.turns("c")] == [liked]
-    assert (log.notes[-1].request_id, log.notes[-1].liked) == (lab.options[0].request_id, liked)
+    assert (log.notes[-1].request_id, log.notes[-1].score) == (lab.options[0].request_id, liked)
 
 
 def test_an_answer_of_a_deleted_conversation_cannot_be_rated(chat: Chat, lab: FakeLab, log: Any) -> None:

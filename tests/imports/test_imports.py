@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import math
@@ -16,6 +17,7 @@ from router.config.loading import load_config
 from router.core.records import Observation, RequestSummary
 from router.imports import FORMATS, Report, detect, import_log
 from router.imports.failures import reason_of
+from router.imports.reading import rows
 from router.store import Store
 from router.store.export import export
 
@@ -254,3 +256,11 @@ def test_an_export_as_otlp_reads_back_the_same(imports: Imports, tmp_path: Path,
         assert [each.attempt for each in other.attempts()] == [each.attempt for each in imports.attempts()]
         [was], [now] = imports.requests(), other.requests()
         assert (now.path, now.latency, now.ttft, now.cost) == (was.path, was.latency, was.ttft, was.cost)
+
+
+def test_a_long_cell_is_read_and_the_limit_of_csv_for_others_stays(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    path = tmp_path / "log.csv"
+    path.write_text(f"{TABLE.splitlines()[0]},prompt\n{TABLE.splitlines()[1]},{'x' * 200_000}\n", encoding="utf-8")
+    [row] = rows(path)
+    assert (len((row.values or {})["prompt"]), csv.field_size_limit()) == (200_000, before)

@@ -104,6 +104,7 @@ ADDED = ("caller", "tags", "experiment", "arm")
 LATER = (
     "DROP TABLE imported",
     "DROP TABLE stops",
+    "DROP TABLE grades",
     "DROP INDEX requests_experiment",
     *(f"ALTER TABLE observations DROP COLUMN {column}" for column in ("upstream", "endpoints", "validation")),
     "ALTER TABLE conversations DROP COLUMN pinned",
