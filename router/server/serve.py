@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -20,9 +20,21 @@ from router.parts import Parts
 from router.router import Router
 from router.server.endpoint import Endpoint
 from router.server.http import respond
+from router.server.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from router.metrics import Observed
+
+SETTINGS: Mapping[str, Any] = {
+    "http": HttpProtocol,
+    "lifespan": "on",
+    "access_log": False,
+    "log_level": "warning",
+    "server_header": False,
+    "date_header": False,
+    "timeout_graceful_shutdown": 10,
+}
+"""uvicorn's."""
 
 
 class Serving:
@@ -93,18 +105,7 @@ def serve(listening: socket.socket, workers: int) -> None:
     Args:
         workers: processes that share the socket and the store.
     """
-    config = uvicorn.Config(
-        "router.server.serve:Serving",
-        factory=True,
-        workers=workers,
-        lifespan="on",
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=10,
-        h11_max_incomplete_event_size=65_536,
-    )
+    config = uvicorn.Config("router.server.serve:Serving", factory=True, workers=workers, **SETTINGS)
     with contextlib.suppress(KeyboardInterrupt):
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listening])

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from router.server.serve import Serving
+from router.server.serve import SETTINGS, Serving
 
 
 class Served:
@@ -54,7 +54,7 @@ def serving(path: Path, environ: Mapping[str, str] | None = None) -> Iterator[Se
     application = Serving(path, environ if environ is not None else {})
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, lifespan="on", log_level="warning", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(application, **SETTINGS)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()

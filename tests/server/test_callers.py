@@ -374,10 +374,24 @@ def test_an_odd_length_is_refused(serve: Serve, upstream: Upstream, length: byte
     assert upstream.requests == []
 
 
+def test_a_body_may_be_larger_than_a_head(serve: Serve, upstream: Upstream) -> None:
+    served = serve(chain_yaml(upstream, "primary"))
+    assert served.ask(text="a" * 1_000_000).status_code == 200
+
+
 def test_headers_over_the_limit_are_refused(serve: Serve, upstream: Upstream) -> None:
     served = serve(chain_yaml(upstream, "primary"))
     assert served.ask(headers={"x-long": "a" * 10_000}).status_code == 200
     assert b" 400 " in exchange(served, HEAD + b"X-Long: " + b"a" * 66_000)[:20]
+
+
+def test_trailers_over_the_limit_are_refused(serve: Serve, upstream: Upstream) -> None:
+    served = serve(chain_yaml(upstream, "primary"))
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+        connection.sendall(HEAD + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+        assert b" 100 " in connection.recv(65_536)  # it has read the first piece
+        connection.sendall(b"0\r\nX-Long: " + b"a" * 66_000)
+        assert b" 400 " in connection.recv(65_536)
 
 
 async def test_a_body_that_does_not_come_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
