@@ -27,7 +27,7 @@ ERROR_BODY_LIMIT = 3.0
 _EVENTS = re.compile(rb"(data|event|id|retry)?:|(data|event)\s?$")
 _GZIP = b"\x1f\x8b"
 _LONGEST_FIELD = len("event:")
-_EVENT_STREAM = {"content-type": "text/event-stream; charset=utf-8-sig"}  # some servers begin with a byte order mark
+_EVENT_STREAM = {"content-type": "text/event-stream"}
 _BLANK = codecs.BOM_UTF8 + b" \t\r\n"
 
 
@@ -60,8 +60,7 @@ class Body:
         Raises:
             AnswerTooLarge: it is larger than MAX_BODY_BYTES, whether in events, comments or one endless line.
         """
-        stream = httpx.Response(200, headers=_EVENT_STREAM, stream=_Stream(self._rest()))
-        return EventSource(stream).aiter_sse()
+        return EventSource(_Events(200, headers=_EVENT_STREAM, stream=_Stream(self._rest()))).aiter_sse()
 
     async def read(self) -> bytes:
         """The whole body; raises the same."""
@@ -106,7 +105,7 @@ class Body:
         for part in begun:
             yield part
         if self._parts is None:
-            self._parts = (await _unpacked(self._response)).aiter_bytes()
+            self._parts = await _unpacked(self._response)
         async for part in self._parts:
             self._size += len(part)
             if self._size > MAX_BODY_BYTES:
@@ -126,14 +125,27 @@ class _Stream(httpx.AsyncByteStream):
         return self._parts
 
 
-async def _unpacked(response: httpx.Response) -> httpx.Response:
-    """The response, without a gzip label that is wrong."""
+class _Events(httpx.Response):
+    """Server-sent events, which are UTF-8: decoded without three of httpx's layers around each piece."""
+
+    async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:  # noqa: ARG002  # httpx's
+        assert isinstance(self.stream, _Stream)  # noqa: S101  # made here
+        decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode  # some begin with a byte order mark
+        async for part in self.stream:
+            if text := decode(part):
+                yield text
+
+
+async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The pieces of a response after decompression, whatever a gzip label says that is wrong."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     # Data compressed twice can grow a millionfold in one piece, before any limit here applies.
     if "," in encoding:
         raise InvalidAnswer("The answer is compressed more than once, which is not supported.")
+    if not encoding and isinstance(response.stream, httpx.AsyncByteStream):
+        return aiter(response.stream)  # without the two layers that httpx has around each piece
     if encoding not in ("gzip", "x-gzip") or response.is_stream_consumed:
-        return response
+        return response.aiter_bytes()
     raw, begun = response.aiter_raw(), b""
     async for part in raw:
         begun += part
@@ -146,4 +158,4 @@ async def _unpacked(response: httpx.Response) -> httpx.Response:
             yield part
 
     headers = {"content-encoding": "gzip"} if begun.startswith(_GZIP) else {}
-    return httpx.Response(200, headers=headers, stream=_Stream(parts()))
+    return httpx.Response(200, headers=headers, stream=_Stream(parts())).aiter_bytes()
