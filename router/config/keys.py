@@ -25,6 +25,9 @@ MIN_KEY_LENGTH = 8
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A reference to a variable in a text."""
 
+_KEY = re.compile(r"[!-~]*")
+"""What a header can carry."""
+
 _Reader = Callable[[Path], Mapping[str, str]]
 
 
@@ -168,8 +171,12 @@ class Keys:
         found = self._find(names)
         return self.origins.problem(found[0], origin_of(url)) if found is not None else None
 
-    def problem(self, *names: str) -> str | None:
-        """Why no key of these names can be used, in one sentence; None if one can or none is needed."""
+    def problem(self, *names: str, url: str | None = None) -> str | None:
+        """Why no key of these names can be used, in one sentence; None if one can or none is needed.
+
+        Args:
+            url: an address that the key has to be allowed to go to.
+        """
         found = self._find(names)
         if found is None:
             if barred := [name for name in names if self._environ.get(name, "").strip()]:
@@ -179,12 +186,13 @@ class Keys:
                 )
             return _not_set(names) if names else None
         name, value = found
-        if any(not 33 <= ord(char) <= 126 for char in value):
+        if not _KEY.fullmatch(value):
             return f"{name} contains a line break, a space or another character that keys cannot contain; set it again"
-        return None
+        return self.origins.problem(name, origin_of(url)) if url is not None else None
 
     def _find(self, names: Sequence[str]) -> tuple[str, str] | None:
-        self._asked |= frozenset(names)
+        if not self._asked.issuperset(names):
+            self._asked |= frozenset(names)
         files = [file.values() for file in self._files]
         for name in names:
             usable = name in VENDORS or name in self._named or any(name in values for values in files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -48,6 +49,7 @@ def is_address(text: str) -> bool:
     return found is not None and 0 < int(found["port"] or 80) < 65_536
 
 
+@functools.lru_cache(maxsize=256)
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address that is valid in models.yaml."""
     parts = urlsplit(url)

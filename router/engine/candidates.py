@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 from router.core.capabilities import Needs, needs_of
 from router.core.messages import digest
 from router.core.requests import Request
 from router.engine.cache import cache_key
 from router.engine.call import ModelRoute
-from router.providers import Unusable
+from router.providers import Provider, Unusable
 
 
 class Asked:
@@ -37,25 +38,38 @@ class Candidate:
     Attributes:
         place: its position in the chain.
         first_token: its limit, seconds.
+
+    Args:
+        problem_of: why a provider cannot be called.
     """
 
-    def __init__(self, place: int, route: ModelRoute, asked: Asked, first_token: float, sample: int) -> None:
+    def __init__(
+        self,
+        place: int,
+        route: ModelRoute,
+        asked: Asked,
+        *,
+        first_token: float,
+        sample: int,
+        problem_of: Callable[[Provider], Unusable | None],
+    ) -> None:
         self.place = place
         self.route = route
         self.request = asked.request
         self.first_token = first_token
         self._asked = asked
         self._sample = sample
+        self._problem_of = problem_of
 
     @functools.cached_property
     def key(self) -> str:
         """The cache key of this request."""
         return cache_key(self.route.ref, self._asked.hash, self.route.extra, self._sample)
 
-    @functools.cached_property
+    @property
     def problem(self) -> Unusable | None:
         """Why it cannot be called at all."""
-        return self.route.provider.problem()
+        return self._problem_of(self.route.provider)
 
     @functools.cached_property
     def unmet(self) -> Unusable | None:

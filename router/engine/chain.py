@@ -41,7 +41,7 @@ from router.engine.shared_call import (
 )
 from router.engine.trace import Trace
 from router.engine.validation import refusal
-from router.providers import Call
+from router.providers import Call, Provider, Unusable
 
 
 class Engine(msgspec.Struct, frozen=True):
@@ -111,6 +111,7 @@ class ChainRun:
         self._options = options
         self._faults = faults
         self._hash = self._asked.hash
+        self._problems: dict[Provider, Unusable | None] = {}
         self._trace = Trace(
             chain,
             prompt_hash=self._hash,
@@ -155,7 +156,16 @@ class ChainRun:
         if link.params or link.system:
             asked = Asked(self._chain.request_for(link, self._request))
         first_token = self._chain.first_token(link)
-        return Candidate(place, self._engine.route(link.ref), asked, first_token, self._options.sample)
+        route = self._engine.route(link.ref)
+        return Candidate(
+            place, route, asked, first_token=first_token, sample=self._options.sample, problem_of=self._problem_of
+        )
+
+    def _problem_of(self, provider: Provider) -> Unusable | None:
+        """Its problem, looked for once: a key's reads the state of three files, and a provider may have many models."""
+        if provider not in self._problems:
+            self._problems[provider] = provider.problem()
+        return self._problems[provider]
 
     async def _first_answer(self, candidates: Sequence[Candidate]) -> Answer:
         error: ProviderError | None = None

@@ -55,7 +55,7 @@ class Unusable(NamedTuple):
 def missing_key(config: ProviderConfig, keys: Keys) -> Unusable | None:
     """The problem of a provider one of whose keys is not set, cannot be one, or may not go to it."""
     for names in config.variables:
-        if detail := keys.problem(*names) or keys.refused(config.base_url or "", *names):
+        if detail := keys.problem(*names, url=config.base_url):
             return Unusable("no_key", detail)
     return None
 
@@ -64,7 +64,9 @@ def key_header(name: str, prefix: str, config: ProviderConfig, keys: Keys) -> di
     """The header that carries the provider's key, as its variable."""
     if not config.api_key:
         return {}
-    return {name: f"{prefix}${{{keys.name(*config.api_key) or config.api_key[0]}}}"}
+    first = config.api_key[0]
+    variable = first if len(config.api_key) == 1 else keys.name(*config.api_key) or first
+    return {name: f"{prefix}${{{variable}}}"}
 
 
 class Provider(Protocol):
