@@ -50,7 +50,7 @@ def _output(usage: Mapping[str, Any], prompt: int | None) -> tuple[int | None, i
 
 def _first(usage: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
-        if (found := count(usage.get(name))) is not None:
+        if name in usage and (found := count(usage[name])) is not None:
             return found
     return None
 

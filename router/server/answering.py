@@ -122,7 +122,7 @@ class Answering:
 
     # --- Streams -----------------------------------------------------------------------------------
 
-    async def _streamed(self, stream: Stream) -> None:
+    async def _streamed(self, stream: Stream) -> None:  # noqa: PLR0912  # its inner loop runs once a token
         """Send events as they come; see the module's docstring for what is held back."""
         current, scrubbing = _Current(), Scrubbing(self._router.parts.keys)
         writer: Writer | None = None
@@ -139,15 +139,16 @@ class Answering:
                 continue
             out: list[bytes] = []  # joined at the end: a slow reader's next batch may be large
             for event in events:
-                if type(event) is Restarted and writer is not None:
+                if writer is None:
+                    current.take(event)
+                    if current.has_content:
+                        writer = await self._commit(current, events)
+                        out += map(writer.add, scrubbing.of(current.pending))
+                elif isinstance(event, ProviderEvent):
+                    out += map(writer.add, scrubbing.of([event]))
+                elif type(event) is Restarted:
                     await self._broken(writer, stream, b"".join(out))
                     return
-                current.take(event)
-                if writer is None and current.has_content:
-                    writer = await self._commit(current, events)
-                    out += map(writer.add, scrubbing.of(current.pending))
-                elif writer is not None and isinstance(event, ProviderEvent):
-                    out += map(writer.add, scrubbing.of([event]))
             if data := b"".join(out):
                 await send_part(self._send, data)
         try:

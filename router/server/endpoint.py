@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -154,7 +154,7 @@ class Endpoint:
                 await self._allowances.admit(caller, server.keys[caller])
             tagged = self._tags.read(asked.tags)
             asked = asked._replace(notes=(*asked.notes, *tagged.notes))
-            request_id = uuid.uuid4().hex
+            request_id = os.urandom(16).hex()
             options = self._options(headers, asked, caller, tagged.tags, request_id)
             wish = Wish(_is_true(headers, "x-fallback-lab-buffer"), _is_true(headers, "x-fallback-lab-trace"))
             stream = self._router.start(asked.request, target, options)

@@ -119,6 +119,8 @@ def header_pairs(values: Mapping[str, object]) -> list[tuple[bytes, bytes]]:
 
 
 def _line(text: str) -> bytes:
+    if text.isascii() and text.isprintable():
+        return text.encode()
     return "".join(char if 32 <= ord(char) < 127 else "?" for char in text).encode()
 
 

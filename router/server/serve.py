@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SETTINGS: Mapping[str, Any] = {
     "http": HttpProtocol,
+    "proxy_headers": False,  # without keys nothing is answered that came through a proxy
     "lifespan": "on",
     "access_log": False,
     "log_level": "warning",
