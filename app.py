@@ -26,6 +26,7 @@ from router.server.doors import Doors, check_address, knows_there_is_no_login
 from router.server.endpoint import is_for_endpoint
 from router.server.headers import SecurityHeaders
 from router.server.mounted import Mounted
+from router.server.protocol import limit_heads
 from router.server.uploads import Files, Uploads
 
 PAGES = Path(__file__).parent / "pages"
@@ -36,6 +37,7 @@ sys.path.append(str(PAGES))
 beyond_loopback = knows_there_is_no_login(sys.argv[1:], os.environ)
 if not beyond_loopback:
     check_address(st.get_option("server.address"))
+limit_heads()
 uploads = Uploads()
 endpoint = Mounted(open_lab)
 

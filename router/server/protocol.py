@@ -27,3 +27,12 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._no_body = 0
         super().on_body(body)
+
+
+def limit_heads() -> None:
+    """Make ours of every connection that uvicorn's protocol is given: Streamlit's server cannot be told to use ours."""
+
+    def new(*_: object, **__: object) -> HttpToolsProtocol:
+        return object.__new__(HttpProtocol)
+
+    HttpToolsProtocol.__new__ = new  # type: ignore[method-assign, assignment]

@@ -1,13 +1,23 @@
-"""What the app does before anybody looks at it."""
+"""What the app does where nobody looks at it: its start, and its server."""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.browser.conftest import eventually, running_app
+from tests.browser.conftest import App, eventually, running_app
 
 
 def test_the_lab_is_open_before_the_first_visit(tmp_path: Path) -> None:
     models_yaml = "chains: {code: [embedded:smollm2-135m-instruct]}\n"
     with running_app(tmp_path, models_yaml=models_yaml) as app:
         eventually((app.home / ".lab" / "lab.sqlite").exists)
+
+
+def test_a_head_that_never_ends_is_refused(app: App) -> None:
+    at = urlsplit(app.url)
+    assert at.hostname is not None
+    with socket.create_connection((at.hostname, at.port or 0), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 100_000)
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
