@@ -6,9 +6,10 @@ import streamlit as st
 
 from router.config.schema import Config
 from router.core.errors import InvalidRequest
+from router.core.formatting import counted
 from router.gateways import TARGETS
 
-from components.shared.markdown import label
+from components.shared.markdown import faithful, label
 
 _ALL = "All chains"
 
@@ -35,8 +36,8 @@ def draw_exports(config: Config) -> None:
         key="export_file",
     )
     if exported.lost:
-        st.markdown("**What cannot be said there**")
-        with st.container(gap=None):
+        things = counted(len(exported.lost), "thing")
+        with st.expander(f"{things} that cannot be said there", icon=":material/warning:"), st.container(gap=None):
             for lost in exported.lost:
-                st.markdown(f"- {label(str(lost))}")
+                st.markdown(f"- {faithful(str(lost))}")
     st.code(exported.text, language=exported.language)
