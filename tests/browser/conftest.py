@@ -34,6 +34,7 @@ FLAGS = [
     "--host-resolver-rules=MAP *.test 127.0.0.1",
     "--process-per-site",  # the tabs of one window share the app's compiled scripts: half of the time of a visit
 ]
+MODELS_YAML = "chains: {conversation: [embedded:smollm2-135m-instruct]}\n"
 PATIENCE = 30_000
 """Milliseconds that the browser waits for what should come."""
 
@@ -89,8 +90,8 @@ def _bytes(path: Path) -> bytes:
 
 @pytest.fixture(scope="package")
 def app(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app, started once; each test puts a models.yaml of its own in place."""
-    with running_app(tmp_path_factory.mktemp("app")) as app:
+    """The app, started once; tests that care put a models.yaml of their own in place."""
+    with running_app(tmp_path_factory.mktemp("app"), models_yaml=MODELS_YAML) as app:
         yield app
 
 

@@ -6,12 +6,11 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.browser.conftest import App, eventually, running_app
+from tests.browser.conftest import MODELS_YAML, App, eventually, running_app
 
 
 def test_the_lab_is_open_before_the_first_visit(tmp_path: Path) -> None:
-    models_yaml = "chains: {code: [embedded:smollm2-135m-instruct]}\n"
-    with running_app(tmp_path, models_yaml=models_yaml) as app:
+    with running_app(tmp_path, models_yaml=MODELS_YAML) as app:
         eventually((app.home / ".lab" / "lab.sqlite").exists)
 
 
