@@ -12,7 +12,7 @@ from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_f
 from router.core.snapshots import Snapshot
 
 MOST_AT_ONCE = 1_000
-"""Events; whoever has fallen behind takes them in turns with everybody else on the loop."""
+"""Events in a batch: a reader that has fallen behind lets others on the loop run between batches."""
 
 
 class Stream:
@@ -96,7 +96,7 @@ class Stream:
             self.task.cancel()
             await asyncio.wait({self.task})
         if not self.task.cancelled():
-            self.task.exception()  # looked at: whoever leaves need not
+            self.task.exception()  # retrieved, so that asyncio does not report it: a caller who left will not look
 
 
 class _Log(list[Event]):
@@ -113,7 +113,7 @@ class _Log(list[Event]):
         self.wake()
 
     def wake(self, news: bool = True) -> None:
-        """Let whoever waits go on; `news` is whether there is something for them."""
+        """Resume the waiting reader; `news` says whether an event has come."""
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(news)
 

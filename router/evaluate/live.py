@@ -16,6 +16,7 @@ from router.config.schema import Chain, Config
 from router.core.attempts import Completion
 from router.core.errors import ConfigError
 from router.core.requests import Request
+from router.core.suites import Check
 from router.engine.options import Options
 from router.experiments.budget import Budget
 from router.router import Router, Then
@@ -61,11 +62,11 @@ class LiveGrades:
             self._router.runtime.in_background(self._grade(name, settings, request, found))
 
     async def _grade(self, name: str, settings: GradingSettings, request: Request, found: Completion) -> None:
-        from router.evaluate import live_checks  # noqa: PLC0415  # the graders' libraries, where answers are graded
-
         ended = threading.Event()
         try:
-            checks = live_checks.checks_of(settings)
+            checks = await asyncio.to_thread(_checks_of, settings)
+            from router.evaluate import live_checks  # noqa: PLC0415  # that thread has loaded it
+
             if not live_checks.ask_judges(checks) or await self._may_ask(name, settings):
                 ask = live_checks.ask_until(ended, self._start, self._router.parts.file.current, settings.judge)
                 scored = await asyncio.to_thread(live_checks.score, request, found, checks, ask)
@@ -96,6 +97,13 @@ class LiveGrades:
         graded = [each for each in self._router.parts.file.in_force.experiments.values() if each.grades is not None]
         if not graded:
             return []
-        from router.evaluate import live_checks  # noqa: PLC0415  # see above
+        from router.evaluate import live_checks  # noqa: PLC0415  # see `_checks_of`
 
         return [*live_checks.problems(graded)]
+
+
+def _checks_of(settings: GradingSettings) -> tuple[Check, ...]:
+    """As `live_checks.checks_of`; loads the graders' libraries, which takes so long that no loop may wait for it."""
+    from router.evaluate import live_checks  # noqa: PLC0415  # only where answers are graded
+
+    return live_checks.checks_of(settings)

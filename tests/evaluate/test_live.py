@@ -102,6 +102,7 @@ async def test_an_answer_does_not_wait_for_its_judge_and_neither_does_the_end(
     async with asyncio.timeout(20), opened(tmp_path, models_yaml(upstream, RUBRIC)) as (router, _):
         await ask(router, 1)
         await asyncio.to_thread(upstream.wait_received, "judge")
+        assert upstream.received("judge")[0].closed is None  # the answer came, and the verdict has not
 
 
 async def test_a_judge_that_fails_leaves_no_grade(tmp_path: Path, upstream: Upstream) -> None:
