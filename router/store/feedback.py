@@ -46,7 +46,8 @@ class FeedbackLog:
         rows = (
             select(gave.id, feedback.c.score)
             .join_from(feedback, observations, feedback.c.request_id == gave.request_id)
-            .where(gave.outcome == "answered")
+            # The second condition is implied by the join; without it, SQLite reads every observation there is.
+            .where(gave.outcome == "answered", gave.request_id.in_(select(feedback.c.request_id)))
         )
         with self._database.reading() as connection:
             return {row.id: row.score >= 0.5 for row in connection.execute(rows)}

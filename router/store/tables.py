@@ -26,6 +26,7 @@ observations = Table(
     *_columns_of(Observation),
     Index("observations_started", "started"),
     Index("observations_request", "request_id"),
+    Index("observations_model", "model", "started"),
 )
 
 requests = Table(

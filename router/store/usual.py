@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import statistics
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from router.core.comparisons import Usual
 from router.store.hours import middle
@@ -31,22 +32,28 @@ def usual(connection: Connection, provider: str, model: str) -> Usual | None:
 
 
 def _of_calls(connection: Connection, provider: str, names: Iterable[str]) -> Usual | None:
-    seen = observations.c
-    rows = (
-        select(seen.latency, seen.completion_tokens, seen.cost)
-        .where(seen.provider == provider, seen.model.in_(names))
-        .where(seen.outcome == "answered", seen.latency.is_not(None))
-        .where(~seen.cached, ~seen.shared, ~seen.injected)
-        .order_by(seen.started.desc(), seen.id.desc())
-        .limit(NEWEST_CALLS)
-    )
-    calls = connection.execute(rows).all()
+    found = (call for name in names for call in _newest(connection, provider, name))
+    calls = heapq.nlargest(NEWEST_CALLS, found, key=lambda call: call.started)
     if not calls:
         return None
     tokens = [call.completion_tokens for call in calls if call.completion_tokens is not None]
     costs = [call.cost for call in calls if call.cost is not None]
     latency = statistics.median(call.latency for call in calls)
     return Usual(len(calls), latency, _mean(tokens), _mean(costs), _spread(tokens or costs))
+
+
+def _newest(connection: Connection, provider: str, name: str) -> Sequence[Row[Any]]:
+    # One name at a time: for two, SQLite would sort all calls of both instead of following their index.
+    seen = observations.c
+    rows = (
+        select(seen.started, seen.latency, seen.completion_tokens, seen.cost)
+        .where(seen.provider == provider, seen.model == name)
+        .where(seen.outcome == "answered", seen.latency.is_not(None))
+        .where(~seen.cached, ~seen.shared, ~seen.injected)
+        .order_by(seen.started.desc(), seen.id.desc())
+        .limit(NEWEST_CALLS)
+    )
+    return connection.execute(rows).all()
 
 
 def _mean(values: list[float]) -> float | None:

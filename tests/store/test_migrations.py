@@ -106,6 +106,7 @@ LATER = (
     "DROP TABLE stops",
     "DROP TABLE grades",
     "DROP INDEX requests_experiment",
+    "DROP INDEX observations_model",
     *(f"ALTER TABLE observations DROP COLUMN {column}" for column in ("upstream", "endpoints", "validation")),
     "ALTER TABLE conversations DROP COLUMN pinned",
     "DROP TABLE presets",
