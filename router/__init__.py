@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from router.router import Router
+    from router.library.router import Router
 
 __all__ = ["Router"]
 
@@ -13,7 +13,7 @@ __all__ = ["Router"]
 def __getattr__(name: str) -> Any:
     """Load the library when it is first asked for: a command imports only what it needs."""
     if name in __all__:
-        from router.router import Router  # noqa: PLC0415  # that is what this function is for
+        from router.library.router import Router  # noqa: PLC0415  # that is what this function is for
 
         return Router
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

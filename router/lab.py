@@ -31,9 +31,9 @@ from router.engine.live import Live
 from router.engine.options import Options
 from router.evaluate.evaluations import Evaluations
 from router.evaluate.live import LiveGrades
-from router.parts import Parts
+from router.library.parts import Parts
+from router.library.router import Router
 from router.providers import Sent, Unusable
-from router.router import Router
 from router.runs.estimate import AskedFirst
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from router.alerts.states import State, States, moved
 from router.alerts.webhook import NotDelivered, Webhook
 from router.config.alerts import AlertsConfig, Rule
 from router.config.keys import Keys
-from router.parts import Parts
+from router.library.parts import Parts
 
 if TYPE_CHECKING:
     from router.alerts.readings import Reading

@@ -19,7 +19,7 @@ from router.core.requests import Request
 from router.core.suites import Check
 from router.engine.options import Options
 from router.experiments.budget import Budget
-from router.router import Router, Then
+from router.library.router import Router, Then
 
 IN_FLIGHT = 4
 """Answers graded at once; those that come on top are not graded."""

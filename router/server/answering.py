@@ -21,12 +21,12 @@ from router.core.attempts import Attempt, Completion
 from router.core.errors import FallbackLabError
 from router.core.events import Began, Ended, Event, ProviderEvent, Restarted, Served, Token, replay
 from router.core.messages import Answer
-from router.router import Router
+from router.library.router import Router
+from router.library.stream import Stream
 from router.server.dialects.base import Asked, Dialect, Refusal, Reply, Writer
 from router.server.http import begin_stream, end_stream, header_pairs, left, respond, send_part
 from router.server.outcomes import attempts_of, refusal_of, retry_after, trace_of
 from router.server.scrubbing import Scrubbing
-from router.stream import Stream
 
 KEEP_ALIVE = 10.0
 """Seconds of silence after which a stream begins with a comment, and repeats it: proxies give up on what is silent."""

@@ -18,7 +18,7 @@ from router.config.values import shortened
 from router.core.messages import digest
 from router.core.records import Origin
 from router.engine.options import CacheMode, Options
-from router.router import Router
+from router.library.router import Router
 from router.server.answering import Answering, Wish
 from router.server.callers import Allowances, authenticated, check_is_program
 from router.server.dialects.base import Asked, Dialect, Refusal

@@ -16,8 +16,8 @@ from uvicorn.supervisors import Multiprocess
 
 from router.alerts.watcher import Alerts
 from router.evaluate.live import LiveGrades
-from router.parts import Parts
-from router.router import Router
+from router.library.parts import Parts
+from router.library.router import Router
 from router.server.endpoint import Endpoint
 from router.server.http import respond
 from router.server.protocol import HttpProtocol

@@ -8,7 +8,7 @@ from typing import Any
 from router.config.explain import nearest
 from router.config.schema import Config
 from router.config.values import shortened
-from router.router import Router, Target
+from router.library.router import Router, Target
 from router.server.dialects.base import Refusal
 
 

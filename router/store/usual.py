@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from router.core.comparisons import Usual
 from router.store.hours import middle
@@ -42,7 +42,7 @@ def _of_calls(connection: Connection, provider: str, names: Iterable[str]) -> Us
     return Usual(len(calls), latency, _mean(tokens), _mean(costs), _spread(tokens or costs))
 
 
-def _newest(connection: Connection, provider: str, name: str) -> Sequence[Row[Any]]:
+def _newest(connection: Connection, provider: str, name: str) -> Sequence[Any]:
     # One name at a time: for two, SQLite would sort all calls of both instead of following their index.
     seen = observations.c
     rows = (

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from router.router import Router
+from router.library.router import Router
 from router.server.endpoint import _DIALECTS, Endpoint
 from tests.upstream import running_upstream
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from router.engine.options import Options
-from router.router import Router
+from router.library.router import Router
 from tests.command import Run
 from tests.upstream import Upstream, chain_yaml, status
 

@@ -17,7 +17,7 @@ from router.core.errors import AllModelsFailed, ConfigError
 from router.engine.options import Options
 from router.evaluate.live import LiveGrades
 from router.experiments.budget import DAY, EVERY
-from router.router import Router
+from router.library.router import Router
 from router.store.experiments import Given
 from tests.upstream import Upstream, answer, chain_yaml, status
 

@@ -21,7 +21,7 @@ from router.core.records import Observation, RequestSummary
 from router.engine.options import Options
 from router.experiments.budget import DAY, EVERY
 from router.experiments.shadow import Shadows
-from router.router import Router
+from router.library.router import Router
 from router.store.tables import observations, requests
 from tests.upstream import Upstream, answer, chain_yaml, status
 

@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from router.core.events import TextDelta
-from router.stream import MOST_AT_ONCE, Stream
+from router.library.stream import MOST_AT_ONCE, Stream
 from tests.conftest import MakeLab
 from tests.server.conftest import Serve
 from tests.server.serving import Served, data_of

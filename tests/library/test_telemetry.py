@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from router import telemetry
-from router.router import Router
+from router.library import telemetry
+from router.library.router import Router
 from tests.upstream import Upstream, answer, chain_yaml, status
 
 

@@ -18,7 +18,7 @@ from router.core.events import Restarted, TextDelta
 from router.engine.options import Options
 from tests.upstream import Upstream, answer, chain_yaml, cut_after, status, words
 
-DOCS = Path(__file__).parents[1] / "docs" / "library.md"
+DOCS = Path(__file__).parents[2] / "docs" / "library.md"
 GOOD = "A whole answer."
 
 

@@ -25,8 +25,8 @@ from router.engine.options import Options
 from router.engine.runtime import Runtime
 from router.engine.sessions import Sessions
 from router.experiments.shadow import Shadows
-from router.parts import Parts
-from router.stream import Stream
+from router.library.parts import Parts
+from router.library.stream import Stream
 
 Then: TypeAlias = Callable[[Completion | None], None]
 """Called on the loop once a request is over, with its answer, or None where no model gave one; it may not block."""

@@ -11,11 +11,11 @@ from router.config.keys import Keys
 from router.core.files import claim
 from router.engine.cache import ResponseCache
 from router.experiments.running import Experiments
+from router.library.telemetry import Telemetry
 from router.providers.catalog import Catalog
 from router.providers.embedded import INFO, MODEL
 from router.providers.http import new_transport
 from router.store import Retention, Store
-from router.telemetry import Telemetry
 
 
 class Parts:
