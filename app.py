@@ -43,11 +43,11 @@ endpoint = Mounted(open_lab)
 
 
 def _warm_up() -> None:
-    """Load what takes seconds, and open the Lab: its alerts and experiments are watched also while nobody looks."""
-    for name in ("pandas", "altair"):
-        importlib.import_module(name)
+    """Open the Lab, whose alerts and experiments are watched also while nobody looks, and load what takes seconds."""
     with contextlib.suppress(FallbackLabError):  # every page says it, and tries again
         open_lab()
+    for name in ("pandas", "altair"):  # after the Lab: the first page, a chat, needs neither
+        importlib.import_module(name)
 
 
 @asynccontextmanager

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.conftest import OpenApp, look, open_chip, press, texts, wait_for_end
+from tests.pages.conftest import PAGES, OpenApp, look, open_chip, press, texts, wait_for_end
 from tests.upstream import Upstream, answer, chain_yaml
 
 VARIABLE = "FALLBACK_LAB_TEST_KEY"
@@ -32,6 +35,28 @@ def says_no_key(app: AppTest) -> bool:
 
 def offers_demo(app: AppTest) -> bool:
     return any(button.label == DEMO for button in app.button)
+
+
+# --- Its start ---------------------------------------------------------------------------------------
+
+
+FIRST = f"""
+import sys
+sys.path.append({str(PAGES)!r})
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(PAGES / "main.py")!r}, default_timeout=60).run()
+assert app.chat_input, "no page was drawn"
+print(*sys.modules)
+"""
+
+
+@pytest.mark.process
+def test_the_first_page_waits_for_no_tables_and_no_charts(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(f"chains: {{chat: ['{EMBEDDED}']}}\n")
+    environ = {**os.environ, "FALLBACK_LAB_CONFIG": str(tmp_path / "models.yaml")}
+    done = subprocess.run([sys.executable, "-c", FIRST], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {"pandas", "numpy", "altair"}.isdisjoint(done.stdout.split())
 
 
 # --- No key ----------------------------------------------------------------------------------------

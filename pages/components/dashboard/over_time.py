@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from components.dashboard import vega
 from components.dashboard.colors import ENDINGS, REASONS, model_colors
-from components.dashboard.view_model import ViewModel
+from components.dashboard.view_model import ViewModel, all_when
 from components.shared.chart_colors import ink
-from components.shared.zone import all_when
 
 _TALL = 260
 """Height in pixels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,7 +25,7 @@ from router.metrics.figures import of_calls
 from router.metrics.view import Slice
 
 from components.dashboard.words import in_words
-from components.shared.zone import all_when, zone
+from components.shared.zone import zone
 
 Found = TypeVar("Found")
 
@@ -56,6 +56,11 @@ class Marks(NamedTuple):
 
     frame: pd.DataFrame
     marks: tuple[Mark, ...]
+
+
+def all_when(unix: Iterable[float]) -> pd.DatetimeIndex:
+    """Unix times in the browser's time zone."""
+    return pd.to_datetime(list(unix), unit="s", utc=True).tz_convert(zone())
 
 
 class ViewModel:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import pandas as pd
 import streamlit as st
 
 
 def when(unix: float) -> datetime:
     """A Unix time in the browser's time zone."""
     return datetime.fromtimestamp(unix, zone())
-
-
-def all_when(unix: Iterable[float]) -> pd.DatetimeIndex:
-    """Unix times in the browser's time zone."""
-    return pd.to_datetime(list(unix), unit="s", utc=True).tz_convert(zone())
 
 
 def zone() -> tzinfo:
