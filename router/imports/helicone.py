@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from router.core.attempts import Outcome
+from router.core.messages import Usage
 from router.core.untrusted import count, number, text
 from router.imports import values
 from router.imports.calls import Call, NoCall, attempt, refuse, usage_of
@@ -62,14 +63,17 @@ def _ending(status: float | None) -> tuple[Outcome, str | None, int | None]:
     return "failed", reason_of(found), found
 
 
-def _usage(row: Mapping[str, Any]) -> Any:
+def _usage(row: Mapping[str, Any]) -> Usage | None:
+    """Helicone keeps what is cached apart from `prompt_tokens`, and reasoning from `completion_tokens`."""
     prompt, completion = count(row.get("prompt_tokens")), count(row.get("completion_tokens"))
-    if not prompt and not completion:
+    read, written = count(row.get("prompt_cache_read_tokens")), count(row.get("prompt_cache_write_tokens"))
+    reasoning = count(row.get("reasoning_tokens"))
+    if not any((prompt, completion, read, written, reasoning)):
         return None
     return usage_of(
-        prompt,
-        completion,
-        cached=count(row.get("prompt_cache_read_tokens")),
-        written=count(row.get("prompt_cache_write_tokens")),
-        reasoning=count(row.get("reasoning_tokens")),
+        (prompt or 0) + (read or 0) + (written or 0),
+        (completion or 0) + (reasoning or 0),
+        cached=read,
+        written=written,
+        reasoning=reasoning,
     )

@@ -71,7 +71,11 @@ def _call(written: Mapping[str, Any]) -> Call:
 
 
 def _usage(row: Mapping[str, Any]) -> Usage | None:
-    """Of `input`, `input_cached_tokens`, `output`, `output_reasoning`, …: every part counts once."""
+    """Of `input`, `input_cached_tokens`, `output`, `output_reasoning`, …: every part counts once.
+
+    Some write what is cached, or reasoned, once more beside an input and an output that have it already: there these
+    two are the whole total.
+    """
     used = {
         name.lower(): count(part) for name, part in values.nested(row.get("usage_details") or row.get("usage")).items()
     }
@@ -90,9 +94,12 @@ def _usage(row: Mapping[str, Any]) -> Usage | None:
             return None
     written = total("input", "cache", "creation")
     read = total("input", "cache")
+    own = known.get("input"), known.get("output")
+    is_whole = None not in own and known.get("total") == sum(filter(None, own))
+    prompt, completion = own if is_whole else (total("input"), total("output"))
     return usage_of(
-        total("input"),
-        total("output"),
+        prompt,
+        completion,
         cached=read - (written or 0) if read is not None else None,
         written=written,
         reasoning=total("output", "reasoning"),

@@ -83,10 +83,14 @@ def _usage(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> Any:
     prompt, completion = count(row.get("prompt_tokens")), count(row.get("completion_tokens"))
     if not prompt and not completion:
         return None
+    details = values.nested(used.get("prompt_tokens_details"))
+    read = values.first(details, "cached_tokens"), used.get("cache_read_input_tokens")
+    written = values.first(details, "cache_creation_tokens"), used.get("cache_creation_input_tokens")
     return usage_of(
         prompt,
         completion,
-        cached=count(values.nested(used.get("prompt_tokens_details")).get("cached_tokens")),
+        cached=next(filter(None, map(count, read)), None),
+        written=next(filter(None, map(count, written)), None),
         reasoning=count(values.nested(used.get("completion_tokens_details")).get("reasoning_tokens")),
     )
 

@@ -39,13 +39,19 @@ def calls(row: Mapping[str, Any]) -> Iterator[Call]:
                 cached=count(row.get("tokens_cached")),
                 reasoning=count(row.get("tokens_reasoning")),
             ),
-            cost=values.dollars(row.get("cost_total")),
+            cost=_cost(row),
             served_model=model,
             served_by=text(row.get("provider_name")),
             generation_id=text(row.get("generation_id")),
         ),
         labels=values.labels({name: row[name] for name in ("app_name", "api_key_name", "user") if row.get(name)}),
     )
+
+
+def _cost(row: Mapping[str, Any]) -> float | None:
+    """What OpenRouter took, and what the provider took besides where the key was the user's own."""
+    cost = values.dollars(row.get("cost_total"))
+    return None if cost is None else cost + (values.dollars(row.get("byok_usage_inference")) or 0.0)
 
 
 def _ending(row: Mapping[str, Any]) -> tuple[Outcome, str | None]:

@@ -18,6 +18,9 @@ from router.imports.spans import Span, has_spans, spans
 _CALLS = (None, "chat", "text_completion", "generate_content")
 """The operations that are calls of a model; earlier instrumentations named none."""
 
+_KINDS = (None, "chat", "completion", "unknown")
+"""Of `llm.request.type`, which OpenLLMetry writes in place of an operation."""
+
 
 def matches(row: Mapping[str, Any]) -> bool:
     """Whether it has spans, and none of OpenInference's."""
@@ -33,7 +36,8 @@ def _call(span: Span) -> Call:
     if is_own_request(span.attributes) or is_own_attempt(span.attributes):
         return _own(span)
     model = text(span.first("gen_ai.request.model", "gen_ai.response.model", "llm.request.model"))
-    if model is None or span.first("gen_ai.operation.name") not in _CALLS:
+    operation, kind = span.first("gen_ai.operation.name"), span.first("llm.request.type")
+    if model is None or operation not in _CALLS or kind not in _KINDS:
         raise NoCall
     started = values.started(span.begin)
     status = values.status(span.first("http.response.status_code", "http.status_code"))
@@ -52,9 +56,7 @@ def _call(span: Span) -> Call:
             reason=reason_of(status, *said) if is_failed and not stopped else None,
             status=status if is_failed else None,
             latency=values.span(started, values.moment(span.end)),
-            ttft=values.duration(
-                span.first("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token")
-            ),
+            ttft=_first_token(span),
             usage=usage_of(
                 *_tokens(span, ("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")),
                 cached=count(_used(span, "cache_read.input_tokens", "cache_read_input_tokens", "cached_tokens")),
@@ -68,6 +70,14 @@ def _call(span: Span) -> Call:
         labels=values.labels(span.attributes),
         session=text(span.first("gen_ai.conversation.id", "session.id")),
     )
+
+
+def _first_token(span: Span) -> float | None:
+    """Seconds; Vercel's AI SDK writes milliseconds, vLLM a name of its own."""
+    names = "gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"
+    if (found := span.first(*names, "gen_ai.latency.time_to_first_token")) is not None:
+        return values.duration(found)
+    return values.duration(span.first("ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"), 1e-3)
 
 
 def _tokens(span: Span, *names: tuple[str, ...]) -> Iterator[int | None]:

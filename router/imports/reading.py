@@ -1,7 +1,11 @@
-"""The rows of a file: JSON lines, a JSON document or its list, or CSV; gzipped or not; a row at a time."""
+"""The rows of a file: JSON lines, a JSON document or its list, or CSV; gzipped or not; a row at a time.
+
+The answer of an API, which has its rows as a list under `data`, is taken apart.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -49,19 +53,21 @@ def rows(path: Path) -> Generator[Row, None, None]:
             if raw.read(2) == b"\x1f\x8b":
                 raw.seek(0)
                 with gzip.open(raw) as file:
-                    yield from _rows(cast("BinaryIO", file), raw)
+                    yield from _rows(cast("BinaryIO", file), raw, path)
             else:
                 raw.seek(0)
-                yield from _rows(raw, raw)
+                yield from _rows(raw, raw, path)
     except (gzip.BadGzipFile, zlib.error, EOFError):
         raise InvalidRequest(f"{path} is a damaged gzip file.") from None
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _rows(file: BinaryIO, raw: BinaryIO) -> Iterator[Row]:
+def _rows(file: BinaryIO, raw: BinaryIO, path: Path) -> Iterator[Row]:
     with cast("io.BufferedReader", io.BufferedReader(cast("io.RawIOBase", file), _CHUNK)) as buffered:
         start = buffered.peek(4)
+        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InvalidRequest(f"{path} is UTF-16, as PowerShell writes it. Save it as UTF-8.")
         if start.startswith(b"\xef\xbb\xbf"):  # a byte order mark
             buffered.read(3)
             start = start[3:]
@@ -85,24 +91,34 @@ def _lines(file: io.BufferedReader, raw: BinaryIO) -> Iterator[Row]:
                 line = file.readline(MAX_ROW)
             yield Row(number, None, raw.tell(), f"it is longer than {MAX_ROW:,} bytes")
         elif text := line.strip():
-            row = _decoded(text, number, raw)
-            if row.values is None and number == 1:
-                yield _decoded(text + file.read(MAX_ROW), number, raw)
+            value = _decoded(text)
+            if value is _BROKEN and number == 1:
+                yield from _objects(_decoded(text + file.read(MAX_ROW)), number, raw)
                 return
-            yield row
+            yield from _objects(value, number, raw)
 
 
-def _decoded(data: bytes, line: int, raw: BinaryIO) -> Row:
+_BROKEN = object()
+"""What no JSON is decoded to."""
+
+
+def _decoded(data: bytes) -> Any:
     try:
-        return _row(decode_json(data), line, raw)
+        return decode_json(data)
     except NO_JSON:
-        return Row(line, None, raw.tell(), "it is no JSON")
+        return _BROKEN
 
 
-def _row(value: Any, line: int, raw: BinaryIO) -> Row:
-    if isinstance(value, dict):
-        return Row(line, value, raw.tell())
-    return Row(line, None, raw.tell(), "it is no JSON object")
+def _objects(value: Any, line: int, raw: BinaryIO) -> Iterator[Row]:
+    """The row that a value is, or the rows in the answer of an API."""
+    if not isinstance(value, dict):
+        what = "it is no JSON" if value is _BROKEN else "it is no JSON object"
+        yield Row(line, None, raw.tell(), what)
+    elif isinstance(listed := value.get("data"), list):
+        for each in listed:
+            yield from _objects(each, line, raw)
+    else:
+        yield Row(line, value, raw.tell())
 
 
 def _listed(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
@@ -121,7 +137,7 @@ def _listed(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
             end = 0
         # What ends with the text that is held, such as a number, may go on.
         if end and (end < len(held) or ended):
-            yield _row(value, line, raw)
+            yield from _objects(value, line, raw)
             line += held.count("\n", 0, end)
             held, size = held[end:], _CHUNK
             continue

@@ -141,7 +141,9 @@ class Requests:
         if not provider:
             head = model.partition(":")[0]
             return model, self._known.get(model) or (head if head in self._providers.values() else UNKNOWN)
-        provider = self._providers.get(provider, provider)
+        # Vercel's AI SDK writes the kind of its calls to the provider's name: `openai.chat`.
+        plain = self._providers.get(provider.partition(".")[0], provider)
+        provider = self._providers.get(provider, plain)
         if provider == "openrouter" and (undated := _DATED.sub("", model)) in self._known:
             model = undated  # its log names the snapshot that the model stands for now
         return (model if provider == self._default else f"{provider}:{model}"), provider

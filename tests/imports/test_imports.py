@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from router.config.loading import load_config
+from router.core.errors import InvalidRequest
 from router.core.records import Observation, RequestSummary
 from router.imports import FORMATS, Report, detect, import_log
 from router.imports.failures import reason_of
@@ -197,6 +198,71 @@ def test_a_zero_that_means_no_price_is_no_cost(imports: Imports) -> None:
 def test_a_free_generation_costs_nothing(imports: Imports) -> None:
     imports.take(OPENROUTER)
     assert imports.requests()[0].cost == 0
+
+
+def test_a_generation_on_the_users_own_key_costs_both_bills(imports: Imports) -> None:
+    head, row, _ = OPENROUTER.split("\r\n")
+    imports.take(f"{head},byok_usage_inference\n{row.replace(',0,', ',0.0001,', 1)},0.002\n")
+    assert imports.requests()[0].cost == pytest.approx(0.0021)
+
+
+@pytest.mark.parametrize("form", ["langfuse", "helicone", "litellm"])
+def test_the_answer_of_an_api_is_a_row_for_each_in_its_list(form: str, imports: Imports) -> None:
+    row = json.loads(SAMPLES[form])
+    assert imports.take(json.dumps({"data": row if isinstance(row, list) else [row], "total": 1}, indent=1)).rows == 1
+    assert len(imports.requests()) == 1
+
+
+def test_a_list_of_an_apis_pages_is_read(imports: Imports) -> None:
+    pages = [{"data": [LITELLM]}, {"data": [{**LITELLM, "id": "c2", "trace_id": "t2"}]}, {"data": []}]
+    assert imports.take(json.dumps(pages)).requests == 2
+
+
+def test_a_file_in_utf_16_is_refused_with_the_way_out(imports: Imports) -> None:
+    with pytest.raises(InvalidRequest, match="Save it as UTF-8"):
+        imports.take(OPENROUTER.encode("utf-16"), "openrouter")
+
+
+def usage_of(imports: Imports) -> tuple[int | None, ...]:
+    [record] = imports.attempts()
+    found = record.attempt.usage
+    assert found is not None
+    return (
+        *(found.prompt_tokens, found.completion_tokens),
+        *(found.cached_tokens, found.cache_write_tokens, found.reasoning_tokens),
+    )
+
+
+def test_tokens_that_helicone_keeps_apart_are_parts_of_the_whole(imports: Imports) -> None:
+    apart = {"prompt_cache_read_tokens": 100, "prompt_cache_write_tokens": 30, "reasoning_tokens": 5}
+    imports.take(json.dumps({**HELICONE, **apart}))
+    assert usage_of(imports) == (140, 25, 100, 30, 5)
+
+
+def test_cached_tokens_that_langfuse_was_told_twice_count_once(imports: Imports) -> None:
+    told = {"input": 10, "output": 20, "total": 30, "cache_read_input_tokens": 4}
+    imports.take(json.dumps({**LANGFUSE, "usageDetails": told}))
+    assert usage_of(imports)[:3] == (10, 20, 4)
+
+
+def test_tokens_that_litellm_saw_written_to_a_cache_are_taken_over(imports: Imports) -> None:
+    used = {"cache_creation_input_tokens": 6, "cache_read_input_tokens": 2}
+    imports.take(json.dumps({**LITELLM, "metadata": {"usage_object": used}}))
+    assert usage_of(imports)[2:4] == (2, 6)
+
+
+@pytest.mark.parametrize("kind", ["embedding", "rerank"])
+def test_what_openllmetry_calls_no_chat_is_no_call(kind: str, imports: Imports) -> None:
+    report = imports.take(json.dumps(otlp(**{"llm.request.type": kind, "gen_ai.request.model": "e"})))
+    assert (report.requests, report.others) == (0, 1)
+
+
+def test_spans_of_vercels_ai_sdk_have_its_first_chunk_and_the_plain_provider(imports: Imports) -> None:
+    provider = imports.config.default_provider
+    sent = {"gen_ai.system": f"{provider}.chat", "gen_ai.request.model": "gpt-4o", "ai.response.msToFirstChunk": 250.0}
+    imports.take(json.dumps(otlp(**sent)))
+    [record] = imports.attempts()
+    assert (record.attempt.model, record.attempt.provider, record.attempt.ttft) == ("gpt-4o", provider, 0.25)
 
 
 def test_the_category_comes_from_a_tag(imports: Imports) -> None:
