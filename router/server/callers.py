@@ -15,8 +15,9 @@ from starlette.datastructures import Headers
 
 from router.config.keys import Keys
 from router.config.server import Caller, ServerConfig
+from router.core.attempts import is_call
 from router.core.formatting import dollars
-from router.core.records import RequestSummary
+from router.core.records import Observation, RequestSummary
 from router.server.dialects.base import Refusal
 from router.server.doors import is_loopback
 from router.store import Store
@@ -150,17 +151,20 @@ class Allowances:
         day = self._spent.get(name)
         if day is None or day.number != now // DAY or now - day.read >= FRESH:
             since = math.floor(now / DAY) * DAY
-            cost, unpriced = await asyncio.to_thread(self._store.requests.spent, name, since)
+            cost = await asyncio.to_thread(self._store.observations.spent, name, since)
+            unpriced = await asyncio.to_thread(self._store.requests.unpriced, name, since)
             self._spent[name] = day = _Day(now // DAY, now, cost, unpriced)
         return day
 
+    def observe(self, record: Observation) -> None:
+        """A call is over: what it cost counts before the store is read again."""
+        if is_call(record.attempt) and (day := self._spent.get(record.origin.caller or "")) is not None:
+            day.cost += record.attempt.cost or 0.0
+
     def conclude(self, summary: RequestSummary) -> None:
-        """A request is over: what it cost counts before the store is read again."""
-        if (day := self._spent.get(summary.origin.caller or "")) is not None:
-            if summary.cost is None:
-                day.unpriced += 1
-            else:
-                day.cost += summary.cost
+        """A request is over: that its cost is unknown counts before the store is read again."""
+        if summary.cost is None and (day := self._spent.get(summary.origin.caller or "")) is not None:
+            day.unpriced += 1
 
 
 class _Day:

@@ -83,7 +83,7 @@ class Endpoint:
         self._tags = Tags()
         self._measures = Measures(lambda: router.runtime.breakers_of(router.parts.file.in_force))
         self._in_flight = 0
-        router.observers.append(self._measures.observe)
+        router.observers += [self._measures.observe, self._allowances.observe]
         router.concluders += [self._measures.conclude, self._allowances.conclude]
         self._routes: Mapping[str, tuple[str, _Call]] = {
             **dict.fromkeys(_DIALECTS, ("POST", self._answer)),

@@ -62,6 +62,9 @@ class Measures:
         if (usage := attempt.usage) is not None and is_call(attempt):
             child(self._tokens, model, "in").inc(usage.prompt_tokens or 0)
             child(self._tokens, model, "out").inc(usage.completion_tokens or 0)
+        if attempt.cost is not None and is_call(attempt):
+            labels = record.category or "", record.source, record.origin.caller or ""
+            child(self._cost, *labels).inc(attempt.cost)
 
     def conclude(self, summary: RequestSummary) -> None:
         """A request is over."""
@@ -70,8 +73,6 @@ class Measures:
         child(self._requests, *labels, summary.outcome, str(summary.cached).lower()).inc()
         if summary.cost is None:
             child(self._unpriced, *labels).inc()
-        else:
-            child(self._cost, *labels).inc(summary.cost)
         if summary.outcome == "answered" and not summary.cached:
             child(self._latency, *labels).observe(summary.latency)
             if summary.ttft is not None:

@@ -58,17 +58,16 @@ class RequestLog(RecordLog[RequestSummary]):
     def __init__(self, database: Database, writer: Writer) -> None:
         super().__init__(database, writer, requests, RequestSummary)
 
-    def spent(self, caller: str, since: float) -> tuple[float, int]:
-        """What a caller's requests cost, as far as it is known, and how many have an unknown cost.
+    def unpriced(self, caller: str, since: float) -> int:
+        """How many of a caller's requests have an unknown cost, in whole or in part.
 
         Args:
             since: Unix time, seconds.
         """
         row = requests.c
-        sums = select(func.coalesce(func.sum(row.cost), 0.0), func.count() - func.count(row.cost))
+        count = select(func.count()).where(row.caller == caller, row.started >= since, row.cost.is_(None))
         with self._database.reading() as connection:
-            cost, unpriced = connection.execute(sums.where(row.caller == caller, row.started >= since)).one()
-        return float(cost), int(unpriced)
+            return int(connection.execute(count).scalar_one())
 
 
 class ObservationLog(RecordLog[Observation]):
@@ -76,6 +75,18 @@ class ObservationLog(RecordLog[Observation]):
 
     def __init__(self, database: Database, writer: Writer) -> None:
         super().__init__(database, writer, observations, Observation)
+
+    def spent(self, caller: str, since: float) -> float:
+        """What a caller's calls cost, as far as it is known: also those of requests whose cost is not known in whole.
+
+        Args:
+            since: Unix time, seconds.
+        """
+        row = observations.c
+        is_own = row.caller == caller, row.started >= since, row.cached.is_(False)
+        total = select(func.coalesce(func.sum(row.cost), 0.0)).where(*is_own)
+        with self._database.reading() as connection:
+            return float(connection.execute(total).scalar_one())
 
     def add(self, record: Observation) -> None:
         """Accept an observation; whatever a server gave as a name and is none may be anything, also the prompt."""

@@ -15,7 +15,8 @@ from starlette.datastructures import Headers
 
 from router.config.keys import Keys
 from router.config.server import Caller, ServerConfig
-from router.core.records import Origin, RequestSummary
+from router.core.attempts import Attempt
+from router.core.records import Observation, Origin, RequestSummary
 from router.server.callers import DAY, FRESH, Allowances, authenticated, check_is_program
 from router.server.dialects.base import Refusal
 from router.server.http import ClientLeft, body_of
@@ -24,7 +25,7 @@ from router.store import Store
 from tests.server.conftest import Serve
 from tests.server.serving import Served, data_of
 from tests.server.test_endpoint import rows
-from tests.upstream import Exchange, Upstream, answer, chain_yaml, status
+from tests.upstream import USAGE, Exchange, Upstream, answer, chain_yaml, status
 
 KEY, OTHER_KEY = "lab-key-of-team-a", "lab-key-of-team-b"
 KEYS = {"keys": {"team-a": "${LAB_KEY_TEAM_A}", "team-b": "${LAB_KEY_TEAM_B}"}}
@@ -267,11 +268,27 @@ def summary(cost: float | None, started: float) -> RequestSummary:
     )
 
 
+def call(cost: float | None, started: float) -> Observation:
+    attempt = Attempt(
+        model="primary", provider="mock", place=0, number=1, outcome="answered", started=started, offset=0, cost=cost
+    )  # fmt: skip
+    return Observation(
+        request_id=f"r{started}-{cost}",
+        prompt_hash="h",
+        category="chat",
+        chain="c",
+        source="endpoint",
+        sample=0,
+        attempt=attempt,
+        origin=Origin(caller="team-a"),
+    )
+
+
 async def test_a_budget_begins_again_at_midnight(store: Store) -> None:
     clock = Clock(NOON)
     allowances, limited = Allowances(store, clock), caller(dollars_per_day=1)
     await allowances.admit("team-a", limited)
-    allowances.conclude(summary(1.25, NOON))
+    allowances.observe(call(1.25, NOON))
     with pytest.raises(Refusal, match=r"team-a has spent \$1\.25 of \$1") as refused:
         await allowances.admit("team-a", limited)
     assert (refused.value.status, refused.value.retry_after) == (429, DAY / 2)
@@ -296,8 +313,8 @@ async def test_what_another_process_spent_counts_within_seconds(tmp_path: Path, 
     clock = Clock(NOON)
     allowances, limited = Allowances(store, clock), caller(dollars_per_day=1)
     await allowances.admit("team-a", limited)
-    other.requests.add(summary(2.0, NOON))
-    other.requests.add(summary(2.0, NOON - DAY))  # yesterday's is yesterday's
+    other.observations.add(call(2.0, NOON))
+    other.observations.add(call(2.0, NOON - DAY))  # yesterday's is yesterday's
     other.close()  # all is written
     clock.now += FRESH
     with pytest.raises(Refusal, match=r"\$2\.00 of"):
@@ -314,6 +331,16 @@ def test_real_costs_exhaust_a_budget_and_cached_answers_cost_nothing(serve: Serv
     assert refused.json()["error"]["code"] == "budget_exceeded"
     assert int(refused.headers["retry-after"]) <= DAY + 1
     assert len(upstream.requests) == 2
+
+
+def test_what_is_known_of_a_request_counts_where_a_part_is_unknown(serve: Serve, upstream: Upstream) -> None:
+    """A model that broke off may have billed; the fallback's answer has cost what it says all the same."""
+    keys = {"keys": {"team-a": {"key": "${LAB_KEY_TEAM_A}", "dollars_per_day": 0.0008}}}
+    served = serve(chain_yaml(upstream, "primary", "fallback", retries=0), ENVIRON, server=keys)
+    upstream.script("primary", *[status(500)] * 5)
+    assert [served.ask(headers=bearer(KEY)).status_code for _ in range(3)] == [200, 200, 429]
+    measures = served.get("/metrics", headers=bearer(KEY)).text
+    assert f'cost_dollars_total{{caller="team-a",category="chat",source="endpoint"}} {2 * USAGE["cost"]:g}' in measures
 
 
 # --- Requests in flight ----------------------------------------------------------------------------
