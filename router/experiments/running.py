@@ -119,13 +119,31 @@ class Experiments:
         self._stopped[experiment.guarded] = reason  # holds from here on, whatever becomes of the file
         log.warning("The experiment %s is stopped: %s", experiment.name, reason)
         try:
-            draft = self._editor.draft().with_stop(experiment.name, reason)
-            self._editor.save(draft, f"stopped the experiment {experiment.name}: {reason}")
+            self._write(experiment.name, reason)
         except (ConfigError, InvalidEdit):
             self._store.experiments.stop(experiment.guarded, reason, self._clock())
         else:
             self._file.current()
-            del self._stopped[experiment.guarded]
+            self._stopped.pop(experiment.guarded, None)  # by two threads at once, too
+
+    def _write(self, name: str, reason: str) -> None:
+        """Write a stop, unless models.yaml says it already: several processes see the same harm at the same time.
+
+        Raises:
+            ConfigError, InvalidEdit: the file cannot be changed, also when tried again.
+        """
+        for has_more in (True, False):
+            known = self._file.current().experiments.get(name)
+            if known is None or known.share == 0:
+                return
+            try:
+                draft = self._editor.draft().with_stop(name, reason)
+                self._editor.save(draft, f"stopped the experiment {name}: {reason}")
+            except InvalidEdit:  # perhaps somebody saved it meanwhile
+                if not has_more:
+                    raise
+            else:
+                return
 
     def notices(self) -> Iterator[str]:
         """What models.yaml does not say, one sentence each."""

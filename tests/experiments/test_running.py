@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from router.config.draft import Draft
 from router.config.loading import load_config
 from router.core.errors import AllModelsFailed
 from router.core.fields import record_of
@@ -153,6 +154,32 @@ async def test_where_the_file_is_read_only_a_stop_holds_also_after_a_restart_and
             assert notice.startswith("The experiment `e` is stopped: It was slow. models.yaml could not be changed")
     assert upstream.received("candidate") == []
     assert (tmp_path / "models.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("other", ["a worker that stops it too", "a person who adds a comment"])
+async def test_a_stop_while_somebody_else_saves_is_written_once_and_blocks_no_later_start(
+    tmp_path: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    text = models_yaml(upstream, experiments=experiment())
+    path = tmp_path / "models.yaml"
+    async with opened(tmp_path, text) as router:
+        watch, editor = router.parts.experiments, router.parts.editor
+        running = router.parts.file.current().experiments["e"]
+        save = editor.save
+
+        def late(draft: Draft, why: str) -> None:
+            monkeypatch.setattr(editor, "save", save)
+            if other.startswith("a worker"):
+                watch.stop(running, "It was slow.")
+            else:
+                path.write_text(f"{text}# mine\n")
+            save(draft, why)
+
+        monkeypatch.setattr(editor, "save", late)
+        await asyncio.to_thread(watch.stop, running, "It was slow.")
+        assert (router.parts.notices(), load_config(path).experiments["e"].share) == ([], 0)
+        await asyncio.to_thread(router.parts.store.writer.flush)
+        assert router.parts.store.experiments.stopped() == {}
 
 
 # --- Shadow ----------------------------------------------------------------------------------------
