@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +12,7 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from router.core.untrusted import NO_JSON, cut
+from router.core.untrusted import NO_JSON, cut, decode_json
 from router.server.dialects.base import Refusal
 from router.server.doors import is_loopback
 
@@ -67,12 +69,27 @@ def json_object(headers: Headers, body: bytes) -> dict[str, Any]:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal("Send the body without `content-encoding`.", status=415)
     try:
-        found = msgspec.json.decode(body)
+        found = _decoded(body)
     except NO_JSON as error:
         raise Refusal(f"The body is not valid JSON: {str(error) or type(error).__name__}.") from None
     if not isinstance(found, dict):
         raise Refusal("The body must be a JSON object.")
     return found
+
+
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""One half of a character, as JSON in ASCII has it."""
+
+
+def _decoded(body: bytes) -> Any:
+    """A body's value; half a character, which clients leave where they cut a text, becomes U+FFFD."""
+    try:
+        return msgspec.json.decode(body)
+    except NO_JSON:
+        if _HALF.search(body):
+            with contextlib.suppress(*NO_JSON):
+                return decode_json(body)
+        raise
 
 
 async def left(receive: Receive) -> None:

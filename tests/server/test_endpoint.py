@@ -120,6 +120,28 @@ def test_tool_calls_in_several_turns(sdk: openai.OpenAI, upstream: Upstream) -> 
     assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_calls_that_a_server_ends_with_stop_are_tool_calls(served: Served, upstream: Upstream, stream: bool) -> None:
+    """Clients' loops end at `stop`, and the tools would never be run."""
+    upstream.script("primary", then=answer("", tool_calls=CALLS, finish_reason="stop"))
+    found = served.ask(stream=stream, tools=[WEATHER])
+    last = data_of(found.text)[-2] if stream else found.json()
+    assert last["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_half_a_character_in_a_body_is_replaced_and_the_rest_reaches_the_model(
+    served: Served, upstream: Upstream
+) -> None:
+    """JavaScript cuts texts in the middle of one; refused, the conversation could never go on."""
+    assert served.ask(text="cut \ud83d and whole \U0001f600").status_code == 200
+    assert upstream.received("primary")[0].body["messages"][0]["content"] == "cut \ufffd and whole \U0001f600"
+
+
+def test_a_body_that_is_broken_besides_is_refused_for_what_is_broken(served: Served) -> None:
+    refused = served.post("/v1/chat/completions", b'{"model": "\\ud83d", "messages"}')
+    assert (refused.status_code, refused.json()["error"]["message"][:31]) == (400, "The body is not valid JSON: JSO")
+
+
 def test_a_category_a_model_with_its_provider_and_an_alias_can_be_named(serve: Serve, upstream: Upstream) -> None:
     text = chain_yaml(upstream, "primary")
     served = serve(text, server={"aliases": {"claude-*": "chat", "fast": "local:quick"}})

@@ -26,8 +26,8 @@ _REASONS = frozenset({"stop", "length", "tool_calls", "content_filter"})
 
 
 def _reason(reason: str | None, *, calls: bool) -> str:
-    """A finish reason that clients know."""
-    if reason in _REASONS:
+    """A finish reason that clients know: their loops go on at `tool_calls` alone, and some servers say `stop` there."""
+    if reason in _REASONS and not (calls and reason == "stop"):
         return reason
     return "tool_calls" if calls else "stop"
 

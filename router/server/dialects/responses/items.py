@@ -99,7 +99,9 @@ class _Conversation:
             self._reasoning(read_as(item, _Reasoning, at))
         elif kind in ("item_reference", "compaction"):
             raise Refusal(
-                f"`{at}` refers to what only OpenAI's servers hold; send the items themselves.", param=f"{at}.type"
+                f"`{at}` refers to what only OpenAI's servers hold; send the items themselves, as SDKs do that are told"
+                " `store: false`.",
+                param=f"{at}.type",
             )
         elif kind.endswith(("_call", "_call_output", "_output", "_list_tools")) or kind.startswith("mcp_"):
             self._notes.append(f"The item {kind[:40]} is left out: only OpenAI's models know it.")
