@@ -207,6 +207,26 @@ def test_calls_come_back_in_the_callers_words() -> None:
     )
 
 
+def test_tools_in_the_input_are_tools_and_their_calls_come_back_in_the_callers_words() -> None:
+    """Codex sends its own so, in the first turn and again in later ones."""
+    held = {"type": "additional_tools", "role": "developer", "id": "at_1", "tools": [SPACE, PATCH]}
+    again = {**held, "tools": [PATCH, {"type": "web_search"}]}
+    asked = RESPONSES.read({**BODY, "tools": [TOOL], "input": [held, {"role": "user", "content": "Hi"}, again]})
+    names = [tool["function"]["name"] for tool in asked.request.tools]
+    assert names == ["weather", "mcp__maps__find", "apply_patch"]
+    assert [message["role"] for message in asked.request.messages] == ["user"]
+    turn = {**BODY, "input": [held, {"role": "user", "content": "Hi"}]}
+    kinds = [written(RESPONSES, turn, said(call))["output"][0]["type"] for call in (FOUND, PATCHED)]
+    assert kinds == ["function_call", "custom_tool_call"]
+
+
+def test_what_another_agent_says_is_told_with_its_name() -> None:
+    content = [{"type": "input_text", "text": "Done."}, {"type": "encrypted_content", "encrypted_content": "x"}]
+    asked = RESPONSES.read({**BODY, "input": [item("agent_message", author="/root/b", recipient="/", content=content)]})
+    assert [message["content"] for message in asked.request.messages] == ["/root/b:\nDone."]
+    assert asked.notes == ("What agents say in encrypted content is left out: only OpenAI's models read it.",)
+
+
 def test_a_long_name_in_a_namespace_is_cut_and_found_again() -> None:
     space = {"type": "namespace", "name": "n" * 50, "description": "", "tools": [{**TOOL, "name": "t" * 50}]}
     body = {**BODY, "tools": [space]}

@@ -9,7 +9,9 @@ import msgspec
 from router.server.dialects.base import Refusal
 from router.server.dialects.carrying import Carried, opened, with_carried
 from router.server.dialects.reading import kind_of, listed, read_as, unknown, with_text
-from router.server.dialects.responses.tools import custom_arguments, flat
+from router.server.dialects.responses.tools import ADDED, custom_arguments, flat
+
+_HELD_ELSEWHERE = ("item_reference", "compaction", "compaction_summary", "compaction_trigger", "context_compaction")
 
 
 class _Message(msgspec.Struct):
@@ -49,6 +51,11 @@ class _Call(msgspec.Struct):
 class _Output(msgspec.Struct):
     call_id: str
     output: str | list[Any]
+
+
+class _AgentMessage(msgspec.Struct):
+    author: str
+    content: list[Any]
 
 
 class _Summary(msgspec.Struct):
@@ -97,7 +104,11 @@ class _Conversation:
             self._output(read_as(item, _Output, at), at)
         elif kind == "reasoning":
             self._reasoning(read_as(item, _Reasoning, at))
-        elif kind in ("item_reference", "compaction"):
+        elif kind == "agent_message":
+            self._agent_message(read_as(item, _AgentMessage, at), f"{at}.content")
+        elif kind == ADDED:
+            pass  # it is among the tools
+        elif kind in _HELD_ELSEWHERE:
             raise Refusal(
                 f"`{at}` refers to what only OpenAI's servers hold; send the items themselves, as SDKs do that are told"
                 " `store: false`.",
@@ -132,6 +143,15 @@ class _Conversation:
         content = message.content if isinstance(message.content, str) else with_text(_parts(message.content, at))
         role = "user" if message.role == "user" else "system"
         self._entries.append({"role": role, "content": content})
+
+    def _agent_message(self, message: _AgentMessage, at: str) -> None:
+        """What another agent of the caller's says."""
+        parts = [(*kind_of(item, place), place) for item, place in listed(message.content, at)]
+        texts = [_part(*part)["text"] for part in parts if part[1] == "input_text"]
+        if len(texts) < len(parts):
+            self._notes.append("What agents say in encrypted content is left out: only OpenAI's models read it.")
+        if texts:
+            self._entries.append({"role": "user", "content": "\n".join([f"{message.author}:", *texts])})
 
     def _output(self, result: _Output, at: str) -> None:
         if (turn := self._turns.get(result.call_id)) is None:

@@ -11,7 +11,7 @@ from router.core.requests import EFFORTS, Request
 from router.server.dialects.base import Asked, Refusal
 from router.server.dialects.reading import one_system, read_as
 from router.server.dialects.responses.items import messages_of
-from router.server.dialects.responses.tools import choice, functions
+from router.server.dialects.responses.tools import added, choice, functions
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 
@@ -89,7 +89,8 @@ def read(body: Mapping[str, Any]) -> Asked:
     ]
     if found.include and "message.output_text.logprobs" in found.include:
         notes.append("`include` asks for probabilities of tokens, which answers do not hold.")
-    chosen, tools = choice(found.tool_choice, functions(found.tools or [], notes))
+    more = added(found.input)
+    chosen, tools = choice(found.tool_choice, functions(found.tools or [], more, notes))
     system = [{"role": "system", "content": found.instructions}] if found.instructions else []
     messages = one_system([*system, *messages_of(found.input, notes)])
     if not messages:
@@ -110,7 +111,7 @@ def read(body: Mapping[str, Any]) -> Asked:
         session=found.prompt_cache_key,
         tags=found.metadata or {},
         notes=tuple(dict.fromkeys(notes)),
-        echo=_echo(body),
+        echo=_echo(body, [tool for tool, _ in more]),
     )
 
 
@@ -148,13 +149,13 @@ _REPEATED = (
 )
 
 
-def _echo(body: Mapping[str, Any]) -> dict[str, Any]:
+def _echo(body: Mapping[str, Any], more: list[Any]) -> dict[str, Any]:
     repeated = {name: body[name] for name in _REPEATED if body.get(name) is not None}
     return {
         "metadata": {},
         "text": {"format": {"type": "text"}},
         **repeated,
-        "tools": body.get("tools") or [],
+        "tools": [*(body.get("tools") or []), *more],
         "tool_choice": body.get("tool_choice") or "auto",
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
         "store": False,

@@ -6,7 +6,7 @@ knows a call only by the same words. All others of its tools are functions, or r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -19,6 +19,9 @@ from router.server.dialects.reading import as_json, kind_of, listed, read_as
 
 MAX_NAME = 64
 """Characters of a function's name that every provider takes."""
+
+ADDED = "additional_tools"
+"""The type of an item of the input that holds tools."""
 
 _INPUT = {
     "type": "object",
@@ -82,8 +85,18 @@ def known(tools: object) -> dict[str, Called]:
     return found
 
 
-def functions(tools: list[Any], notes: list[str]) -> list[dict[str, Any]]:
+def added(items: object) -> list[tuple[Any, str]]:
+    """The tools that stand in the input, as Codex sends its own, each with its place; raises `Refusal`."""
+    places = enumerate(items if isinstance(items, list) else ())
+    found = [(mapping(item), f"input[{index}].tools") for index, item in places]
+    return [tool for item, at in found if item.get("type") == ADDED for tool in listed(item.get("tools"), at)]
+
+
+def functions(tools: list[Any], more: Iterable[tuple[Any, str]], notes: list[str]) -> list[dict[str, Any]]:
     """The tools as chat completions have them; those that run on OpenAI's servers are left out.
+
+    Args:
+        more: tools that come besides, also again in each turn: of those with one name the first counts.
 
     Raises:
         Refusal: a tool is not as it must be, has another's name, or there are only such as are left out.
@@ -93,6 +106,10 @@ def functions(tools: list[Any], notes: list[str]) -> list[dict[str, Any]]:
     names = [one["function"]["name"] for one in found]
     if twice := next((name for index, name in enumerate(names) if name in names[:index]), None):
         raise Refusal(f"`tools` holds `{twice[:80]}` twice; give each tool its own name.", param="tools")
+    for one in (one for item, at in more for one in _functions(item, at, None, left)):
+        if (name := one["function"]["name"]) not in names:
+            found.append(one)
+            names.append(name)
     if left and not found:
         raise Refusal(
             f"`tools` holds {', '.join(dict.fromkeys(left))} alone, which only OpenAI's servers have;"
