@@ -396,6 +396,34 @@ def test_tools_of_anthropics_servers_are_left_out_and_named() -> None:
     assert "web_search_20250305" in asked.notes[0]
 
 
+def change(kind: str, **tool: Any) -> dict[str, Any]:
+    return {"type": kind, "tool": {"type": "tool_reference", **tool}}
+
+
+def test_tools_that_come_and_go_in_a_conversation_are_those_of_its_end() -> None:
+    """Claude Code says so in system messages; refused, its session could never go on."""
+    new = {"name": "map", "description": "A map.", "input_schema": WEATHER}
+    came = {"role": "system", "content": [
+        {"type": "text", "text": "A server is there."}, change("tool_addition", name="later"),
+        {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": new}},
+    ]}  # fmt: skip
+    went = {"role": "system", "content": [change("tool_removal", name="weather"), change("tool_removal", name="x")]}
+    tools = [*TOOLS, {**TOOLS[0], "name": "later", "defer_loading": True}]
+    asked = MESSAGES.read(body_of(*BODY["messages"], came, *BODY["messages"], went, tools=tools))
+    assert [tool["function"]["name"] for tool in asked.request.tools] == ["later", "map"]
+    assert [message["role"] for message in asked.request.messages] == ["system", "user", "user"]
+    assert asked.request.messages[0]["content"] == "A server is there."
+
+
+def test_a_tool_that_comes_back_is_there_again() -> None:
+    changes = {
+        "role": "system",
+        "content": [change(kind, name="weather") for kind in ("tool_removal", "tool_addition")],
+    }
+    asked = MESSAGES.read(body_of(*BODY["messages"], changes, tools=TOOLS))
+    assert [tool["function"]["name"] for tool in asked.request.tools] == ["weather"]
+
+
 def test_a_format_of_the_output_is_a_response_format() -> None:
     form = {"type": "json_schema", "schema": WEATHER}
     asked = MESSAGES.read({**BODY, "output_config": {"format": form}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -12,6 +12,9 @@ from router.core.untrusted import text
 from router.server.dialects.base import Refusal
 from router.server.dialects.carrying import Carried, opened, with_carried
 from router.server.dialects.reading import as_json, kind_of, listed, read_as, unknown, with_text
+
+ADDITION, REMOVAL = CHANGES = ("tool_addition", "tool_removal")
+"""What Claude Code writes into system messages as tools come and go."""
 
 
 class _Message(msgspec.Struct):
@@ -58,6 +61,10 @@ class _Result(msgspec.Struct):
     cache_control: dict[str, Any] | None = None
 
 
+class _Change(msgspec.Struct):
+    tool: dict[str, Any]
+
+
 class _Thought(msgspec.Struct):
     thinking: str = ""
     signature: str = ""
@@ -78,22 +85,39 @@ def messages_of(messages: list[Any], notes: list[str]) -> Iterator[dict[str, Any
         if isinstance(message.content, str):
             yield {"role": message.role, "content": message.content}
         elif message.role == "system":
-            yield {"role": "system", "content": with_text(text_parts(message.content, f"{at}.content"))}
+            if parts := text_parts(message.content, f"{at}.content", besides=CHANGES):
+                yield {"role": "system", "content": with_text(parts)}
         elif message.role == "assistant":
             yield from _assistant(message.content, f"{at}.content", notes)
         else:
             yield from _user(message.content, f"{at}.content", notes)
 
 
-def text_parts(blocks: list[Any], at: str) -> list[dict[str, Any]]:
-    """Blocks that can be text alone; raises the same."""
+def text_parts(blocks: list[Any], at: str, besides: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Blocks that can be text alone; raises the same.
+
+    Args:
+        besides: the types of others that may stand among them.
+    """
     found = []
     for item, place in listed(blocks, at):
         block, kind = kind_of(item, place)
-        if kind != "text":
+        if kind == "text":
+            found.append(_text(block, place))
+        elif kind not in besides:
             raise unknown(kind, place, "text alone")
-        found.append(_text(block, place))
     return found
+
+
+def tool_changes(messages: list[Any]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """How tools come and go in a conversation: which of `CHANGES`, the tool, and its place; raises the same."""
+    for item, at in listed(messages, "messages"):
+        message = read_as(item, _Message, at)
+        if message.role == "system" and isinstance(message.content, list):
+            for part, place in listed(message.content, f"{at}.content"):
+                block, kind = kind_of(part, place)
+                if kind in CHANGES:
+                    yield kind, read_as(block, _Change, place).tool, f"{place}.tool"
 
 
 # --- The assistant's -------------------------------------------------------------------------------

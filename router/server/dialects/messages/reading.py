@@ -11,7 +11,7 @@ import msgspec
 from router.core.requests import EFFORTS, Request
 from router.core.untrusted import NO_JSON, mapping, text
 from router.server.dialects.base import Asked, Refusal
-from router.server.dialects.messages.blocks import messages_of, text_parts
+from router.server.dialects.messages.blocks import ADDITION, REMOVAL, messages_of, text_parts, tool_changes
 from router.server.dialects.reading import kind_of, listed, one_system, read_as
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
@@ -97,6 +97,7 @@ def read(body: Mapping[str, Any]) -> Asked:
     tools = _tools(found.tools or [], notes)
     system = [{"role": "system", "content": _system(found.system)}] if found.system else []
     messages = one_system([*system, *messages_of(found.messages, notes)])
+    tools = _changed(tools, found.messages)
     return Asked(
         target=found.model,
         request=Request(
@@ -137,14 +138,7 @@ def _tools(tools: list[Any], notes: list[str]) -> list[dict[str, Any]]:
         if kind not in (None, "custom"):
             names.append(str(kind_of(raw, at)[1])[:40])
             continue
-        tool = read_as(raw, _Tool, at)
-        function: dict[str, Any] = {"name": tool.name, "parameters": tool.input_schema}
-        if tool.description:
-            function["description"] = tool.description
-        if tool.strict is not None:
-            function["strict"] = tool.strict
-        marks = {"cache_control": tool.cache_control} if tool.cache_control else {}
-        found.append({"type": "function", "function": function, **marks})
+        found.append(_function(raw, at))
     if names and not found:
         raise Refusal(
             f"`tools` holds {', '.join(names)} alone, which only Anthropic's servers have;"
@@ -153,6 +147,34 @@ def _tools(tools: list[Any], notes: list[str]) -> list[dict[str, Any]]:
         )
     notes += [f"The tool {name} is left out: only Anthropic's servers have it." for name in names]
     return found
+
+
+def _function(raw: dict[str, Any], at: str) -> dict[str, Any]:
+    tool = read_as(raw, _Tool, at)
+    function: dict[str, Any] = {"name": tool.name, "parameters": tool.input_schema}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    marks = {"cache_control": tool.cache_control} if tool.cache_control else {}
+    return {"type": "function", "function": function, **marks}
+
+
+def _changed(tools: list[dict[str, Any]], messages: list[Any]) -> list[dict[str, Any]]:
+    """The tools that there are at the end of a conversation; no other server can be told of changes in the middle."""
+    changes = [*tool_changes(messages)]
+    if not changes:
+        return tools
+    known = {tool["function"]["name"]: tool for tool in tools}
+    removed: set[str] = set()
+    for kind, tool, at in changes:
+        if kind == ADDITION and tool.get("type") == "tool_definition":
+            new = _function(read_as(tool.get("definition"), dict[str, Any], f"{at}.definition"), f"{at}.definition")
+            known[new["function"]["name"]] = new
+            removed.discard(new["function"]["name"])
+        elif tool.get("type") == "tool_reference" and (name := text(tool.get("name"))) is not None:
+            (removed.add if kind == REMOVAL else removed.discard)(name)
+    return [tool for name, tool in known.items() if name not in removed]
 
 
 def _tool_choice(choice: _Choice | None, tools: list[dict[str, Any]]) -> str | dict[str, Any] | None:
