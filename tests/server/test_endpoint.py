@@ -142,6 +142,24 @@ def test_a_body_that_is_broken_besides_is_refused_for_what_is_broken(served: Ser
     assert (refused.status_code, refused.json()["error"]["message"][:31]) == (400, "The body is not valid JSON: JSO")
 
 
+def test_an_answer_that_is_sent_back_as_it_came_has_nothing_that_strict_servers_refuse(
+    sdk: openai.OpenAI, upstream: Upstream
+) -> None:
+    upstream.script("primary", answer("", tool_calls=CALLS, finish_reason="tool_calls"), then=answer("Sunny."))
+    messages: list[Any] = [{"role": "user", "content": "The weather?"}]
+    first = sdk.chat.completions.create(model="chat", messages=messages, tools=[WEATHER])  # type: ignore[list-item]
+    sent = first.choices[0].message.model_dump()
+    sent |= {"annotations": [], "tool_calls": [{**call, "index": 0} for call in sent["tool_calls"]]}
+    results = [{"role": "tool", "tool_call_id": f"call_{number}", "content": "21 °C"} for number in (1, 2)]
+    said = {"role": "assistant", "content": "Sunny.", "tool_calls": [], "prefix": True}
+    messages += [sent, *results, said]
+    sdk.chat.completions.create(model="chat", messages=messages)
+    _, called, *_, last = upstream.received("primary")[1].body["messages"]
+    assert called.keys() == {"role", "content", "tool_calls"}
+    assert called["tool_calls"][0].keys() == {"id", "type", "function"}
+    assert last == {"role": "assistant", "content": "Sunny.", "prefix": True}
+
+
 def test_a_category_a_model_with_its_provider_and_an_alias_can_be_named(serve: Serve, upstream: Upstream) -> None:
     text = chain_yaml(upstream, "primary")
     served = serve(text, server={"aliases": {"claude-*": "chat", "fast": "local:quick"}})

@@ -152,7 +152,7 @@ def read(body: Mapping[str, Any]) -> Asked:
     return Asked(
         target=found.model,
         request=Request(
-            messages=tuple(body["messages"]),
+            messages=tuple(map(_sendable, body["messages"])),
             tools=tuple(body.get("tools") or ()),
             tool_choice=body.get("tool_choice"),
             response_format=body.get("response_format"),
@@ -166,6 +166,24 @@ def read(body: Mapping[str, Any]) -> Asked:
         tags=found.metadata or {},
         notes=[f"`{name}` is left out: answers hold no probabilities of tokens." for name in unseen],
     )
+
+
+_ANSWERS_ALONE = ("annotations", "provider_specific_fields")
+"""Fields of an answer's message that a request's has not."""
+
+
+def _sendable(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A message without what strict servers refuse of answers that clients send back as they came."""
+    found = {
+        name: value
+        for name, value in message.items()
+        if name == "content" or (value is not None and name not in _ANSWERS_ALONE)
+    }
+    if calls := found.pop("tool_calls", None):
+        found["tool_calls"] = [
+            {name: value for name, value in call.items() if value is not None and name != "index"} for call in calls
+        ]
+    return found
 
 
 def _check(message: _Message, at: str) -> None:
