@@ -160,6 +160,29 @@ def test_an_answer_that_is_sent_back_as_it_came_has_nothing_that_strict_servers_
     assert last == {"role": "assistant", "content": "Sunny.", "prefix": True}
 
 
+@pytest.mark.parametrize(("arguments", "sent"), [({"city": "Rome"}, '{"city":"Rome"}'), (None, "{}")])
+def test_arguments_of_a_call_are_sent_as_text(served: Served, upstream: Upstream, arguments: Any, sent: str) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": arguments}}
+    messages = [
+        {"role": "user", "content": "The weather?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "21 °C"},
+    ]
+    assert served.ask(messages=messages).status_code == 200
+    assert upstream.received("primary")[0].body["messages"][1]["tool_calls"][0]["function"]["arguments"] == sent
+
+
+@pytest.mark.parametrize(
+    ("body", "at"),
+    [({"tools": [{"type": "custom", "custom": {}}]}, "tools[0]"), ({"tool_choice": {"type": "mcp"}}, "tool_choice")],
+)
+def test_tools_of_other_kinds_are_refused_by_their_kind(served: Served, body: Any, at: str) -> None:
+    refused = served.ask(**body)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith(f"`{at}` is of the type `")
+    assert refused.json()["error"]["message"].endswith("it can be function alone.")
+
+
 def test_a_category_a_model_with_its_provider_and_an_alias_can_be_named(serve: Serve, upstream: Upstream) -> None:
     text = chain_yaml(upstream, "primary")
     served = serve(text, server={"aliases": {"claude-*": "chat", "fast": "local:quick"}})

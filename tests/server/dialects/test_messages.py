@@ -325,6 +325,10 @@ def test_thinking_is_said_as_each_claude_takes_it(model: str, thinking: Any, exp
     assert "output_config" not in sent
 
 
+def test_a_kind_of_thinking_that_came_later_is_thinking() -> None:
+    assert MESSAGES.read({**BODY, "thinking": {"type": "later"}}).request.params["reasoning_effort"] == "medium"
+
+
 def test_an_effort_alone_asks_for_no_thoughts() -> None:
     sent = to_anthropic({**BODY, "output_config": {"effort": "low"}})
     assert sent["output_config"] == {"effort": "low"}

@@ -9,7 +9,7 @@ import msgspec
 
 from router.core.requests import Request
 from router.server.dialects.base import Asked, Refusal
-from router.server.dialects.reading import read_as
+from router.server.dialects.reading import as_json, read_as, unknown
 
 MAX_MESSAGES = 10_000
 
@@ -33,7 +33,7 @@ class _Part(msgspec.Struct):
 
 class _CalledFunction(msgspec.Struct):
     name: str
-    arguments: str = "{}"
+    arguments: str | dict[str, Any] | None = None
 
 
 class _Call(msgspec.Struct):
@@ -61,7 +61,6 @@ class _Function(msgspec.Struct):
 
 class _Tool(msgspec.Struct):
     function: _Function
-    type: Literal["function"] = "function"
 
 
 class _Named(msgspec.Struct):
@@ -70,7 +69,6 @@ class _Named(msgspec.Struct):
 
 class _Choice(msgspec.Struct):
     function: _Named
-    type: Literal["function"] = "function"
 
 
 class _Schema(msgspec.Struct):
@@ -132,6 +130,7 @@ def read(body: Mapping[str, Any]) -> Asked:
     for name, sentence in _REFUSED.items():
         if body.get(name) is not None:
             raise Refusal(sentence, param=name)
+    _check_tools(body)
     found = read_as(body, _Body, "")
     if found.n not in (None, 1):
         raise Refusal("`n` must be 1: one request gets one answer. Send it several times instead.", param="n")
@@ -180,10 +179,25 @@ def _sendable(message: Mapping[str, Any]) -> Mapping[str, Any]:
         if name == "content" or (value is not None and name not in _ANSWERS_ALONE)
     }
     if calls := found.pop("tool_calls", None):
-        found["tool_calls"] = [
-            {name: value for name, value in call.items() if value is not None and name != "index"} for call in calls
-        ]
+        found["tool_calls"] = [_sendable_call(call) for call in calls]
     return found
+
+
+def _sendable_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    function = call["function"]
+    if not isinstance(arguments := function.get("arguments"), str):
+        function = {**function, "arguments": as_json(arguments or {}, "function.arguments")}
+    kept = {name: value for name, value in call.items() if value is not None and name != "index"}
+    return {**kept, "function": function}
+
+
+def _check_tools(body: Mapping[str, Any]) -> None:
+    """Tools of other kinds have other fields: what is wrong is their kind."""
+    tools, choice = body.get("tools"), body.get("tool_choice")
+    places = [(tool, f"tools[{index}]") for index, tool in enumerate(tools if isinstance(tools, list) else ())]
+    for value, at in [*places, (choice, "tool_choice")]:
+        if isinstance(value, Mapping) and isinstance(kind := value.get("type"), str) and kind != "function":
+            raise unknown(kind, at, "function alone")
 
 
 def _check(message: _Message, at: str) -> None:

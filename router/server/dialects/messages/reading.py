@@ -22,7 +22,7 @@ class _Metadata(msgspec.Struct):
 
 
 class _Thinking(msgspec.Struct):
-    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    type: str
     budget_tokens: _Count | None = None
 
 
