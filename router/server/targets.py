@@ -18,6 +18,8 @@ def target_of(router: Router, config: Config, name: str) -> Target:
     Raises:
         Refusal: with 404, and the nearest name.
     """
+    if not name.strip():
+        raise Refusal("`model` is empty. Name a category or a model; GET /v1/models lists them.", param="model")
     meant = config.server.unaliased(name.strip())
     if meant in config.chains:
         return Target(config.chains[meant], config.offline)
