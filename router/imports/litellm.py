@@ -35,8 +35,11 @@ def calls(row: Mapping[str, Any]) -> Iterator[Call]:
     error = values.nested(values.first(row, "error_information") or metadata.get("error_information"))
     is_cached = values.truth(row.get("cache_hit"))
     outcome, reason, status = _ending(row, metadata, error)
+    key = text(row.get("request_id")) or text(row.get("id"))
+    if key is not None and outcome != "answered":
+        key = f"{key}/{started:.3f}/{model}"  # no answer has given it an id: it is the request's, also of its retries
     yield Call(
-        key=text(row.get("request_id")) or text(row.get("id")),
+        key=key,
         group=next((found for name in _SHARED if (found := text(row.get(name)) or text(metadata.get(name)))), None),
         attempt=attempt(
             model=model.removeprefix(f"{provider}/") if model else None,

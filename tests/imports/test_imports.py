@@ -179,6 +179,15 @@ def test_a_failure_and_its_fallback_are_one_request_in_order(imports: Imports) -
     assert (summary.latency, summary.place) == (3.0, 1)
 
 
+def test_failures_with_the_id_of_their_request_are_attempts_each(imports: Imports) -> None:
+    failed = {**LITELLM, **FAILED}
+    again = {**failed, "startTime": AT - 0.1, "endTime": AT}
+    rows = [json.dumps(each) for each in (failed, again, LITELLM)]
+    assert (imports.take("\n".join(rows)).attempts, imports.take("\n".join(rows)).attempts) == (3, 0)
+    assert [(step.place, step.reason) for step in imports.requests()[0].path][-1] == (1, None)
+    assert [record.attempt.number for record in imports.attempts()] == [1, 2, 1]
+
+
 def test_an_answer_ends_its_request_though_the_trace_goes_on(imports: Imports) -> None:
     later = {**LITELLM, "id": "c2", "startTime": AT + 3, "endTime": AT + 4}
     assert imports.take("\n".join(map(json.dumps, (LITELLM, later)))).requests == 2
