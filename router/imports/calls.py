@@ -74,8 +74,8 @@ def attempt(
         started=started,
         offset=0.0,
         latency=latency,
-        # A first token after the end is no measure of anything.
-        ttft=ttft if ttft is not None and (latency is None or ttft <= latency) else None,
+        # A first token after the end, or at once, is no measure of anything: some write 0 where there was no stream.
+        ttft=ttft if ttft and (latency is None or ttft <= latency) else None,
         usage=usage,
         cost=cost,
         cost_source="provider" if cost is not None else None,

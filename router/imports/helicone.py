@@ -41,7 +41,7 @@ def calls(row: Mapping[str, Any]) -> Iterator[Call]:
             reason=reason,
             status=status,
             latency=values.duration(row.get("delay_ms"), _MILLISECONDS),
-            ttft=values.duration(row.get("time_to_first_token") or None, _MILLISECONDS),
+            ttft=values.duration(row.get("time_to_first_token"), _MILLISECONDS),
             usage=_usage(row),
             cost=None if is_cached else values.dollars(values.first(row, "costUSD", "cost"), zero=False),
             served_model=text(row.get("response_model")),

@@ -31,7 +31,7 @@ def calls(row: Mapping[str, Any]) -> Iterator[Call]:
     started = values.started(row.get("startTime"))
     latency = values.span(started, values.moment(row.get("endTime")))
     first = values.span(started, values.moment(row.get("completionStartTime")))
-    provider, model = text(row.get("custom_llm_provider")), text(row.get("model"))
+    provider, model = text(row.get("custom_llm_provider")), text(values.first(row, "model", "model_group"))
     error = values.nested(values.first(row, "error_information") or metadata.get("error_information"))
     is_cached = values.truth(row.get("cache_hit"))
     outcome, reason, status = _ending(row, metadata, error)

@@ -188,6 +188,17 @@ def test_failures_with_the_id_of_their_request_are_attempts_each(imports: Import
     assert [record.attempt.number for record in imports.attempts()] == [1, 2, 1]
 
 
+def test_a_failure_before_a_model_was_chosen_is_of_the_group_that_was_asked(imports: Imports) -> None:
+    imports.take(json.dumps({**LITELLM, **FAILED, "model": "", "model_group": "fast"}))
+    assert imports.attempts()[0].attempt.model.endswith("fast")
+
+
+@pytest.mark.parametrize("form", ["openrouter", "helicone"])
+def test_a_first_token_at_once_is_unknown(form: str, imports: Imports) -> None:
+    imports.take(SAMPLES[form].replace(",500", ",0").replace(": 500", ': "0"'))
+    assert (imports.requests()[0].ttft, imports.requests()[0].latency) == (None, 2.0)
+
+
 def test_an_answer_ends_its_request_though_the_trace_goes_on(imports: Imports) -> None:
     later = {**LITELLM, "id": "c2", "startTime": AT + 3, "endTime": AT + 4}
     assert imports.take("\n".join(map(json.dumps, (LITELLM, later)))).requests == 2
