@@ -109,15 +109,16 @@ class Said(NamedTuple):
 
 
 def model_evidence(view: View, said: Said) -> dict[str, ModelEvidence]:
-    """What is known of each model that was called, by its reference.
+    """What is known of each model that was called or graded, by its reference.
 
     Args:
         view: a category's requests and attempts, without injected faults.
     """
     rated = liked(view.attempts, said.liked) if said.liked else {}
+    called, never = view.attempts.split_by("model"), view.attempts.take(slice(0))
     return {
-        model: _evidence(model, calls, said, rated.get(model, Estimate(None)))
-        for model, calls in view.attempts.split_by("model").items()
+        model: _evidence(model, called.get(model, never), said, rated.get(model, Estimate(None)))
+        for model in (*called, *sorted(said.quality.keys() - called.keys()))
     }
 
 
@@ -142,7 +143,7 @@ def _evidence(model: str, calls: Slice[AttemptLabels], said: Said, rated: Estima
         (tokens[0.5,], tokens[0.95,]),
         (latency[0.5,], latency[0.95,]),
         by_quantile((), speeds(answered), (0.5,))[0.5,],
-        _mean(first.values("cost")),
+        _cost(first, answered),
         Estimate(passes.share, *wilson(passes.share, passes.cases), rows=passes.cases) if passes else Estimate(None),
         float(first.started.max()) if len(first) else None,
         sources,
@@ -185,6 +186,13 @@ def _mean(values: Floats) -> Estimate:
     error = 1.96 * float(known.std()) / np.sqrt(len(known))
     mean = float(known.mean())
     return Estimate(mean, max(mean - error, 0.0), mean + error, len(known), len(values) - len(known))
+
+
+def _cost(calls: Slice[AttemptLabels], answered: Slice[AttemptLabels]) -> Estimate:
+    """The mean cost of a call; unknown where no answer has one, since failures, which cost nothing, say too little."""
+    if np.isnan(answered.values("cost")).all():
+        return Estimate(None, unknown=len(calls))
+    return _mean(calls.values("cost"))
 
 
 def _outages(calls: Slice[AttemptLabels]) -> list[Outage]:

@@ -60,6 +60,11 @@ def test_cost_is_what_calls_cost_and_an_unknown_one_is_counted() -> None:
     assert (found.cost.value, found.cost.rows, found.cost.unknown) == (pytest.approx(0.003), 4, 1)
 
 
+def test_failures_alone_do_not_make_a_model_free() -> None:
+    found = known(*spread(3, cost=np.nan), *spread(1, "server_failed", since=3 * HOUR, cost=0.0))
+    assert (found.cost.value, found.cost.unknown) == (None, 4)
+
+
 def test_calls_are_counted_by_where_they_come_from() -> None:
     assert known(*spread(2), *spread(3, since=2 * HOUR, source="eval")).sources == {"chat": 2, "eval": 3}
 
@@ -72,6 +77,12 @@ def test_quality_has_the_interval_of_its_cases() -> None:
     found = known(call(), said=NOTHING_SAID._replace(quality={"a": Passes(0.5, 10)})).quality
     assert (found.value, found.rows) == (0.5, 10)
     assert (found.low, found.high) == wilson(0.5, 10)
+
+
+def test_a_model_that_was_graded_and_never_called_is_known_by_its_quality() -> None:
+    said = NOTHING_SAID._replace(quality={"b": Passes(0.5, 10)})
+    found = model_evidence(view_of([call()]).where(Filter()), said)["b"]
+    assert (found.quality.value, found.calls, found.outages, found.newest) == (0.5, 0, (), None)
 
 
 def test_without_a_call_of_its_own_nothing_is_known() -> None:

@@ -40,7 +40,7 @@ def draw_evidence(evidence: Evidence) -> None:
             "prompts": column.NumberColumn("Prompts", help="That were graded"),
             "answered": column.TextColumn("Answered", help="Of the calls that came to it first. Failures of the same "
                                           "ten minutes count as one in the interval"),
-            "calls": column.NumberColumn("Calls", help="That came to it first"),
+            "calls": column.NumberColumn("Calls", help="That came to it first", format="localized"),
             "first_token": column.TextColumn("First token", help="p50 and p95"),
             "latency": column.TextColumn("Latency", help="p50 and p95"),
             "cost": column.NumberColumn("Cost of a call", format="$%.5f"),
@@ -51,8 +51,8 @@ def draw_evidence(evidence: Evidence) -> None:
             if any("liked" in row and row["liked"] for row in rows) else None,
             "preferred": column.TextColumn("Votes won", help="Of blind votes on the Compare page; ties left out")
             if any("preferred" in row and row["preferred"] for row in rows) else None,
-            "sources": column.TextColumn("From"),
             "age": column.TextColumn("Last call"),
+            "sources": column.TextColumn("From"),
         },
     )  # fmt: skip
     for sentence in evidence.shared_upstream():
@@ -94,8 +94,8 @@ def _row(name: str, known: ModelEvidence | None) -> dict[str, object]:
         else "",
         "liked": _share(known.liked),
         "preferred": _share(known.preferred),
-        "sources": ", ".join(f"{source} {count:,}" for source, count in sorted(known.sources.items())),
         "age": _age(known.newest),
+        "sources": ", ".join(f"{source} {count:,}" for source, count in sorted(known.sources.items())),
     }
 
 
