@@ -81,7 +81,7 @@ def _of_requests(
     category: str | None, part: Slice[RequestLabels], now: float, zone: tzinfo | None
 ) -> Iterator[Verdict]:
     """What a category's newest requests say."""
-    last = f"of its last {counted(len(part), 'request')}"
+    last = f"of the last {counted(len(part), 'request')}"
 
     def bad(holds: Callable[[RequestLabels], bool], above: float) -> Slice[RequestLabels] | None:
         rows = part.that(holds)
@@ -138,8 +138,8 @@ def _good(view: View, now: float, firing: int) -> Verdict:
         f"Of {counted(len(told), 'request')} in the last 24 hours, {answered} were answered, {rescued} by a fallback."
     )
     if firing:
-        alerts = f"{counted(firing, 'alert')} {'fires' if firing == 1 else 'fire'}"
-        return Verdict("degraded", f"{alerts}; else nothing is wrong now. {words}", partial(_told, now=now))
+        alerts = f"{counted(firing, 'alert')} {'is' if firing == 1 else 'are'} firing"
+        return Verdict("degraded", f"{alerts}; nothing else is wrong now. {words}", partial(_told, now=now))
     return Verdict("good", f"Nothing is wrong now. {words}", partial(_told, now=now))
 
 

@@ -79,7 +79,7 @@ def test_requests_without_an_answer_come_first(store: Store, tmp_path: Path) -> 
     ask(store, RIGHT, 5, ago=700)
     ask(store, FAILED, 4)
     found, behind = said(store, tmp_path)
-    assert found[:2] == ("failing", "tools: 4 of its last 9 requests got no answer (the latest at 14:03).")
+    assert found[:2] == ("failing", "tools: 4 of the last 9 requests got no answer (the latest at 14:03).")
     assert behind == [26, 27, 28, 29]
 
 
@@ -89,7 +89,7 @@ def test_a_primary_that_fails_while_its_fallbacks_hold_is_said_with_how_many_are
     ask(store, RESCUED, 30, ago=900)
     ask(store, RIGHT, 20)
     found, behind = said(store, tmp_path)
-    words = "tools: the primary failed 30 of its last 50 requests (the latest at 13:58)"
+    words = "tools: the primary failed 30 of the last 50 requests (the latest at 13:58)"
     assert found[:2] == ("degraded", f"{words}; its fallbacks hold, 100 % answered.")
     assert behind == list(range(1, 31))
 
@@ -167,4 +167,4 @@ def test_where_an_alert_fires_it_is_not_said_that_nothing_is_wrong(store: Store,
     ask(store, RIGHT, 30)
     found, behind = said(store, tmp_path, firing=1)
     assert (found.level, len(behind)) == ("degraded", 30)
-    assert found.sentence.startswith("1 alert fires; else nothing is wrong now. Of 30 requests")
+    assert found.sentence.startswith("1 alert is firing; nothing else is wrong now. Of 30 requests")
