@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from router.core.errors import InvalidRequest
@@ -100,14 +100,23 @@ def flaky(results: Results, plan: Planned, lane: Lane) -> Stability:
 
 
 def notes(results: Results, plan: Planned) -> list[str]:
-    """What a table of lanes cannot say, one sentence each: screened lanes, flaky cases, judges beside people."""
-    found = [_estimated(name, lane.score) for name, lane in screened(results, plan).items()]
+    """What a table of lanes cannot say, one sentence each: why calls failed, estimates, flaky cases, judges."""
+    found = [*_failed(results)]
+    found += [_estimated(name, lane.score) for name, lane in screened(results, plan).items()]
     repeated = plan.lanes if plan.repeats > 1 else ()
     unsteady = {lane.name: len(flaky(results, plan, lane).flaky) for lane in repeated}
     if any(unsteady.values()):
         words = "; ".join(f"{name}: {counted(number, 'case')}" for name, number in unsteady.items() if number)
         found.append(f"Flaky, with repeats that disagree: {words}.")
     return [*found, *(agreement_sentence(rated) for rated in agreements(results, plan))]
+
+
+def _failed(results: Results) -> Iterator[str]:
+    """Why calls failed: the most frequent reason."""
+    errors = Counter(asked.error or "unknown" for asked in list(results.asked.values()) if asked.state == "failed")
+    for error, count in errors.most_common(1):
+        most = f"The most frequent reason ({count:,})" if len(errors) > 1 else "The reason"
+        yield f"{counted(errors.total(), 'call')} failed. {most}: {error}"
 
 
 def _estimated(name: str, score: Estimate) -> str:

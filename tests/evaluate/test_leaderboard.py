@@ -9,7 +9,7 @@ import pytest
 
 from router.core.attempts import Attempt, Spent
 from router.core.runs import LEAST_SCREENED
-from router.evaluate.leaderboard import Standing, flaky, front, screened, standings
+from router.evaluate.leaderboard import Standing, flaky, front, notes, screened, standings
 from router.evaluate.statistics import Screening
 from router.evaluate.summary import LaneSummary, mean_cost, summary
 from tests.evaluate.written import A, B, C, Came, attempt, case, planned, write
@@ -163,3 +163,12 @@ def test_the_cost_of_a_case_is_that_of_all_its_repeats(tmp_path: Path) -> None:
     plan = planned(case("one"), lanes=[A], repeats=3)
     results = write(tmp_path / "r.jsonl", plan, {"a": {"one": [True] * 3}}, {"a": attempt(cost=0.5)})
     assert summary(results, plan, A).cost == Spent(1.5, 0)
+
+
+# --- Failed calls ----------------------------------------------------------------------------------
+
+
+def test_why_calls_failed_is_noted(tmp_path: Path) -> None:
+    plan = planned(case("c0"), case("c1"))
+    results = write(tmp_path / "r.jsonl", plan, {"a": {"c0": "failed", "c1": "failed"}, "b": {"c0": True, "c1": True}})
+    assert notes(results, plan)[0] == "2 calls failed. The reason: No."

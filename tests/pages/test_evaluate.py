@@ -243,6 +243,7 @@ def test_what_no_model_answered_is_asked_again_on_a_click(open_evaluate: OpenApp
     upstream.script("one", status(400, "No."), status(400, "No."))
     app = run(open_evaluate(), "one")
     assert app.button(key="evaluate_retry").label == "Ask 2 failed again"
+    assert any("2 of 2 answers, 2 failed, complete" in text for text in texts(app))
     app = finish(click(app, "evaluate_retry"))
     assert (len(results(app).scored), has(app, "evaluate_retry")) == (2, False)
 

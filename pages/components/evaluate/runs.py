@@ -59,7 +59,9 @@ def facts(lab: Lab, run: str, results: Results) -> str:
         return f"{when(results.began):%Y-%m-%d %H:%M}, in progress"
     state = ENDED[results.ended]
     unknown = f" + {counted(results.unpriced, 'call')} unknown" if results.unpriced else ""
+    failed = sum(asked.state == "failed" for asked in results.asked.values())
+    missing = f", {failed:,} failed" if failed else ""
     return (
-        f"{when(results.began):%Y-%m-%d %H:%M}, {results.over:,} of {counted(plan.cells, 'answer')}, {state},"
+        f"{when(results.began):%Y-%m-%d %H:%M}, {results.over:,} of {counted(plan.cells, 'answer')}{missing}, {state},"
         f" {dollars(results.spent)}{unknown}"
     )

@@ -119,7 +119,7 @@ def draw_board(board: Sequence[Standing]) -> None:
             "every": column.NumberColumn("Pass every time", format="%.0f %%",
                                          help="The chance that all repeats of a case pass (pass^k)")
             if frame["every"].notna().any() else None,
-            "cases": column.NumberColumn("Cases", help="With a score"),
+            "cases": column.NumberColumn("Cases", help="With a score", format="localized"),
             "failed": column.NumberColumn("Failed calls", help="Answers that no model gave; not counted as wrong")
             if frame["failed"].any() else None,
             "errors": column.NumberColumn("Not graded", help="Answers that a grader could not judge")
@@ -129,14 +129,14 @@ def draw_board(board: Sequence[Standing]) -> None:
             if frame["unpriced"].any() else None,
             "latency": column.NumberColumn("p50 latency", format="%.2f s"),
             "slow": column.NumberColumn("p95", format="%.2f s"),
-            "best": column.TextColumn("No lane is as good and", help="The Pareto front"),
+            "best": column.TextColumn("Pareto front", help="No lane is as good and cheaper, or as good and faster"),
         },
     )  # fmt: skip
 
 
 def _best(each: Standing) -> str:
-    words = [word for word, holds in (("cheaper", each.is_cheapest), ("faster", each.is_fastest)) if holds]
-    return " or ".join(words)
+    words = [word for word, holds in (("cost", each.is_cheapest), ("latency", each.is_fastest)) if holds]
+    return " and ".join(words)
 
 
 def _percent(share: float | None) -> float | None:
