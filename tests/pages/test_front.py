@@ -13,9 +13,7 @@ def point(name: str, x: float, quality: float, *, is_best: bool = False) -> Poin
 
 def apart(names: list[Name]) -> float:
     """The smallest distance between two names on one side."""
-    return min(
-        abs(one.y - other.y) for one, other in itertools.combinations(names, 2) if one.is_left == other.is_left
-    )
+    return min(abs(one.y - other.y) for one, other in itertools.combinations(names, 2) if one.is_left == other.is_left)
 
 
 def test_names_of_points_that_lie_together_are_a_line_apart() -> None:

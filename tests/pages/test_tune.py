@@ -116,6 +116,7 @@ def test_a_verdict_comes_with_its_table(open_tune: OpenTune) -> None:
     assert chains["chain"].iloc[1].startswith(GLM)
     assert chains["gain"].iloc[1].startswith("+")
     assert has(app, "Review and save")
+    assert said(app, "Quality, cost and latency: of the 60 prompts that ")
 
 
 @pytest.mark.usefixtures("filled")

@@ -20,9 +20,11 @@ def pick_goals(lab: Lab) -> Goals:
         st.caption("What a point of quality is traded against. 0 means that only quality counts.")
         with st.container(horizontal=True):
             cost = st.number_input("Points per dollar", 0.0, 1000.0, 0.0, 0.1, key="tune_weight_cost",
-                                   help="And 1,000 requests")  # fmt: skip
-            seconds = st.number_input("Points per second", 0.0, 1000.0, 0.0, 0.1, key="tune_weight_seconds")
-        margin = st.number_input("A chain is no worse up to a loss of (points)", 0.1, 50.0, 2.0, 0.5, key="tune_margin")
+                                   help="And 1,000 requests", format="%g")  # fmt: skip
+            seconds = st.number_input("Points per second", 0.0, 1000.0, 0.0, 0.1, key="tune_weight_seconds",
+                                      format="%g")  # fmt: skip
+        margin = st.number_input("A chain is no worse up to a loss of (points)", 0.1, 50.0, 2.0, 0.5, key="tune_margin",
+                                 format="%g")  # fmt: skip
     return Goals(limits=limits, weights=Weights(cost=cost, seconds=seconds), margin=margin / 100)
 
 

@@ -153,8 +153,9 @@ def _draw_chains(found: Advice) -> None:
         },
     )  # fmt: skip
     st.caption(
-        f"{counted(found.prompts, 'prompt')} that all models which may be asked first were graded on. Providers' "
-        "failures count at the rates of the last 30 days, together where models fail together."
+        f"Quality, cost and latency: of the {counted(found.prompts, 'prompt')} that all models which may be asked "
+        "first were graded on; those of your traffic are under What if. Providers' failures count at the rates of the "
+        "last 30 days, together where models fail together."
     )
 
 
@@ -162,14 +163,14 @@ def _draw_baselines(found: Advice) -> None:
     """What a chain has to be seen beside."""
     rows = [{"what": each.name, "quality": 100 * each.quality, "cost": each.cost} for each in found.baselines]
     column = st.column_config
-    with st.expander("Beside simpler ways, and the best that could be done", icon=":material/balance:"):
+    with st.expander("Simpler ways to route, and the best possible", icon=":material/balance:"):
         st.dataframe(
             pd.DataFrame(rows),
             hide_index=True,
             alt="Simpler ways to route",
             width="content",
             column_config={
-                "what": column.TextColumn("Way", width="medium"),
+                "what": column.TextColumn("Way", width="large"),
                 "quality": _QUALITY(help="As seen on all prompts: what was chosen on them looks better than it is"),
                 "cost": _COST,
             },
