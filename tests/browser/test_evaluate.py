@@ -112,6 +112,21 @@ def test_a_run_shows_its_progress_and_then_its_verdict(
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
+def test_the_first_answers_come_after_the_page_was_drawn_and_get_a_verdict_on_the_way(
+    app: App, upstream: Upstream, page: Page, gate: threading.Event
+) -> None:
+    end = threading.Event()
+    upstream.script("one", *[held(gate, "yes", after=0)] * 5, then=held(end, "yes", after=0))
+    begin(app, upstream, page)
+    expect(page.get_by_text(re.compile(f"0 of {2 * CASES} answers"))).to_be_visible()
+    gate.set()
+    expect(page.get_by_text(re.compile(f"5 of {2 * CASES} answers"))).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    end.set()
+    expect_end(page)
+
+
 def test_escape_stops_a_run(app: App, upstream: Upstream, page: Page) -> None:
     upstream.script("one", then=silent)
     begin(app, upstream, page)

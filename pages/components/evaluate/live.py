@@ -30,6 +30,8 @@ def looks(evaluation: Evaluation, bar: DeltaGenerator, verdict: DeltaGenerator |
     results, plan = evaluation.results, evaluation.results.planned
     before, began = results.over, time.monotonic()
     shown, next_verdict = -1, 0.0
+    if verdict is not None and not results.scored:
+        verdict.empty()  # a fragment may write later only to where it has written while the page was drawn
     while not evaluation.wait(0):
         if (over := results.refresh().over) != shown:
             shown = over
