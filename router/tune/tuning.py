@@ -301,9 +301,10 @@ def _new(answers: Iterable[Graded], now: float) -> Iterator[Graded]:
 
 def _check(chain: Chain, world: Measured) -> None:
     if unknown := [ref.text for ref in chain.models if ref.text not in world.models]:
+        it, them = ("it", "it") if len(unknown) == 1 else ("they", "them")
         raise InvalidRequest(
-            f"Nothing was observed of {', '.join(unknown)} in the last {DAYS} days, so what "
-            f"{'it' if len(unknown) == 1 else 'they'} would do is unknown. Evaluate or compare it first."
+            f"Nothing was observed of {', '.join(unknown)} in the last {DAYS} days, so what {it} would do is unknown. "
+            f"Evaluate or compare {them} first."
         )
 
 

@@ -232,6 +232,19 @@ def test_each_model_s_evidence_is_a_row_and_the_chain_s_come_first(open_tune: Op
     assert len(models) == len({*models})
 
 
+def test_an_empty_lab_says_that_there_is_no_evidence_instead_of_a_table(open_tune: OpenTune) -> None:
+    app = open_tune()
+    assert said(app, "No calls in the last 30 days, and nothing was graded.")
+    assert not [each for each in app.dataframe if "model" in each.value.columns]
+
+
+def test_a_missing_key_is_said_beside_the_evaluation(open_tune: OpenTune, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_SUCH_API_KEY", raising=False)
+    provider = "{protocol: openai, base_url: 'http://127.0.0.1:9', api_key: '${NO_SUCH_API_KEY}'}"
+    app = open_tune(f"default_provider: far\nproviders:\n  far: {provider}\nchains: {{code: [one, two]}}\n")
+    assert said(app, "No model can answer for one, two. NO_SUCH_API_KEY is not set.")
+
+
 STATES = {
     "no attempts": "DELETE FROM observations",
     "no requests": "DELETE FROM requests",

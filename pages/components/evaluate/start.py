@@ -24,6 +24,7 @@ from router.lab import Lab
 from components.shared.markdown import label
 from components.shared.sampling import edit_sampling
 from components.shared.tools import WRONG
+from components.shared.unreachable import draw_unreachable
 
 SUITES, LANES = "evaluate_suites", "evaluate_lanes"
 
@@ -82,6 +83,7 @@ def draw_new(lab: Lab, library: Library, *, shown: bool) -> None:
         return
     with st.bottom:
         if plan is not None:
+            draw_unreachable(lab, plan.lanes)
             problem = _draw_estimate(lab, plan)
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button(

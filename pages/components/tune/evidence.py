@@ -26,6 +26,9 @@ def draw_evidence(evidence: Evidence) -> None:
             f"{worth.high:.1f})."
         )
         st.caption(label(_joint(evidence)))
+    if not evidence.models:
+        st.caption(f"No calls in the last {DAYS} days, and nothing was graded.")
+        return
     names = [*evidence.chain, *sorted(set(evidence.models) - set(evidence.chain))]
     rows = [_row(name, evidence.models.get(name)) for name in names]
     column = st.column_config

@@ -20,6 +20,7 @@ from router.tune.tuning import Evidence
 from components.shared import handover
 from components.shared.front import Point, draw_front
 from components.shared.markdown import label
+from components.shared.unreachable import draw_unreachable
 from components.tune.live import open_shadow, open_trial, trial_button
 
 _LOOKS = {
@@ -114,6 +115,7 @@ def _draw_experiment(lab: Lab, category: str, models: Sequence[str], prompts: in
         st.caption(label(str(error)))
         return
     st.caption(label(f"{counted(len(plan.suite.cases), 'case')} on {', '.join(models)}: {estimate.sentence()}"))
+    draw_unreachable(lab, plan.lanes)
     with st.container(horizontal=True):
         if st.button("Run this evaluation", icon=":material/fact_check:", key="tune_experiment"):
             try:
