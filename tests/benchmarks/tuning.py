@@ -17,7 +17,9 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
+from router.metrics.estimates import Estimate
 from router.tune.choice import Choice, choose
 from router.tune.experiment import contending
 from router.tune.goals import Goals, Limits
@@ -68,6 +70,7 @@ class Outcome(NamedTuple):
         advised: of what the advice says to use.
         optimism, naive: what is said of the best-looking chain, and what its own prompts say, beside the truth.
         best: how likely each entry is said to be the best.
+        above: how likely the chain that looks best is above the current one, by its interval.
     """
 
     kind: str
@@ -78,6 +81,7 @@ class Outcome(NamedTuple):
     naive: float
     broken: bool
     best: tuple[float, ...]
+    above: float
 
 
 def judged(truth: Grid, sample: Grid, choice: Choice, current: Sequence[int], goals: Goals) -> Outcome:
@@ -103,7 +107,13 @@ def judged(truth: Grid, sample: Grid, choice: Choice, current: Sequence[int], go
         100 * (own - quality(chain)),
         goals.limits.cost is not None and 1000 * cost(chain) > goals.limits.cost,
         (choice.best, *(each.best for each in choice.candidates)),
+        _above(looks.gains.value) if looks is not None else np.nan,
     )
+
+
+def _above(gain: Estimate) -> float:
+    value, reach = gain.value or 0.0, (gain.high or 0.0) - (gain.low or 0.0)
+    return float(ndtr(2 * 1.96 * value / reach)) if reach else 0.5
 
 
 def _true(truth: Grid, name: str, chain: Sequence[int]) -> float:
@@ -213,9 +223,11 @@ def _in_worlds(pool: Pool, worlds: int) -> Iterator[Line]:
         yield from _wrong(name, found)
         yield f"{name}: mean regret (points)", "at most 0.5" if prompts == 600 else "", _mean(found, "regret")
     name = "null worlds: P(best) x candidates, by place (current first)"
-    nulls = [each.best for each in _run(pool, name, functools.partial(in_world, 100, True), worlds)]
-    shares = [np.mean([best[at] * len(best) for best in nulls if len(best) > at]) for at in range(4)]
+    nulls = _run(pool, name, functools.partial(in_world, 100, True), worlds)
+    likely = [each.best for each in nulls]
+    shares = [np.mean([best[at] * len(best) for best in likely if len(best) > at]) for at in range(4)]
     yield name, "at most 1", ", ".join(f"{share:.2f}" for share in shares)
+    yield "the same: 2 x P(the best-looking chain is above the current one)", "at most 1", _mean(nulls, "above", 2)
 
 
 def _in_real(pool: Pool, draws: int) -> Iterator[Line]:
