@@ -107,6 +107,7 @@ def _dashboard_alerts(app: App, _: Upstream, page: Page) -> None:
     app.use(test_chains.TEXT + "alerts:\n" + "".join(f"  - {{when: {rule}, to: log}}\n" for rule in rules))
     test_dashboard.observe(app, f"category-{uuid.uuid4().hex[:8]}", count=3)
     page.goto("/dashboard?range=1+h")
+    expect(test_dashboard.chart(page, "spent").locator("svg.marks")).to_be_visible()
     button(page, "Rules").click()
     expect(button(page, "Send a test")).to_be_visible()
 

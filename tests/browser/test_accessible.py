@@ -36,7 +36,7 @@ KNOWN = [
     Known(
         "svg-img-alt",
         ".zoom_brush, .zoom_brush_bg",
-        frozenset({"dashboard, without failures", "dashboard, table"}),
+        frozenset({"dashboard, without failures", "dashboard, table", "dashboard, alerts"}),
         "The frame of drag to zoom: Vega-Lite gives it a role, takes no name for it, and draws it only while dragging.",
     ),
 ]

@@ -379,7 +379,7 @@ def test_a_file_that_is_gone_is_reported_and_not_created_again(home: Path, page:
 
 def test_an_earlier_version_is_put_in_force_again_with_its_reason_shown(home: Path, page: AppTest) -> None:
     click(page, "icon_remove_tools\nthree")
-    page.text_area(key="chains_why").set_value("three is slow")
+    page.text_input(key="chains_why").set_value("three is slow")
     assert saved(page, home) != TEXT
     assert any("three is slow" in expander.label for expander in page.expander)
     next(button for button in page.button if (button.key or "").startswith("back_")).click()
@@ -435,7 +435,7 @@ def test_figures_have_one_header_for_each_chain_and_stay_with_the_place_they_wer
 
 
 def reason(app: AppTest) -> str:
-    return str(app.text_area(key="chains_why").value)
+    return str(app.text_input(key="chains_why").value)
 
 
 def test_a_reason_is_proposed_from_the_change_and_follows_it(page: AppTest) -> None:
@@ -445,7 +445,7 @@ def test_a_reason_is_proposed_from_the_change_and_follows_it(page: AppTest) -> N
 
 def test_a_reason_that_was_edited_stays_and_is_the_one_in_the_history(home: Path, page: AppTest) -> None:
     click(page, "icon_down_tools\none")
-    page.text_area(key="chains_why").set_value("one is slow")
+    page.text_input(key="chains_why").set_value("one is slow")
     assert reason(click(look(page), "icon_down_tools\none")) == "one is slow"
     saved(page, home)
     assert any("one is slow" in expander.label for expander in page.expander)

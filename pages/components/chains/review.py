@@ -28,10 +28,13 @@ _STYLE = f"""<style>
 
 _WHY, _PROPOSED = "chains_why", "chains_why_proposed"
 
+_SEEN = 60
+"""Characters of a reason that its field shows; one of the Tune page is longer, and said below in full."""
+
 
 def reason() -> str:
     """The reason as it is typed or proposed."""
-    return " ".join(str(st.session_state.get(_WHY, "")).split()) or "no reason given"
+    return str(st.session_state.get(_WHY, "")).strip() or "no reason given"
 
 
 def propose(why: str) -> None:
@@ -79,6 +82,6 @@ def _draw_reason(proposed: str) -> None:
     """The field for the reason; a proposal that nobody has edited follows the change."""
     if st.session_state.get(_WHY, "") in ("", st.session_state.get(_PROPOSED)):
         st.session_state[_WHY] = st.session_state[_PROPOSED] = proposed
-    # An area, since a reason of the Tune page takes several lines.
-    st.text_area("Reason, for the history", key=_WHY, placeholder="Example: glm-5 is slow in the evening",
-                 height="content", width=WIDTH)  # fmt: skip
+    st.text_input("Reason, for the history", key=_WHY, placeholder="Example: glm-5 is slow in the evening", width=WIDTH)
+    if len(reason()) > _SEEN:
+        st.caption(label(reason()))
