@@ -11,7 +11,7 @@ from components.shared.icons import hide_labels
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
 from components.shared.popovers import lead_into_popovers
-from components.shared.style import FAVICON, PAGES, draw_style
+from components.shared.style import PAGES, draw_style
 
 chat = st.Page("chat.py", title="Chat", icon=":material/forum:", default=True)
 compare = st.Page("compare.py", title="Compare", icon=":material/compare_arrows:")
@@ -23,7 +23,7 @@ pages = [chat, compare, evaluate, dashboard, tune, chains]
 page = st.navigation(pages, position="top")
 # Narrow enough for text, wide enough for lanes and tables.
 layout: Literal["centered", "wide"] = "centered" if page == chat else "wide"
-st.set_page_config(page_title=f"{page.title} · Fallback Lab", page_icon=FAVICON, layout=layout)
+st.set_page_config(page_title=f"{page.title} · Fallback Lab", page_icon=":material/alt_route:", layout=layout)
 hide_labels()
 draw_style()
 with st.container(key="title"):

@@ -28,12 +28,6 @@ NARROW = "phone_only"
 PHONE = "(max-width: 767px)"
 """Where Streamlit hides its navigation."""
 
-FAVICON = (
-    '<svg viewBox="0 0 24 24" fill="none" stroke="#14988b" stroke-width="2.5" stroke-linecap="round"'
-    ' stroke-linejoin="round"><path d="M3 6h5l8 12h5M3 18h5l2.5-3.8M13.5 9.8 16 6h5M18 3l3 3-3 3M18 15l3 3-3 3"/></svg>'
-)
-"""The tab's icon; one by its name would be asked of a server that is not ours."""
-
 _STYLE = f"""
 [data-testid="stMarkdownContainer"] table {{ display: block; max-width: 100%; overflow-x: auto; }}
 .st-key-{TOOLBAR} > :first-child {{ flex: 0 1 auto; max-width: 20rem; }}
