@@ -105,8 +105,9 @@ def _dashboard_alerts(app: App, _: Upstream, page: Page) -> None:
     _begin_store(app, page)
     rules = ("requests > 0 over 7d", "answered < 99% over 15m", "drift")
     app.use(test_chains.TEXT + "alerts:\n" + "".join(f"  - {{when: {rule}, to: log}}\n" for rule in rules))
-    test_dashboard.observe(app, f"category-{uuid.uuid4().hex[:8]}", count=3)
-    page.goto("/dashboard?range=1+h")
+    category = f"category-{uuid.uuid4().hex[:8]}"
+    test_dashboard.observe(app, category, count=3)
+    page.goto(f"/dashboard?range=1+h&categories={category}")
     expect(test_dashboard.chart(page, "spent").locator("svg.marks")).to_be_visible()
     button(page, "Rules").click()
     expect(button(page, "Send a test")).to_be_visible()
