@@ -258,7 +258,7 @@ def _draw_chains(lab: Lab, config: Config, change: Change | None) -> None:
         follow_moves()
     st.caption(
         f"Quality: the share of cases that the model passes in evaluations of the last {EVALUATED_DAYS} days. The other"
-        f" figures: each model's calls in its category over the last {DAYS} days. Below each value: its 95 % confidence"
+        f" figures: each model's calls in its category over the last {DAYS} days. Below each value: its 95% confidence"
         " interval and the number of requests it is based on. Rescued: of the requests whose primary failed, the share"
         " that this model answered."
     )

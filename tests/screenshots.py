@@ -209,7 +209,7 @@ def _tune(page: Page, url: str) -> None:
 
 
 def _write_experiment(database: Path) -> None:
-    """A part of the generated traffic as an experiment's: a candidate that answers 98.5 % beside a chain's 95.5 %."""
+    """A part of the generated traffic as an experiment's: a candidate that answers 98.5% beside a chain's 95.5%."""
     draw = random.Random(4)
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         ids = connection.execute(

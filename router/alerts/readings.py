@@ -51,7 +51,7 @@ class Reading(NamedTuple):
 
     Attributes:
         holds: whether the rule's condition does; None where too little was seen to tell.
-        said: the figure in words, with its sample and its interval of 95 %.
+        said: the figure in words, with its sample and its interval of 95%.
     """
 
     holds: bool | None
@@ -104,7 +104,7 @@ def _drift(condition: Condition, drifts: Sequence[Drift], now: float) -> Reading
 
 
 def _said(condition: Condition, estimate: Estimate) -> str:
-    """A figure, such as 98.2 % (n = 57, 91–99.7 %)."""
+    """A figure, such as 98.2% (n = 57, 91–99.7%)."""
     watched = condition.watched
     if watched.unit == "count":
         return counted(int(estimate.value or 0), watched.of.removesuffix("s"))
@@ -118,14 +118,14 @@ def _said(condition: Condition, estimate: Estimate) -> str:
     value = _value(watched.unit, estimate.value)
     is_near = watched.unit == "share" and estimate.value != condition.threshold
     if is_near and value == _value("share", condition.threshold):
-        value = f"{100 * estimate.value:.6g} %"  # rounded, it would seem to be what it is compared with
+        value = f"{100 * estimate.value:.6g}%"  # rounded, it would seem to be what it is compared with
     return f"{value} ({', '.join(notes)})"
 
 
 def _value(unit: Unit, value: float) -> str:
     if math.isinf(value):
         return "timed out"
-    return f"{100 * value:.3g} %" if unit == "share" else seconds(value) if unit == "seconds" else dollars(value)
+    return f"{100 * value:.3g}%" if unit == "share" else seconds(value) if unit == "seconds" else dollars(value)
 
 
 def _interval(unit: Unit, estimate: Estimate) -> list[str]:

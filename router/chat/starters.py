@@ -24,7 +24,7 @@ _CLOCK, _CALCULATOR = (BUILT_IN["clock"],), (BUILT_IN["calculator"],)
 STARTERS: Mapping[str, tuple[Starter, ...]] = {
     "tools": (
         Starter("What time is it in Tokyo right now?", _CLOCK),
-        Starter("What is 17 % of 4,830, plus 12.5?", _CALCULATOR),
+        Starter("What is 17% of 4,830, plus 12.5?", _CALCULATOR),
         Starter("How many hours are left until midnight in Lima?", _CLOCK + _CALCULATOR),
     ),
     "code": (

@@ -40,7 +40,7 @@ _COLUMNS = (
     Column("category"),
     Column("lane"),
     Column("passed", is_number=True),
-    Column("95 % interval", is_number=True),
+    Column("95% interval", is_number=True),
     Column("cases", is_number=True),
     Column("failed calls", is_number=True, optional=True),
     Column("not graded", is_number=True, optional=True),

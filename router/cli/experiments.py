@@ -20,7 +20,7 @@ _COLUMNS = (
     Column("chain", is_number=True),
     Column("candidate", is_number=True),
     Column("n", is_number=True),
-    Column("difference, 95 %", is_number=True),
+    Column("difference, 95%", is_number=True),
     Column("verdict"),
 )
 _STYLES = {"better": "green", "worse": "red", "no worse": "green", "not separable yet": "dim"}

@@ -26,7 +26,7 @@ class LaneSummary(NamedTuple):
 
     Attributes:
         over: cells that were answered or failed; stopped cells count as neither.
-        share: answered ones, 0 to 1, of the prompts' averages; `low` and `high` are its Wilson interval of 95 %.
+        share: answered ones, 0 to 1, of the prompts' averages; `low` and `high` are its Wilson interval of 95%.
         latency: median seconds of an answer, failed attempts and waits before it included, queueing left out.
         first_token: the same until the first token.
         rate: median output tokens a second.

@@ -13,7 +13,7 @@ from router.core.comparisons import Vote
 from router.core.formatting import counted
 
 MIN_PROMPTS = 6
-"""Prompts with a preference; with fewer, no result is significant at the 5 % level."""
+"""Prompts with a preference; with fewer, no result is significant at the 5% level."""
 
 RESAMPLES = 1_000
 ITERATIONS = 500
@@ -27,7 +27,7 @@ class Standing(NamedTuple):
     Attributes:
         bad: votes that both answers are bad; they count as ties.
         rating: 1,000 is the average lane; 400 more are ten wins for each loss. None where votes are too few.
-        low, high: its 95 % interval, from resampled prompts.
+        low, high: its 95% interval, from resampled prompts.
         tier: one more than the number of lanes that are better beyond doubt.
     """
 

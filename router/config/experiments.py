@@ -82,7 +82,7 @@ class Guardrails(Data):
 
     Attributes:
         answered: by how much fewer requests the candidate may answer, as a share.
-        latency_p95: the time within which 95 % of the candidate's answers have to be whole: seconds, or a multiple of
+        latency_p95: the time within which 95% of the candidate's answers have to be whole: seconds, or a multiple of
             that of the current chain.
         cost: how many times the current chain's mean cost the candidate's may be.
         grade: by how much lower the mean grade of the candidate's answers may be, as a share.

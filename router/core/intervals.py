@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 Z = 1.959964
-"""The normal distribution's 97.5 % quantile."""
+"""The normal distribution's 97.5% quantile."""
 
 
 def wilson(share: float, count: float, z: float = Z) -> tuple[float, float]:
-    """The 95 % interval of a rate (Wilson, 1927): 17 of 20 gives 0.640 to 0.948.
+    """The 95% interval of a rate (Wilson, 1927): 17 of 20 gives 0.640 to 0.948.
 
     Args:
         count: observations, or as many independent ones as they are worth.

@@ -50,10 +50,10 @@ def _reaches(results: Results, plan: Planned, number: int, min_score: float) -> 
     """Failed where the whole interval is below the limit, open where only its low end is."""
     lane = summary(results, plan, plan.lanes[number])
     if lane.passed is None or lane.low is None or lane.high is None:
-        return Gate("open", f"Open: {lane.name} has no score, so it is not known to pass {min_score:g} %.")
+        return Gate("open", f"Open: {lane.name} has no score, so it is not known to pass {min_score:g}%.")
     said = f"{lane.name} passes {lane.passed:.1%} ({lane.low:.1%} to {lane.high:.1%}) of {lane.cases} cases"
     if lane.high * 100 < min_score:
-        return Gate("failed", f"Failed: {said}, less than {min_score:g} %.")
+        return Gate("failed", f"Failed: {said}, less than {min_score:g}%.")
     if lane.passed * 100 >= min_score:
-        return Gate("passed", f"Passed: {said}, at least {min_score:g} %.")
-    return Gate("open", f"Open: {said}; that does not separate it from {min_score:g} %.")
+        return Gate("passed", f"Passed: {said}, at least {min_score:g}%.")
+    return Gate("open", f"Open: {said}; that does not separate it from {min_score:g}%.")

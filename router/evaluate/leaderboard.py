@@ -122,8 +122,8 @@ def _failed(results: Results) -> Iterator[str]:
 def _estimated(name: str, score: Estimate) -> str:
     value, low, high = (100 * (end or 0.0) for end in score[:3])
     return (
-        f"{name} was asked {counted(score.rows, 'case')}. On the whole suite it would pass about {value:.0f} %"
-        f" ({low:.0f} to {high:.0f} %), an estimate for this suite only."
+        f"{name} was asked {counted(score.rows, 'case')}. On the whole suite it would pass about {value:.0f}%"
+        f" ({low:.0f} to {high:.0f}%), an estimate for this suite only."
     )
 
 

@@ -32,7 +32,7 @@ def to_markdown(results: Results, plan: Planned, compared: Sequence[Compared], f
 
 def _facts(results: Results, plan: Planned) -> str:
     cases, repeats = counted(len(plan.suite.cases), "case"), counted(plan.repeats, "repeat")
-    return f"{cases}, {repeats}, {dollars(results.spent)}. Intervals are 95 %."
+    return f"{cases}, {repeats}, {dollars(results.spent)}. Intervals are 95%."
 
 
 def _table(results: Results, plan: Planned) -> Iterator[str]:

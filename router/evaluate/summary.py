@@ -40,7 +40,7 @@ class LaneSummary(NamedTuple):
     Attributes:
         cases: with a score.
         score: the weighted mean over the cases.
-        passed: their mean share of passes; `low` and `high` are its Wilson interval of 95 %.
+        passed: their mean share of passes; `low` and `high` are its Wilson interval of 95%.
         failed: answers that no model gave; they are no wrong answers.
         errors: answers that a grader could not judge.
         cost: US dollars a case, failed attempts included, judges and cached answers not; and calls of unknown cost.

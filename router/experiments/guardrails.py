@@ -72,12 +72,12 @@ def _late_answers(experiment: Experiment, requests: Sequence[Given]) -> str | No
         if len(own) < LEAST:
             return None
         seconds = (limit.times or 1.0) * float(np.quantile(own, 1 - LATE))
-        whose = f", {limit.times:g} times the current chain's 95 %"
+        whose = f", {limit.times:g} times the current chain's 95%"
     units = units_of(drawn(requests), in_time(seconds))
     late = 1 - units.value[units.candidate]
     if not len(late) or over_rate(late, LATE)[-1] < NEEDED:
         return None
-    return f"{late.mean():.1%} of the candidate's answers took longer than {seconds:.3g} s{whose}; 5 % may."
+    return f"{late.mean():.1%} of the candidate's answers took longer than {seconds:.3g} s{whose}; 5% may."
 
 
 def _higher_cost(experiment: Experiment, requests: Sequence[Given]) -> str | None:

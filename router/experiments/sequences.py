@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ERROR = 0.025
-"""The chance that a bound is ever wrong; both bounds, 5 %."""
+"""The chance that a bound is ever wrong; both bounds, 5%."""
 
 BETS = 0.9 * 1.6 ** -np.arange(11.0)
 """Shares of the largest bet that cannot lose everything."""
@@ -195,7 +195,7 @@ def over_rate(values: Floats, rate: float) -> Floats:
 
 
 def requests_of_fixed_test(current: float, candidate: float, share: float, power: float = 0.8) -> float:
-    """Units that a test of two rates needs that is looked at once, two-sided at 5 %.
+    """Units that a test of two rates needs that is looked at once, two-sided at 5%.
 
     Source: Fleiss, Levin & Paik, "Statistical Methods for Rates and Proportions" (2003), formula 4.14 for unequal arms.
 

@@ -26,7 +26,7 @@ class Cell(NamedTuple):
     """A figure in words.
 
     Attributes:
-        between: its interval of 95 %; empty where there is none.
+        between: its interval of 95%; empty where there is none.
         of: its sample size; empty if there is none.
         at: the places in the chain at which it was observed; empty where it holds for all.
     """

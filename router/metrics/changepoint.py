@@ -63,10 +63,10 @@ class Law(NamedTuple):
 
 
 JEFFREYS = Law(0.5, (4.0, 12.0))
-"""2 % becomes 7.5 % or 20 %."""
+"""2% becomes 7.5% or 20%."""
 
 WILKS = Law(1.0, (2.5, 8.0))
-"""33 % becomes 56 % or 80 %."""
+"""33% becomes 56% or 80%."""
 
 
 class Change(NamedTuple):

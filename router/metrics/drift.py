@@ -46,7 +46,7 @@ from router.metrics.view import Slice, View
 from router.store.scores import Passed, Suite
 
 CHANCE = {"failures": 0.034, "latency": 0.011, "quality": 0.005}
-"""The chance of a false notice in a week: 5 % together; the larger part where fewer calls tell more."""
+"""The chance of a false notice in a week: 5% together; the larger part where fewer calls tell more."""
 
 MARGIN = 1.25
 """How much slower is no news: a day's rhythm passes under it."""
@@ -349,7 +349,7 @@ def clock(at: float, now: float, zone: tzinfo | None = None) -> str:
 
 def _percent(value: float | None) -> str:
     value = value or 0
-    return f"{100 * value:.0f} %" if value == 0 or value >= 0.0095 else f"{100 * value:.1g} %"
+    return f"{100 * value:.0f}%" if value == 0 or value >= 0.0095 else f"{100 * value:.1g}%"
 
 
 def _longer(value: float | None) -> str:

@@ -17,7 +17,7 @@ Key: TypeAlias = tuple[Hashable, ...]
 
 
 class Estimate(NamedTuple):
-    """A figure's value with its interval of 95 %.
+    """A figure's value with its interval of 95%.
 
     Attributes:
         value: None where there is nothing to say; infinite where a quantile lies among those that timed out.

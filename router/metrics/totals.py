@@ -2,7 +2,7 @@
 
 Most figures are of *plain* requests: their answers took calls of their own, no model was skipped for a missing key,
 and none stood in. What came from the cache, from another's call, or without keys is counted by figures of its own, or
-a fallback rate without keys would be 100 %. A request that was stopped counts neither as answered nor as failed.
+a fallback rate without keys would be 100%. A request that was stopped counts neither as answered nor as failed.
 """
 
 from __future__ import annotations

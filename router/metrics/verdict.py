@@ -110,7 +110,7 @@ def _of_drift(drift: Drift, newest: Newest, view: View, now: float, zone: tzinfo
         return Verdict("degraded", f"{who} has become slower since {since}.", behind)
     since_then = view.where(Filter(since=drift.since, categories=(drift.category,)))
     answered = FIGURES["answered_share"].of(since_then)[()].value
-    words = f"{who} has failed {100 * (drift.after.value or 0):.0f} % of calls since {since}"
+    words = f"{who} has failed {100 * (drift.after.value or 0):.0f}% of calls since {since}"
     return _held(words, answered, behind)
 
 
@@ -154,4 +154,4 @@ def _who(category: str | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return f"{100 * (value or 0):.1f} %".replace(".0 %", " %")
+    return f"{100 * (value or 0):.1f}%".replace(".0%", "%")

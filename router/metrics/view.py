@@ -68,7 +68,7 @@ class Filter(Frozen, frozen=True, kw_only=True):
         return replace(self, since=self.since - (self.until - self.since), until=self.since)
 
     def of_all_outcomes(self) -> Filter:
-        """The same whatever the outcome: shares of what was filtered by its outcome would be 0 or 100 %."""
+        """The same whatever the outcome: shares of what was filtered by its outcome would be 0 or 100%."""
         return replace(self, outcomes=(), reasons=(), statuses=())
 
 

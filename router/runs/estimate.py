@@ -38,7 +38,7 @@ class LaneEstimate(NamedTuple):
     """A lane's likely cost in US dollars and time in seconds; None is unknown.
 
     Attributes:
-        error: how far the cost may be off, US dollars: half of its interval of 95 %.
+        error: how far the cost may be off, US dollars: half of its interval of 95%.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Estimate(NamedTuple):
         calls: requested answers; retries and fallbacks come on top.
         judge_calls: requested verdicts; the same come on top.
         cost: US dollars of the lanes and judges with a known price.
-        error: half of the cost's interval of 95 %, US dollars; None if it is not known for each of them.
+        error: half of the cost's interval of 95%, US dollars; None if it is not known for each of them.
         time: seconds of the slowest lane and of the judges, as far as their first models have stored answers.
         no_cost, no_time: the lanes and judges that these leave out.
         parts: how many there are.

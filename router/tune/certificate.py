@@ -85,7 +85,7 @@ class FaultLine(NamedTuple):
 
 
 class Expected(Frozen, frozen=True, kw_only=True):
-    """A figure as it was predicted: its value with the ends of its interval of 95 %; None is unknown."""
+    """A figure as it was predicted: its value with the ends of its interval of 95%; None is unknown."""
 
     value: float | None
     low: float | None

@@ -25,7 +25,7 @@ LEAST_PROMPTS = 30
 """Below so many prompts nothing is proposed: a part of them would be a handful."""
 
 WIDER = 1.144
-"""The normal distribution's quantile at 98.75 %, as a multiple of that at 97.5 %."""
+"""The normal distribution's quantile at 98.75%, as a multiple of that at 97.5%."""
 
 RESAMPLES = 1_000
 

@@ -32,7 +32,7 @@ class Held(NamedTuple):
     """A figure, predicted and seen.
 
     Attributes:
-        holds: whether the intervals of 95 % overlap.
+        holds: whether the intervals of 95% overlap.
     """
 
     name: str

@@ -82,7 +82,7 @@ class Figure(NamedTuple):
     """A figure with what makes its interval.
 
     Attributes:
-        estimate: over all worlds, with the interval of 95 % for a long time in one of them.
+        estimate: over all worlds, with the interval of 95% for a long time in one of them.
         reach: half the interval, before it is cut off at what is possible; of quantiles in shares of requests.
         noise: the share of the interval that may be gone if worlds were simulated for ever, 0 to 1.
     """
@@ -102,7 +102,7 @@ class Simulated(NamedTuple):
         return sum(len(run.answered) for run in self.runs)
 
     def figures(self) -> dict[str, Estimate]:
-        """Over all worlds, with the interval of 95 % for a long time in one of them; see `Run.figures`."""
+        """Over all worlds, with the interval of 95% for a long time in one of them; see `Run.figures`."""
         return {name: each.estimate for name, each in self.details().items()}
 
     def details(self) -> dict[str, Figure]:

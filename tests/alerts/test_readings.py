@@ -43,12 +43,12 @@ async def test_a_figure_is_what_the_dashboard_shows_with_the_same_filters(world:
 @pytest.mark.parametrize(
     ("when", "holds", "said"),
     [
-        ("answered < 99% over 15m", True, "98.2 % (n = 57, 90.7–99.7 %)"),
-        ("answered < 98% over 15m", False, "98.2 % (n = 57, 90.7–99.7 %)"),
-        ("answered < 98.2% over 15m", False, "98.2456 % (n = 57, 90.7–99.7 %)"),
+        ("answered < 99% over 15m", True, "98.2% (n = 57, 90.7–99.7%)"),
+        ("answered < 98% over 15m", False, "98.2% (n = 57, 90.7–99.7%)"),
+        ("answered < 98.2% over 15m", False, "98.2456% (n = 57, 90.7–99.7%)"),
         ("answered < 99% over 15m at least 58", None,
-         "98.2 % (n = 57, 90.7–99.7 %, too few to tell, at least 58 are needed)"),
-        ("failed calls > 1% over 15m of one", True, "1.75 % (n = 57, 0.31–9.29 %)"),
+         "98.2% (n = 57, 90.7–99.7%, too few to tell, at least 58 are needed)"),
+        ("failed calls > 1% over 15m of one", True, "1.75% (n = 57, 0.31–9.29%)"),
         ("latency p50 >= 2s over 15m", True, "2.00 s (n = 56, 2.00 s–2.00 s)"),
         ("cost > $0.05 over 15m", True, "$0.057 (n = 57)"),
         ("cost per 1000 > $2 over 15m", False, "$1.00 (n = 57)"),

@@ -22,7 +22,7 @@ def told(looks: Sequence[tuple[float, bool]], when: str = RULE.text) -> list[tup
     """The messages of these looks, each a time after `NOW` and whether the rule holds then."""
     state, found = State(), []
     for at, holds in looks:
-        before, state = state, moved(state, parse_condition(when), "97 %", NOW + at, holds=holds)
+        before, state = state, moved(state, parse_condition(when), "97%", NOW + at, holds=holds)
         if state.told != before.told:
             assert state.unsent is not None
             found.append((at, state.unsent))
@@ -32,8 +32,8 @@ def told(looks: Sequence[tuple[float, bool]], when: str = RULE.text) -> list[tup
 def test_one_message_says_that_it_begins_and_one_that_it_is_over() -> None:
     looks = [(at, at < 600) for at in range(0, 6000, 30)]
     assert told(looks) == [
-        (0, "Alert: answered < 99% over 15m in code. Now 97 %."),
-        (600 + WINDOW, "Over: answered < 99% over 15m in code, since 2026-09-21 14:13 UTC. Now 97 %."),
+        (0, "Alert: answered < 99% over 15m in code. Now 97%."),
+        (600 + WINDOW, "Over: answered < 99% over 15m in code, since 2026-09-21 14:13 UTC. Now 97%."),
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_figure_that_flaps_just_within_its_window_is_told_of_once() -> None:
 def test_what_goes_on_is_told_again_once_a_day() -> None:
     looks = [(float(at), True) for at in range(0, int(3.5 * REMIND), 30)]
     assert [at for at, _ in told(looks)] == [0, REMIND, 2 * REMIND, 3 * REMIND]
-    assert told(looks)[1][1] == "Still: answered < 99% over 15m in code, since 2026-09-21 14:13 UTC. Now 97 %."
+    assert told(looks)[1][1] == "Still: answered < 99% over 15m in code, since 2026-09-21 14:13 UTC. Now 97%."
 
 
 def test_what_comes_back_after_its_end_is_told_anew() -> None:

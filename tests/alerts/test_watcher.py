@@ -38,7 +38,7 @@ async def test_a_rule_that_begins_to_hold_is_sent_once_and_its_end_too(world: Wo
     for _ in range(5):
         await look(world, alerts)
     assert hook.messages == [
-        "Alert: answered &lt; 99% over 15m in code. Now 95.2 % (n = 42, 84.2–98.7 %)."
+        "Alert: answered &lt; 99% over 15m in code. Now 95.2% (n = 42, 84.2–98.7%)."
     ]  # fmt: skip
     world.now += 900
     world.requests(30)
@@ -46,9 +46,7 @@ async def test_a_rule_that_begins_to_hold_is_sent_once_and_its_end_too(world: Wo
         world.requests(1)
         await look(world, alerts)
     assert len(hook.messages) == 2
-    assert hook.messages[1].startswith(
-        "Over: answered &lt; 99% over 15m in code, since 2026-09-21 14:14 UTC. Now 100 %"
-    )
+    assert hook.messages[1].startswith("Over: answered &lt; 99% over 15m in code, since 2026-09-21 14:14 UTC. Now 100%")
 
 
 async def test_a_flapping_figure_sends_one_message(world: World, hook: Hook) -> None:
@@ -187,7 +185,7 @@ async def test_a_message_that_was_not_taken_is_noticed_and_sent_later(world: Wor
     await look(world, alerts, AGAIN)
     assert len(hook.received) == 4
     assert alerts.notices() == []
-    assert alerts.status()[0].state.sent == "Alert: answered < 99% over 15m in code. Now 25 % (n = 40, 14.2–40.2 %)."
+    assert alerts.status()[0].state.sent == "Alert: answered < 99% over 15m in code. Now 25% (n = 40, 14.2–40.2%)."
 
 
 async def test_without_its_variable_the_notice_names_it(world: World) -> None:

@@ -46,8 +46,8 @@ def main() -> None:
     for world in nulls():
         share = float(np.mean(np.isfinite(first_better(units(world, rng, NULLS, LOOKS)))))
         worst = max(worst, share)
-        print(f"  {100 * share:4.1f} %  {world.name}", flush=True)
-    print(f"  {100 * worst:4.1f} %  at most; 5 % asked for")
+        print(f"  {100 * share:4.1f}%  {world.name}", flush=True)
+    print(f"  {100 * worst:4.1f}%  at most; 5% asked for")
 
     print('"dearer" or "cheaper" where neither is, with log-normal costs')
     for share in SHARES:
@@ -56,7 +56,7 @@ def main() -> None:
             candidate = rng.random(3_000) < share
             costs = unbounded(Units(candidate, np.full(3_000, share), rng.lognormal(-7, 1, 3_000)), np.arange(1, 3_001))
             wrong += bool(((costs.low > 0) | (costs.high < 0)).any())
-        print(f"  {100 * wrong / (NULLS // 2):4.1f} %  share {100 * share:g} %", flush=True)
+        print(f"  {100 * wrong / (NULLS // 2):4.1f}%  share {100 * share:g}%", flush=True)
 
     print(f"units until {100 * GAIN:g} points are found, the median as a multiple of a test that is looked at once")
     slowest = 0.0

@@ -47,7 +47,7 @@ FAULTS: tuple[Step, ...] = (
 
 
 def faulty(seed: int, faults: Sequence[Step]) -> Step:
-    """A server whose calls fail in each of these ways, each 5 % of them."""
+    """A server whose calls fail in each of these ways, each 5% of them."""
     dice, good = random.Random(seed), answer("token")
 
     async def step(exchange: Exchange) -> None:

@@ -69,7 +69,7 @@ def main() -> None:
             "at most 5 s",
             f"{seconds(lambda: best_chains(random_grid(300), limits)):.2f} s",
         ),
-        ("worth less than by brute force, 24 models", "at most 1 %", f"{shortfall(24, Goals()):.2%}"),
+        ("worth less than by brute force, 24 models", "at most 1%", f"{shortfall(24, Goals()):.2%}"),
     ]
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

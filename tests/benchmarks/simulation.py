@@ -1,7 +1,7 @@
 """Is the simulator right? The same chains, simulated and run by the engine over a real socket.
 
 200 random chains and policies: models that fail in five ways and take random times. Each figure of 60 real requests has
-to lie within the range that the simulator states for 60 requests in 95 of 100 worlds, in 93 to 97 % of the chains.
+to lie within the range that the simulator states for 60 requests in 95 of 100 worlds, in 93 to 97% of the chains.
 
 uv run python -m tests.benchmarks.simulation [chains]
 """
@@ -180,10 +180,7 @@ def main() -> None:
     shares = {name: inside[name] / chains for name in FIGURES}
     shares["all figures"] = sum(inside.values()) / (chains * len(FIGURES))
     report(
-        [
-            (f"real {name} within the simulated 95 % range", "93 to 97 %", f"{share:.1%}")
-            for name, share in shares.items()
-        ]
+        [(f"real {name} within the simulated 95% range", "93 to 97%", f"{share:.1%}") for name, share in shares.items()]
     )
     print(f"\n{chains} chains of {REQUESTS} requests, {time.perf_counter() - began:.0f} s")
 

@@ -46,7 +46,7 @@ SAID = ("better", "cheaper", "faster")
 def world(seed: int, *, null: bool = False) -> Grid:
     """A grid of TRUE_PROMPTS prompts, which are the truth that smaller grids are drawn from."""
     rng = np.random.default_rng(seed)
-    skill = np.full(MODELS, 1.2) if null else rng.normal(1.2, 0.45, MODELS)  # log-odds: 63 to 86 %
+    skill = np.full(MODELS, 1.2) if null else rng.normal(1.2, 0.45, MODELS)  # log-odds: 63 to 86%
     failing = np.full(MODELS, 0.03) if null else rng.beta(1.5, 30, MODELS)
     price = np.full(MODELS, 1e-3) if null else np.exp(rng.normal(-7, 1.0, MODELS))
     difficulty = rng.normal(0, 1.5, TRUE_PROMPTS)
@@ -238,7 +238,7 @@ def _in_real(pool: Pool, draws: int) -> Iterator[Line]:
         said = ", ".join(_mean(found, each) for each in ("regret", "optimism", "naive"))
         yield f"{name}: regret, optimism, naive optimism (points)", "optimism < 0.5", said
         if limit:
-            yield f"{name}: limit broken", "at most 5 %", _mean(found, "broken", 100) + " %"
+            yield f"{name}: limit broken", "at most 5%", _mean(found, "broken", 100) + " %"
 
 
 def _in_dollars(pool: Pool, worlds: int) -> Iterator[Line]:
@@ -252,7 +252,7 @@ def _in_dollars(pool: Pool, worlds: int) -> Iterator[Line]:
 def _wrong(name: str, found: Sequence[Outcome]) -> list[Line]:
     said = [each for each in found if each.kind in SAID]
     better = [each for each in found if each.kind == "better"]
-    asked = "at most 5 %"
+    asked = "at most 5%"
     wrong, wrong_better = sum(each.wrong for each in said), sum(each.wrong for each in better)
     return [
         (f"{name}: wrong and confident", asked, f"{wrong / len(found):.1%} ({len(said)} of {len(found)} speak)"),

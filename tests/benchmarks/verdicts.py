@@ -55,13 +55,13 @@ SHARPER = 0.044
 
 SUITES = 2_000
 NULLS = 5_000
-COVERS = "93 to 97 %"
+COVERS = "93 to 97%"
 
 Row = tuple[str, str, str]
 
 
 def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def covers(found: Estimate, truth: float) -> bool:
@@ -80,9 +80,9 @@ def plan_exactly() -> Iterator[Row]:
             for prompts, discordance in itertools.product(sizes, (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6))
         )
         yield (
-            f"plan, mid-p at {at_end:g}, false, exactly: worst of {sizes[0]} to {sizes[-1]} prompts, 5 to 60 % differ",
-            "at most 5 %",
-            f"{100 * worst[0]:.2f} % (at {worst[1]}, {100 * worst[2]:.0f} %)",
+            f"plan, mid-p at {at_end:g}, false, exactly: worst of {sizes[0]} to {sizes[-1]} prompts, 5 to 60% differ",
+            "at most 5%",
+            f"{100 * worst[0]:.2f}% (at {worst[1]}, {100 * worst[2]:.0f}%)",
         )
 
 
@@ -95,8 +95,8 @@ def plan_by_simulation() -> Iterator[Row]:
             for _ in range(NULLS)
         )
         yield (
-            f"plan, false, {NULLS:,} null pairs of {prompts} prompts, {100 * discordance:.0f} % discordant",
-            "at most 5 %",
+            f"plan, false, {NULLS:,} null pairs of {prompts} prompts, {100 * discordance:.0f}% discordant",
+            "at most 5%",
             percent(false / NULLS),
         )
 
@@ -109,8 +109,8 @@ def power() -> Iterator[Row]:
         apart = difference or smallest_difference(prompts, discordance) or 0.0
         found, sharper = (chances(prompts, discordance, apart, at_end=at_end) for at_end in (AT_END, SHARPER))
         yield (
-            f"power, {prompts} prompts, {100 * apart:.1f} points, {100 * discordance:.0f} % discordant; prompts used",
-            f"fixed test at 5 %: {percent(found.fixed)}",
+            f"power, {prompts} prompts, {100 * apart:.1f} points, {100 * discordance:.0f}% discordant; prompts used",
+            f"fixed test at 5%: {percent(found.fixed)}",
             f"{percent(found.plan)} ({percent(sharper.plan)} with mid-p at .044), {found.prompts:.0f} prompts",
         )
 
@@ -168,7 +168,7 @@ def interval_when_stopped() -> Iterator[Row]:
                 too_far.append((look.difference.value or 0.0) - 0.1)
                 break
     yield (
-        "the interval where the e-value decides early (10 points, 25 % discordant)", "reported",
+        "the interval where the e-value decides early (10 points, 25% discordant)", "reported",
         f"covers {percent(hits / stops)}; {100 * float(np.mean(too_far)):.1f} points too far on average",
     )  # fmt: skip
 
@@ -183,8 +183,8 @@ def no_worse() -> Iterator[Row]:
             for _ in range(SUITES)
         )
         yield (
-            f"no worse by 5 points, where it is worse by 5; {prompts} prompts, {100 * discordance:.0f} % discordant",
-            "about 2.5 %",
+            f"no worse by 5 points, where it is worse by 5; {prompts} prompts, {100 * discordance:.0f}% discordant",
+            "about 2.5%",
             percent(false / SUITES),
         )
 
@@ -217,10 +217,10 @@ def several_lanes() -> Iterator[Row]:
         shape[tuple(tier.values())] += 1
     yield (
         "six lanes, 15 pairs, 200 prompts: some false verdict (Holm)",
-        "at most 5 %",
+        "at most 5%",
         percent(2 * false_verdict / SUITES),
     )
-    yield "the same: some lane below a tier's head that is not better", "at most 5 %", percent(2 * false_tier / SUITES)
+    yield "the same: some lane below a tier's head that is not better", "at most 5%", percent(2 * false_tier / SUITES)
     yield "the same: the most common tiers", "reported", ", ".join(f"{k} {v}" for k, v in shape.most_common(3))
 
 
@@ -229,7 +229,7 @@ def several_lanes() -> Iterator[Row]:
 WORLDS: dict[str, tuple[Callable[[np.random.Generator, int], World], int]] = {
     "three repeats": (repeats, 1),
     "groups of five": (grouped, 5),
-    "graded, 8 % differ": (sparse, 1),
+    "graded, 8% differ": (sparse, 1),
     "graded, bell": (steady, 1),
     "graded, mostly near 0": (rare, 1),
 }
@@ -263,14 +263,14 @@ def graded_plan() -> Iterator[Row]:
             swap = np.repeat(rng.random(prompts // group) < 0.5, group)
             first, second = np.where(swap, (world.second, world.first), (world.first, world.second))
             false += verdict(plan.look(as_pairs(first, second))).kind != "not_separable"
-        yield f"{name}, {prompts} prompts, labels swapped: plan, false", "at most 5 %", percent(false / SUITES)
+        yield f"{name}, {prompts} prompts, labels swapped: plan, false", "at most 5%", percent(false / SUITES)
 
 
 def graded_power() -> Iterator[Row]:
     rng = np.random.default_rng(8)
     for name, make, prompts in (
         ("three repeats", repeats, 60),
-        ("graded, 8 % differ", sparse, 300),
+        ("graded, 8% differ", sparse, 300),
         ("graded, bell", steady, 60),
     ):
         plan = Plan(units=units(prompts))
@@ -282,7 +282,7 @@ def graded_power() -> Iterator[Row]:
             fixed += look.end is not None and look.end.p <= 0.05 and (look.difference.value or 0) > 0
             early += look.evidence >= np.log(100)
         yield (
-            f"{name}, {prompts} prompts: power", f"t at 5 %: {percent(fixed / SUITES)}",
+            f"{name}, {prompts} prompts: power", f"t at 5%: {percent(fixed / SUITES)}",
             f"{percent(found / SUITES)}, {percent(early / SUITES)} of it by the e-value",
         )  # fmt: skip
 
@@ -327,7 +327,7 @@ def quantiles_cover() -> Iterator[Row]:
                 hits += (found.low or -np.inf) <= truth <= (found.high if found.high is not None else np.inf)
             seen.append(percent(hits / SUITES))
         yield (
-            f"p{100 * share:.0f}, {repeat} answers a prompt: 30, 60, 100, 300 prompts", "at least 93 %", ", ".join(seen)
+            f"p{100 * share:.0f}, {repeat} answers a prompt: 30, 60, 100, 300 prompts", "at least 93%", ", ".join(seen)
         )  # fmt: skip
 
 
@@ -403,7 +403,7 @@ def on_grids() -> Iterator[Row]:
             false += verdict(plan.look(swapped)).kind != "not_separable"
         yield (
             f"{name}, {prompts} prompts: interval of the difference; of the score; plan, false, labels swapped",
-            f"{COVERS}; the same; at most 5 %",
+            f"{COVERS}; the same; at most 5%",
             f"{percent(hits / SUITES)}; {percent(score / SUITES)}; {percent(false / SUITES)}",
         )
 
@@ -439,11 +439,11 @@ def grid_power() -> Iterator[Row]:
                 used += 300
         yield (
             f"{name}: models 8 to 12 points apart, 300 prompts: power",
-            f"fixed at 5 %: {percent(fixed / SUITES)}",
+            f"fixed at 5%: {percent(fixed / SUITES)}",
             f"{percent(found / SUITES)}, {percent(early / SUITES)} early, {used / SUITES:.0f} prompts on average",
         )
         yield (
-            f"{name}: prompts that stratifying saves, from the interval's width", "15 %",
+            f"{name}: prompts that stratifying saves, from the interval's width", "15%",
             percent(1 - (width[1] / width[0]) ** 2),
         )  # fmt: skip
 

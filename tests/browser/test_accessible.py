@@ -139,7 +139,7 @@ def phone(tab: Page, state: str) -> Page:
 
 @pytest.fixture
 def zoomed(tab: Page, state: str) -> Page:
-    """The tab, as large as a laptop's window at 200 %."""
+    """The tab, as large as a laptop's window at 200%."""
     return _resized(tab, 720, 450)
 
 

@@ -35,7 +35,7 @@ def test_each_rule_stands_with_its_figure_and_its_state(config: Path, run: Run) 
     result = run("alerts")
     assert row(result, "requests > 0 over 1h") == ["requests > 0 over 1h", "log", "1 request", "holds", "–", "–"]
     assert row(result, "answered < 99% over 1h in chat")[2:4] == [
-        "100 % (n = 1, 20.7–100 %, too few to tell, at least 20 are needed)", "cannot tell"
+        "100% (n = 1, 20.7–100%, too few to tell, at least 20 are needed)", "cannot tell"
     ]  # fmt: skip
     assert row(result, "drift")[2:4] == ["no drift", "quiet"]
 

@@ -137,7 +137,7 @@ def test_harm_is_seen_in_sessions_in_progress() -> None:
 @pytest.mark.parametrize("limit", ["4s", "2x"])
 def test_a_candidate_that_is_late_too_often_is_stopped(limit: str) -> None:
     requests = [each._replace(latency=5.0 if each.arm == "candidate" else 1.0) for each in traffic(1.0, 1.0, 100)]
-    assert "5 % may" in (broken(experiment(f"{{latency_p95: {limit}}}"), requests) or "")
+    assert "5% may" in (broken(experiment(f"{{latency_p95: {limit}}}"), requests) or "")
     quick = [each._replace(latency=1.5) for each in requests]
     assert broken(experiment(f"{{latency_p95: {limit}}}"), quick) is None
 

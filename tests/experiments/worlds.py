@@ -31,8 +31,8 @@ class World(NamedTuple):
 
     @property
     def name(self) -> str:
-        words = [f"rate {100 * self.rate:g} %", f"share {100 * self.share:g} %"]
-        words += [f"then {100 * self.later:g} %"] if self.later else []
+        words = [f"rate {100 * self.rate:g}%", f"share {100 * self.share:g}%"]
+        words += [f"then {100 * self.later:g}%"] if self.later else []
         words += [f"sessions of {self.per_session:g}, spread {100 * self.spread:g}"] if self.per_session > 1 else []
         words += [f"an outage of {100 * self.outage:g} points"] if self.outage else []
         return ", ".join(words)

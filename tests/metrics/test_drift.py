@@ -81,7 +81,7 @@ def traffic(rng: np.random.Generator, started: NDArray[np.float64], failing: Any
 def changed(
     rng: np.random.Generator, before: int, after: int, *, failing: float = 0.02, slowness: float = 1.0
 ) -> Calls:
-    """Calls of which 2 % fail, until more of them do, or all are slower."""
+    """Calls of which 2% fail, until more of them do, or all are slower."""
     since = np.arange(before + after) >= before
     started = times(rng, before + after, A_WEEK)
     return traffic(rng, started, np.where(since, failing, 0.02), np.where(since, slowness, 1.0))
@@ -412,14 +412,14 @@ def test_of_stored_traffic_what_became_worse_is_told_alone(tmp_path: Path) -> No
 def test_failures_in_words() -> None:
     drift = Drift("code", "z-ai/glm-5", "failures", share(24, 1204), share(9, 48), 9, 1_790_000_400.0)
     assert sentence(drift, 1_790_003_000.0, UTC) == (
-        "z-ai/glm-5 in code: 9 of its last 48 calls failed (19 %, 10 to 32 %), up from 2 % of 1,204. Since about 14:20."
+        "z-ai/glm-5 in code: 9 of its last 48 calls failed (19%, 10 to 32%), up from 2% of 1,204. Since about 14:20."
     )
     rare = drift._replace(category=None, before=share(2, 900))
     assert sentence(rare, 1_790_093_000.0, UTC) == (
-        "z-ai/glm-5, single model: 9 of its last 48 calls failed (19 %, 10 to 32 %), up from 0.2 % of 900."
+        "z-ai/glm-5, single model: 9 of its last 48 calls failed (19%, 10 to 32%), up from 0.2% of 900."
         " Since about 2026-09-21 14:20."
     )
-    assert "up from 0 % of 900" in sentence(drift._replace(before=share(0, 900)), drift.since, UTC)
+    assert "up from 0% of 900" in sentence(drift._replace(before=share(0, 900)), drift.since, UTC)
 
 
 def test_latency_in_words() -> None:

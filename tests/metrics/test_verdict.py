@@ -90,7 +90,7 @@ def test_a_primary_that_fails_while_its_fallbacks_hold_is_said_with_how_many_are
     ask(store, RIGHT, 20)
     found, behind = said(store, tmp_path)
     words = "tools: the primary failed 30 of the last 50 requests (the latest at 13:58)"
-    assert found[:2] == ("degraded", f"{words}; its fallbacks hold, 100 % answered.")
+    assert found[:2] == ("degraded", f"{words}; its fallbacks hold, 100% answered.")
     assert behind == list(range(1, 31))
 
 
@@ -101,8 +101,8 @@ def drift(model: str, measure: Literal["failures", "latency"] = "failures") -> D
 @pytest.mark.parametrize(
     ("of", "words"),
     [
-        (drift("one"), "the primary has failed 59 % of calls since 04:13; its fallbacks hold, 97.5 % answered."),
-        (drift("two"), "two has failed 59 % of calls since 04:13; its fallbacks hold, 97.5 % answered."),
+        (drift("one"), "the primary has failed 59% of calls since 04:13; its fallbacks hold, 97.5% answered."),
+        (drift("two"), "two has failed 59% of calls since 04:13; its fallbacks hold, 97.5% answered."),
         (drift("two", "latency"), "two has become slower since 04:13."),
     ],
     ids=["the primary", "a fallback", "slower"],
@@ -126,7 +126,7 @@ def test_a_drift_whose_fallbacks_do_not_hold_is_the_worst(store: Store, tmp_path
     ask(store, FAILED, 2, ago=500)
     assert said(store, tmp_path, drift("one"))[0][:2] == (
         "failing",
-        "tools: the primary has failed 59 % of calls since 04:13; only 93.8 % of requests are answered.",
+        "tools: the primary has failed 59% of calls since 04:13; only 93.8% of requests are answered.",
     )
 
 
@@ -134,7 +134,7 @@ def test_what_is_over_is_no_longer_said(store: Store, tmp_path: Path) -> None:
     ask(store, FAILED, 30, ago=7200)
     ask(store, RIGHT, 50)
     found, behind = said(store, tmp_path)
-    words = "Of 80 requests in the last 24 hours, 62.5 % were answered, 0 % by a fallback."
+    words = "Of 80 requests in the last 24 hours, 62.5% were answered, 0% by a fallback."
     assert found[:2] == ("good", f"Nothing is wrong now. {words}")
     assert len(behind) == 80
 

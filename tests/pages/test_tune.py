@@ -338,7 +338,7 @@ def test_a_proposal_can_be_tried_on_real_traffic(open_tune: OpenTune) -> None:
     experiment = config.tried["code"]
     assert (experiment.share, experiment.guardrails.answered, experiment.guardrails.cost) == (0.2, 0.05, 2)
     assert experiment.chain.models[0].text == GLM
-    assert why.startswith(f"experiment {experiment.name}: 20 % of code to {GLM}")
+    assert why.startswith(f"experiment {experiment.name}: 20% of code to {GLM}")
 
 
 @pytest.mark.usefixtures("filled")
@@ -370,4 +370,4 @@ def test_where_evidence_lacks_models_can_be_asked_behind_real_requests(open_tune
     config, why = reviewed(press(open_tune(), "Ask on real traffic"), "Ask on real traffic")
     shadow = config.shadow["code"]
     assert ([ref.text for ref in shadow.models], shadow.share) == ([AURORA, GLM], 0.05)
-    assert why == "shadow of code: 5 % to 2 models"
+    assert why == "shadow of code: 5% to 2 models"

@@ -33,7 +33,7 @@ def draw_summary_table(comparison: Comparison) -> None:
             "answered": st.column_config.NumberColumn(
                 "Answered", format="percent", help="Share of the answers that were not stopped"
             ),
-            "interval": st.column_config.TextColumn("95 % interval", help="Wilson interval over prompts"),
+            "interval": st.column_config.TextColumn("95% interval", help="Wilson interval over prompts"),
             "latency_p50": st.column_config.NumberColumn(
                 "p50 latency", format="%.2f s", help="Includes failed attempts and waits before the answer"
             ),

@@ -169,7 +169,7 @@ def draw_leaderboard(lab: Lab) -> None:
             "rating": st.column_config.NumberColumn(
                 "Rating", format="%.0f", help="Bradley-Terry rating; 1,000 is average"
             ),
-            "interval": st.column_config.TextColumn("95 % interval", help="Bootstrap over prompts"),
+            "interval": st.column_config.TextColumn("95% interval", help="Bootstrap over prompts"),
             "votes": st.column_config.NumberColumn("Votes"),
             "wins": st.column_config.NumberColumn("Won"),
             "losses": st.column_config.NumberColumn("Lost"),

@@ -10,7 +10,7 @@ from router.metrics.estimates import Estimate
 
 from components.dashboard.view_model import ViewModel
 
-_MEANING = "Callers are the keys under `server` in models.yaml. Answered: of plain requests, with its 95 % interval."
+_MEANING = "Callers are the keys under `server` in models.yaml. Answered: of plain requests, with its 95% interval."
 
 
 def draw_callers(shown: ViewModel) -> None:
@@ -24,7 +24,7 @@ def draw_callers(shown: ViewModel) -> None:
             "Caller": caller,
             "Requests": count.value,
             "Answered": (answered := outcomes.get((caller, "answered"), Estimate(None))).value,
-            "95 % interval": _interval(answered),
+            "95% interval": _interval(answered),
             "Cost": costs[caller,].value,
             "Unpriced": costs[caller,].unknown,
         }

@@ -88,7 +88,7 @@ FAILURES = Card(
     "Failures by model",
     ("failures_by_model",),
     charts.failures,
-    note=f"The {charts.REASONS_OF_MODEL} most frequent reasons, with 95 % Wilson intervals. The table has all of them.",
+    note=f"The {charts.REASONS_OF_MODEL} most frequent reasons, with 95% Wilson intervals. The table has all of them.",
 )
 FAILURES_OVER_TIME = Card(
     "failures_over_time",
@@ -96,7 +96,7 @@ FAILURES_OVER_TIME = Card(
     ("failures", "failed_share"),
     over_time.failures_over_time,
     over_time=True,
-    note=f"The {len(REASONS)} most frequent reasons; the table has all of them. Thin line: the 95 % Wilson interval"
+    note=f"The {len(REASONS)} most frequent reasons; the table has all of them. Thin line: the 95% Wilson interval"
     " of the total failure rate.",
 )
 AVAILABILITY = Card(
@@ -111,7 +111,7 @@ TOGETHER = Card(
     "Failing together",
     ("failing_together", "failing_lift"),
     charts.together,
-    note="In percentage points, with the number of requests below; colored only where the 95 % interval excludes 0."
+    note="In percentage points, with the number of requests below; colored only where the 95% interval excludes 0."
     " A fallback that fails together with its primary does not help.",
 )
 LATENCY_OVER_TIME = Card(

@@ -108,7 +108,7 @@ def speed(shown: ViewModel, frame: pd.DataFrame) -> vega.Picture:
             },
         },
         {
-            "mark": {"type": "rule", "color": ink()},
+            "mark": vega.named({"type": "rule", "color": ink()}, frame["low"].dropna()),
             "encoding": {"x": vega.quantitative("low", "tokens/s", "~s"), "x2": {"field": "high"}},
         },
     ]
@@ -188,7 +188,7 @@ def together(_: ViewModel, frame: pd.DataFrame) -> vega.Picture:
         "rows": ("of", ",d"),
         "otherwise": ("fails otherwise", ".1%"),
         "lift_value": ("difference", "+.1%"),
-        "lift_low": ("95 % from", "+.1%"),
+        "lift_low": ("95% from", "+.1%"),
         "lift_high": ("to", "+.1%"),
     }
     encoding = {

@@ -11,7 +11,7 @@ from router.store import FeedbackLog
 from components.dashboard.view_model import ViewModel
 
 _MEANING = (
-    "The share of a model's rated answers with a thumb up on the Chat page, with its 95 % interval. Few answers are"
+    "The share of a model's rated answers with a thumb up on the Chat page, with its 95% interval. Few answers are"
     " rated, and not by chance."
 )
 
@@ -27,7 +27,7 @@ def draw_feedback(log: FeedbackLog, shown: ViewModel) -> None:
             "model": model,
             "liked": f"{round((each.value or 0) * each.rows):,} of {each.rows:,}",
             "share": each.value,
-            "95 % interval": f"{each.low or 0:.0%} to {each.high or 0:.0%}",
+            "95% interval": f"{each.low or 0:.0%} to {each.high or 0:.0%}",
         }
         for model, each in found.items()
     ]

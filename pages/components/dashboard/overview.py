@@ -148,7 +148,7 @@ def _help(meaning: str, unit: str, now: Estimate) -> str:
     parts = [meaning]
     if now.low is not None and now.high is not None:
         low, high = (_value(unit, Estimate(bound)) for bound in (now.low, now.high))
-        parts.append(f"95 % interval: {low} to {high} (n = {now.rows:,}).")
+        parts.append(f"95% interval: {low} to {high} (n = {now.rows:,}).")
     if now.unknown:
         parts.append(f"Unknown for {now.unknown:,}, which are left out.")
     return " ".join(parts).replace("$", r"\$")

@@ -15,7 +15,7 @@ from components.dashboard.view_model import Marks
 _NAMES: Mapping[str, str] = {
     "time": "Time", "figure": "Figure", "category": "Category", "model": "Model", "other": "Next model",
     "place": "Place", "reason": "Reason", "ending": "Outcome", "quantile": "Quantile", "stage": "Stage",
-    "source": "From", "target": "To", "stop": "Stop", "low": "95 % from", "high": "95 % to", "count": "Count",
+    "source": "From", "target": "To", "stop": "Stop", "low": "95% from", "high": "95% to", "count": "Count",
     "rows": "Sample", "unknown": "Unknown", "timed_out": "Timed out",
 }  # fmt: skip
 _VALUES: Mapping[str, str] = {

@@ -36,8 +36,8 @@ class Picture(NamedTuple):
     behind: Sequence[Spec] = ()
 
 
-SHARE = {"value": ("share", ".1%"), "low": ("95 % from", ".1%"), "high": ("to", ".1%"), "rows": ("of", ",d")}
-SECONDS = {"value": ("seconds", ".3~r"), "low": ("95 % from", ".3~r"), "high": ("to", ".3~r"), "rows": ("of", ",d")}
+SHARE = {"value": ("share", ".1%"), "low": ("95% from", ".1%"), "high": ("to", ".1%"), "rows": ("of", ",d")}
+SECONDS = {"value": ("seconds", ".3~r"), "low": ("95% from", ".3~r"), "high": ("to", ".3~r"), "rows": ("of", ",d")}
 RATE = {**SECONDS, "value": ("tokens/s", ".3~r")}
 DOLLARS = {"value": ("US dollars", "$,.4~r"), "rows": ("of", ",d"), "unknown": ("unknown for", ",d")}
 CLICK = [{"name": "mark", "select": {"type": "point", "fields": ["row"], "on": "click", "clear": "dblclick"}}]

@@ -113,10 +113,10 @@ def draw_board(board: Sequence[Standing]) -> None:
             "tier": column.NumberColumn("Tier", help="Lanes of one tier are not separable from its best one",
                                         pinned=True, width="small"),
             "lane": column.TextColumn("Lane", pinned=True),
-            "passed": column.ProgressColumn("Passed", format="%.0f %%", min_value=0, max_value=100, color=FRONT,
+            "passed": column.ProgressColumn("Passed", format="%.0f%%", min_value=0, max_value=100, color=FRONT,
                                             help="The mean share of passes over cases"),
-            "interval": column.TextColumn("95 % interval"),
-            "every": column.NumberColumn("Pass every time", format="%.0f %%",
+            "interval": column.TextColumn("95% interval"),
+            "every": column.NumberColumn("Pass every time", format="%.0f%%",
                                          help="The chance that all repeats of a case pass (pass^k)")
             if frame["every"].notna().any() else None,
             "cases": column.NumberColumn("Cases", help="With a score", format="localized"),

@@ -22,7 +22,7 @@ def draw_evidence(evidence: Evidence) -> None:
     if worth.value is not None and len(evidence.chain) > 1:
         models = counted(len(evidence.chain), "model")
         st.markdown(
-            f"These {models} are worth **{worth.value:.1f}** independent ones (95 % interval {worth.low:.1f} to "
+            f"These {models} are worth **{worth.value:.1f}** independent ones (95% interval {worth.low:.1f} to "
             f"{worth.high:.1f})."
         )
         st.caption(label(_joint(evidence)))

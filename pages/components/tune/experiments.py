@@ -79,7 +79,7 @@ def _row(figure: Compared) -> dict[str, str]:
         "Chain": value_of(figure, figure.current),
         "Candidate": value_of(figure, figure.candidate),
         "n": f"{figure.units[0]:,} and {figure.units[1]:,}",
-        "Difference, 95 %": difference_of(figure),
+        "Difference, 95%": difference_of(figure),
         "Verdict": figure.verdict,
     }
 
@@ -108,5 +108,5 @@ def _draw_sequence(figure: Compared) -> None:
         + alt.Chart().mark_rule(strokeDash=[4, 4], color=ink()).encode(y=alt.datum(0))
     )
     said = f"{figure.name}: the candidate less the chain, {difference_of(figure)}"
-    st.caption("Answered: the candidate less the chain, and what that may be (95 %)")
+    st.caption("Answered: the candidate less the chain, and what that may be (95%)")
     st.altair_chart(layers.configure_axis(**axis_colors()), alt=said)

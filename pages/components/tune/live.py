@@ -68,7 +68,7 @@ def open_trial(lab: Lab, category: str, edited: Draft, models: Sequence[str]) ->
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
-    handover.chains(draft, f"experiment {name}: {share} % of {category} to {' → '.join(models)}")
+    handover.chains(draft, f"experiment {name}: {share}% of {category} to {' → '.join(models)}")
 
 
 def _free_name(lab: Lab, category: str) -> str:
@@ -99,4 +99,4 @@ def open_shadow(lab: Lab, category: str, models: Sequence[str]) -> None:
     except FallbackLabError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
-    handover.chains(draft, f"shadow of {category}: {share} % to {counted(len(models), 'model')}")
+    handover.chains(draft, f"shadow of {category}: {share}% to {counted(len(models), 'model')}")

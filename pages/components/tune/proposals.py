@@ -34,7 +34,7 @@ _LOOKS = {
 
 FIRST_CASES = 60
 
-_QUALITY = functools.partial(st.column_config.NumberColumn, "Quality", format="%.1f %%")
+_QUALITY = functools.partial(st.column_config.NumberColumn, "Quality", format="%.1f%%")
 _COST = st.column_config.NumberColumn("Cost per 1,000", format="$%.2f")
 
 
@@ -143,14 +143,14 @@ def _draw_chains(found: Advice) -> None:
             "what": column.TextColumn("Which", pinned=True),
             "chain": column.TextColumn("Chain", width="large"),
             "quality": _QUALITY(help="Of all requests; of other chains as held-out prompts judge them"),
-            "gain": column.TextColumn("Beside now", width="medium", help="Points of quality with the 95 % interval, on "
+            "gain": column.TextColumn("Beside now", width="medium", help="Points of quality with the 95% interval, on "
                                       "prompts that had no say in the choice"),
-            "answered": column.NumberColumn("Answered", format="%.2f %%"),
+            "answered": column.NumberColumn("Answered", format="%.2f%%"),
             "cost": _COST,
             "p50": column.NumberColumn("p50", format="%.2f s"),
             "p95": column.NumberColumn("p95", format="%.2f s"),
-            "best": column.NumberColumn("Likely best", format="%.0f %%", help="How likely it is the best of these"),
-            "close": column.NumberColumn("Within a point", format="%.0f %%", help="How likely it is at most a point "
+            "best": column.NumberColumn("Likely best", format="%.0f%%", help="How likely it is the best of these"),
+            "close": column.NumberColumn("Within a point", format="%.0f%%", help="How likely it is at most a point "
                                          "below the best of these"),
         },
     )  # fmt: skip

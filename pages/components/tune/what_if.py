@@ -176,7 +176,7 @@ def _draw_figures(seen: Seen, *, is_changed: bool) -> None:
     )  # fmt: skip
     st.caption(
         f"Simulated: the engine itself on {counted(seen.before.requests, 'request')}, with models that behave as "
-        f"measured. In brackets: the 95 % interval. {_STATES[seen.state]}"
+        f"measured. In brackets: the 95% interval. {_STATES[seen.state]}"
     )
 
 

@@ -116,7 +116,7 @@ def number(answered: Answered, check: Check) -> Found:
 
 
 def _is_near(found: Number, wanted: Number, within: _Wanted) -> bool:
-    """Where one of both alone is a percentage, 50 and 0.5 are both 50 %."""
+    """Where one of both alone is a percentage, 50 and 0.5 are both 50%."""
     value = wanted.value
     if found == wanted:
         return True
@@ -134,7 +134,7 @@ def _told(number: Number) -> str:
         value = f"{float(number.value):.10g}"
     except OverflowError:
         value = "a number of more than 300 digits"
-    return f"{value} %" if number.is_percent else value
+    return f"{value}%" if number.is_percent else value
 
 
 # --- Choices ---------------------------------------------------------------------------------------

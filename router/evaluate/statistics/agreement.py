@@ -20,7 +20,7 @@ class Agreement(NamedTuple):
 
     Attributes:
         kappa: 1 is full agreement, 0 what chance gives; None where both gave one and the same label throughout.
-        low, high: its 95 % interval.
+        low, high: its 95% interval.
         error: its standard error (Fleiss, Cohen & Everitt, 1969).
         share: of items that both label the same, 0 to 1.
         items: labeled by both.
@@ -38,7 +38,7 @@ def kappa(first: Sequence[Hashable], second: Sequence[Hashable], groups: Sequenc
     """How far two raters agree beyond chance (Cohen, 1960); a tie is a label as others are.
 
     The interval is Wilson's, of the share of agreement, for as many items as the standard error says, at most all. The
-    usual one, kappa plus or minus two errors, covers 79 to 93 % where a judge is good or labels are rare.
+    usual one, kappa plus or minus two errors, covers 79 to 93% where a judge is good or labels are rare.
 
     Args:
         first, second: (items,) each rater's labels.

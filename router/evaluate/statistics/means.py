@@ -1,4 +1,4 @@
-"""Means of clustered and stratified scores, and of differences, with intervals of 95 %.
+"""Means of clustered and stratified scores, and of differences, with intervals of 95%.
 
 How far they cover is measured in `tests/benchmarks/verdicts.py`.
 """
@@ -25,7 +25,7 @@ _AT_ONCE = 1_000_000
 
 EXTRA = 0.25
 """As if one more prompt were half a point, squared, from the mean. Where few prompts differ, their variance is too
-small without it, and the interval of 30 graded prompts covers 72 % (in the spirit of Agresti & Min, 2005)."""
+small without it, and the interval of 30 graded prompts covers 72% (in the spirit of Agresti & Min, 2005)."""
 
 
 class Mean(NamedTuple):
@@ -127,7 +127,7 @@ def t_test(differences: Floats, of: Sample) -> float:
 
 
 def t_quantile(freedom: int) -> float:
-    """Student's 97.5 % quantile."""
+    """Student's 97.5% quantile."""
     return float(stdtrit(freedom, 0.975))
 
 

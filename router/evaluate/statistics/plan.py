@@ -1,7 +1,7 @@
 """The plan of a comparison: what is tested, and when, is said before the first answer.
 
 While a run goes on, the e-value alone decides: it may be looked at after every prompt. At the planned end a test
-that is sharper decides too. Their chances of a false verdict, 1 and 4 %, add up to 5 % at most.
+that is sharper decides too. Their chances of a false verdict, 1 and 4%, add up to 5% at most.
 
 Two things have to hold. Prompts come in an order that does not depend on how lanes do on them: shuffled, not one
 category after the other. And answers that fail do so whatever the prompt; so too many of them allow no verdict.
@@ -57,7 +57,7 @@ class Look(NamedTuple):
     Attributes:
         planned: prompts, by the plan.
         finished: prompts, with or without a score; `left_out` of them lack one in either lane.
-        difference: of means, first minus second, -1 to 1, over all that is finished. Its interval of 95 % holds for
+        difference: of means, first minus second, -1 to 1, over all that is finished. Its interval of 95% holds for
             one look at a number of prompts that was fixed before. Where the e-value has just decided, the difference
             is too large: 14 points on average where 10 are true.
         discordant: clusters on which the lanes differ.

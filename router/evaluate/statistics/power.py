@@ -1,7 +1,7 @@
 """How many prompts separate a difference, and which difference so many prompts separate.
 
-By the normal approximation to McNemar's test at 5 % (Connor, "Sample size for testing differences in proportions for
-the paired-sample design", 1987). With 25 % discordant prompts, 80 % power needs 194 prompts for 10 points, 783 for 5.
+By the normal approximation to McNemar's test at 5% (Connor, "Sample size for testing differences in proportions for
+the paired-sample design", 1987). With 25% discordant prompts, 80% power needs 194 prompts for 10 points, 783 for 5.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST = 100_000
 
 
 def prompts_needed(difference: float, discordance: float, *, size: float = SIZE) -> int | None:
-    """Prompts that show a difference with 80 % power; None if it takes more than `MOST`.
+    """Prompts that show a difference with 80% power; None if it takes more than `MOST`.
 
     Args:
         difference: of the two lanes' means, -1 to 1.
@@ -35,7 +35,7 @@ def prompts_needed(difference: float, discordance: float, *, size: float = SIZE)
 
 
 def smallest_difference(prompts: int, discordance: float = DISCORDANCE) -> float | None:
-    """The smallest difference that so many prompts show with 80 % power; None if not even the largest possible one.
+    """The smallest difference that so many prompts show with 80% power; None if not even the largest possible one.
 
     Args:
         prompts: independent ones: cases of one group count as one.

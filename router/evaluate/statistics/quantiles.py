@@ -13,12 +13,12 @@ from router.metrics.estimates import Estimate, ranks
 
 
 def quantile(prompts: Sequence[Sequence[float]], share: float) -> Estimate:
-    """The smallest value that at least this share of all answers do not exceed, with its interval of 95 %.
+    """The smallest value that at least this share of all answers do not exceed, with its interval of 95%.
 
     The interval lies between two order statistics, whose ranks come from the binomial distribution; answers to one
     prompt resemble each other, so there are as many as the design effect says (Woodruff, "Confidence intervals for
-    medians and other position measures", 1952). It covers where a percentile bootstrap of p95 does not: 81 % of the
-    time with 60 answers, 93 % with 300.
+    medians and other position measures", 1952). It covers where a percentile bootstrap of p95 does not: 81% of the
+    time with 60 answers, 93% with 300.
 
     Args:
         prompts: for each prompt or group, the values of its answers. One that timed out is infinite: it is censored,

@@ -36,10 +36,10 @@ def verdict_sentence(verdict: Verdict, first: str, second: str, *, price: float 
 def separates_sentence(prompts: int, discordance: float = DISCORDANCE) -> str:
     """What so many prompts can separate, in one sentence, without a period."""
     found = smallest_difference(prompts, discordance)
-    words, differ = counted(prompts, "prompt"), f"that differ on {100 * discordance:.0f} % of them"
+    words, differ = counted(prompts, "prompt"), f"that differ on {100 * discordance:.0f}% of them"
     if found is None:
         return f"{words} cannot separate two lanes {differ}, however far apart"
-    return f"{words} separate two lanes {differ} if they are {100 * found:.0f} points apart (80 % power)"
+    return f"{words} separate two lanes {differ} if they are {100 * found:.0f} points apart (80% power)"
 
 
 def _open(verdict: Verdict, price: float | None) -> str:
@@ -67,7 +67,7 @@ def _basis(verdict: Verdict) -> str:
     failed = f", {look.left_out:,} more failed" if look.left_out else ""
     if difference.low is None or difference.high is None:
         return f" ({prompts}{failed})"
-    return f" (95 % interval {_points(difference.low)} to {_points(difference.high)}; {prompts}{failed})"
+    return f" (95% interval {_points(difference.low)} to {_points(difference.high)}; {prompts}{failed})"
 
 
 def _reversed(difference: Estimate) -> Estimate:

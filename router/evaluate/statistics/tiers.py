@@ -13,7 +13,7 @@ def tiers(scores: Mapping[str, float], verdicts: Mapping[tuple[str, str], Verdic
     The best lane that has no tier yet heads the next one; all others that it is not better than by verdict share it.
     The best is the one with the highest score among those that no other is better than.
 
-    So, with the verdicts' 95 %, every lane is truly worse than the head of each tier above its own. Nothing is said of
+    So, with the verdicts' 95%, every lane is truly worse than the head of each tier above its own. Nothing is said of
     lanes that share a tier: neither that they are equal, nor that all of them are better than the next tier's.
 
     Args:

@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
     Attributes:
         kind: of the first lane beside the second. `no_worse` needs a margin; `no_verdict` is for too many errors.
         look: what it rests on.
-        more: about how many more prompts separate the lanes with 80 % power, if they differ as seen; None where
+        more: about how many more prompts separate the lanes with 80% power, if they differ as seen; None where
             the verdict needs none, or where the data say nothing.
         margin: the plan's.
     """
@@ -50,9 +50,9 @@ def verdict(look: Look, margin: float | None = None) -> Verdict:
 
 
 def verdicts(looks: Mapping[Key, Look], margin: float | None = None) -> dict[Key, Verdict]:
-    """The verdicts on several pairs: that any of them is falsely better or worse has a chance of 5 % at most.
+    """The verdicts on several pairs: that any of them is falsely better or worse has a chance of 5% at most.
 
-    `no_worse` is judged for each pair by itself: it is false in 2.5 % where the loss is as large as the margin.
+    `no_worse` is judged for each pair by itself: it is false in 2.5% where the loss is as large as the margin.
 
     Args:
         looks: all pairs that are to be judged, those that turn out uninteresting too.

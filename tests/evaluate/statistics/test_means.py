@@ -141,7 +141,7 @@ def test_differences_that_are_all_the_same_have_an_interval() -> None:
     ("make", "prompts", "group"), [(repeats, 60, 1), (grouped, 300, 5), (sparse, 120, 1), (rare, 30, 1)]
 )
 def test_intervals_cover(make: Callable[..., World], prompts: int, group: int) -> None:
-    """In 400 suites, 95 % less three and a half standard errors; 2,000 are in tests/benchmarks/verdicts.py."""
+    """In 400 suites, 95% less three and a half standard errors; 2,000 are in tests/benchmarks/verdicts.py."""
     rng, cases = np.random.default_rng(5), units(prompts, group=group)
     of, differences, scores = sample_of(cases), 0, 0
     for _ in range(SUITES):

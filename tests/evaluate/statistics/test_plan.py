@@ -47,7 +47,7 @@ def test_at_300_prompts_power_is_within_2_points_of_a_fixed_tests() -> None:
 
 
 def test_the_published_yardstick_of_power() -> None:
-    """94.5 % at 300 prompts, for a difference that a fixed test sees in 95.4 %."""
+    """94.5% at 300 prompts, for a difference that a fixed test sees in 95.4%."""
     assert chances(300, 0.25, 0.103).plan == pytest.approx(0.945, abs=0.005)
 
 
@@ -168,7 +168,7 @@ def test_graded_scores_are_tested_at_the_end() -> None:
 
 
 def test_graded_scores_may_be_looked_at_after_every_prompt() -> None:
-    """400 runs of graded differences around 0: the e-value ever decides in at most 1 %, but for chance."""
+    """400 runs of graded differences around 0: the e-value ever decides in at most 1%, but for chance."""
     plan, rng = Plan(units=units(60)), np.random.default_rng(4)
     false = 0
     for _ in range(400):
@@ -186,7 +186,7 @@ def test_at_the_end_alone_a_lane_may_be_no_worse_by_the_margin(prompts: int, kin
 
 
 def test_a_lane_that_is_worse_by_the_margin_is_rarely_called_no_worse() -> None:
-    """2.5 % of the time, and this is 600 times."""
+    """2.5% of the time, and this is 600 times."""
     plan, rng = Plan(units=units(100), margin=0.1), np.random.default_rng(6)
     looks = [plan.look(as_pairs(*right_or_wrong(rng, 100, 0.25, -0.1))) for _ in range(600)]
     assert sum(verdict(look, 0.1).kind in ("no_worse", "better") for look in looks) <= 27

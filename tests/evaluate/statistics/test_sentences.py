@@ -12,24 +12,24 @@ DIFFERENCE = Estimate(0.081, 0.0204, 0.1412, 212)
 ENDED = Look(212, 212, 0, DIFFERENCE, 40, 0.25, 1.0, End(DIFFERENCE, 0.01))
 RUNNING = ENDED._replace(planned=300, end=None)
 OPEN = ENDED._replace(difference=Estimate(0.012, -0.031, 0.055, 212))
-OPEN_WORDS = "code and glm are not separable yet: 1.2 points (95 % interval -3.1 to 5.5; 212 prompts)"
+OPEN_WORDS = "code and glm are not separable yet: 1.2 points (95% interval -3.1 to 5.5; 212 prompts)"
 
 
 @pytest.mark.parametrize(
     ("verdict", "sentence"),
     [
-        (Verdict("better", ENDED), "code beats glm by 8.1 points (95 % interval 2.0 to 14.1; 212 prompts)"),
+        (Verdict("better", ENDED), "code beats glm by 8.1 points (95% interval 2.0 to 14.1; 212 prompts)"),
         (
             Verdict("better", RUNNING),
-            "code beats glm by 8.1 points so far (95 % interval 2.0 to 14.1; 212 of 300 prompts)",
+            "code beats glm by 8.1 points so far (95% interval 2.0 to 14.1; 212 of 300 prompts)",
         ),
         (
             Verdict("worse", ENDED._replace(difference=Estimate(-0.081, -0.1412, -0.0204, 212))),
-            "code loses to glm by 8.1 points (95 % interval 2.0 to 14.1; 212 prompts)",
+            "code loses to glm by 8.1 points (95% interval 2.0 to 14.1; 212 prompts)",
         ),
         (
             Verdict("no_worse", OPEN, margin=0.05),
-            "code is no worse than glm by the margin of 5 points: 1.2 points (95 % interval -3.1 to 5.5; 212 prompts)",
+            "code is no worse than glm by the margin of 5 points: 1.2 points (95% interval -3.1 to 5.5; 212 prompts)",
         ),
         (
             Verdict("not_separable", OPEN, more=700),
@@ -75,8 +75,8 @@ def test_a_point_is_one() -> None:
 @pytest.mark.parametrize(
     ("prompts", "sentence"),
     [
-        (60, "60 prompts separate two lanes that differ on 25 % of them if they are 18 points apart (80 % power)"),
-        (5, "5 prompts cannot separate two lanes that differ on 25 % of them, however far apart"),
+        (60, "60 prompts separate two lanes that differ on 25% of them if they are 18 points apart (80% power)"),
+        (5, "5 prompts cannot separate two lanes that differ on 25% of them, however far apart"),
     ],
 )
 def test_what_a_suite_separates_in_words(prompts: int, sentence: str) -> None:

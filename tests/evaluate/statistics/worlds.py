@@ -47,7 +47,7 @@ class Chances(NamedTuple):
 
     Attributes:
         plan: that the plan gives one; `early` by the e-value.
-        fixed: that mid-p at 5 % gives one at the end.
+        fixed: that mid-p at 5% gives one at the end.
         prompts: until the plan gives a verdict or ends, on average.
     """
 
@@ -141,7 +141,7 @@ def grouped(rng: np.random.Generator, prompts: int, group: int = 5) -> World:
 
 
 def sparse(rng: np.random.Generator, prompts: int) -> World:
-    """Graded, and the same on all but 8 % of the prompts."""
+    """Graded, and the same on all but 8% of the prompts."""
     first = rng.beta(2, 1, prompts)
     differs = rng.random(prompts) < 0.08
     return World(first, np.where(differs, rng.beta(1, 2, prompts), first), (2 / 3, 2 / 3 - 0.08 / 3))
