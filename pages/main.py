@@ -23,7 +23,8 @@ pages = [chat, compare, evaluate, dashboard, tune, chains]
 page = st.navigation(pages, position="top")
 # Narrow enough for text, wide enough for lanes and tables.
 layout: Literal["centered", "wide"] = "centered" if page == chat else "wide"
-st.set_page_config(page_title=f"{page.title} · Fallback Lab", page_icon=":material/alt_route:", layout=layout)
+# The tab's icon is an emoji: one by its name would be asked of a server that is not ours.
+st.set_page_config(page_title=f"{page.title} · Fallback Lab", page_icon="🔀", layout=layout)
 hide_labels()
 draw_style()
 with st.container(key="title"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import MODELS_YAML, App, eventually, running_app
 
@@ -20,3 +23,11 @@ def test_a_head_that_never_ends_is_refused(app: App) -> None:
     with socket.create_connection((at.hostname, at.port or 0), timeout=30) as client:
         client.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 100_000)
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_the_tab_has_its_icon_without_asking_another_server(page: Page, app: App) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/")
+    expect(page.locator("link[rel*=icon]").first).to_have_attribute("href", re.compile("^data:image/svg"))
+    assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []
