@@ -32,6 +32,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--host-resolver-rules=MAP *.test 127.0.0.1",
+    "--force-prefers-reduced-motion",  # a sixth of the processor's time went into what moves on the pages
     "--process-per-site",  # the tabs of one window share the app's compiled scripts: half of the time of a visit
 ]
 MODELS_YAML = "chains: {conversation: [embedded:smollm2-135m-instruct]}\n"
