@@ -15,7 +15,7 @@ from components.dashboard.drilldown import open_mark, open_request
 from components.dashboard.feedback import draw_feedback
 from components.dashboard.filters import REQUEST, draw_filters
 from components.dashboard.live import draw_live
-from components.dashboard.overview import draw_overview
+from components.dashboard.overview import draw_overview, let_figures_appear
 from components.dashboard.verdict import draw_verdict
 from components.dashboard.view_model import Mark, ViewModel
 from components.shared.lab import lab_or_stop
@@ -43,6 +43,7 @@ def main(lab: Lab) -> None:
     draw_alerts(lab, watched)
     draw_predictions(lab)
     draw_live(lab, refresh)
+    first = _SHOWN not in st.session_state
     shown = _shown(lab, everything, chosen)
     if not shown.anything:
         newest = when(max(float(each.started.max()) for each in rows if len(each.id)))
@@ -52,6 +53,8 @@ def main(lab: Lab) -> None:
         )
         return
     draw_overview(shown)
+    if first:
+        let_figures_appear()
     _draw_charts(shown)
     draw_callers(shown)
     draw_feedback(lab.store.feedback, shown)

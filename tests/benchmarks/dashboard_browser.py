@@ -84,6 +84,10 @@ class Tab:
         self._context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=server.url)
         self._context.add_init_script(WATCH)
         self._server = server
+        self.open()
+
+    def open(self) -> None:
+        """Open a tab, which leaves any earlier one of this window."""
         self.page = self._context.new_page()
         self._counters = self._context.new_cdp_session(self.page)
         self._counters.send("Performance.enable")
@@ -109,6 +113,14 @@ def visited(browser: Browser, server: Server, path: str) -> Seen:
     """A visit by somebody new."""
     with contextlib.closing(Tab(browser, server)) as tab:
         return tab.seen(lambda: tab.page.goto(path, wait_until="commit"))
+
+
+def visited_twice(browser: Browser, server: Server, path: str) -> tuple[Seen, Seen]:
+    """A visit by somebody new, and another one after it, in a new tab of the same window."""
+    with contextlib.closing(Tab(browser, server)) as tab:
+        first = tab.seen(lambda: tab.page.goto(path, wait_until="commit"))
+        tab.open()
+        return first, tab.seen(lambda: tab.page.goto(path, wait_until="commit"))
 
 
 def clicked(browser: Browser, server: Server, path: str) -> list[Seen]:
@@ -162,9 +174,10 @@ def _wait_for(url: str) -> None:
 
 
 class Measured(NamedTuple):
-    """One page: visits to new processes, visits to a process that was visited, changes of its range."""
+    """One page: visits to new processes, of new and of known browsers to a known one; changes of its range."""
 
     cold: list[Seen]
+    new: list[Seen]
     again: list[Seen]
     clicks: list[Seen]
 
@@ -176,8 +189,8 @@ def measured(browser: Browser, script: Path, path: str, **environ: str) -> Measu
         with served(script, **environ) as server:
             cold.append(visited(browser, server, path))
             if number == COLD - 1:
-                again = [visited(browser, server, path) for _ in range(VISITS)]
-                return Measured(cold, again, clicked(browser, server, path))
+                new, again = zip(*(visited_twice(browser, server, path) for _ in range(VISITS)), strict=True)
+                return Measured(cold, [*new], [*again], clicked(browser, server, path))
     raise AssertionError
 
 
@@ -186,13 +199,20 @@ def measured(browser: Browser, script: Path, path: str, **environ: str) -> Measu
 ROWS = (
     ("cold process, first figure", "2 s", "cold", "figure"),
     ("cold process, last chart", "3 s", "cold", "charts"),
+    ("new browser, first figure", "", "new", "figure"),
+    ("new browser, last chart", "", "new", "charts"),
     ("second visit, first figure", "1.2 s", "again", "figure"),
     ("second visit, last chart", "", "again", "charts"),
     ("click on a range, new figures", "0.4 s", "clicks", "figure"),
     ("click on a range, last chart", "0.8 s", "clicks", "charts"),
     *(
         (f"{words}, CPU of the {part}", "", kind, part)
-        for words, kind in (("cold visit", "cold"), ("second visit", "again"), ("click on a range", "clicks"))
+        for words, kind in (
+            ("cold visit", "cold"),
+            ("new browser", "new"),
+            ("second visit", "again"),
+            ("click on a range", "clicks"),
+        )
         for part in ("server", "tab")
     ),
 )
