@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Generic
 
 import msgspec
@@ -19,6 +20,9 @@ from router.store.writer import Writer
 _NAME = re.compile(r"[\w./:@+-]{1,200}")
 _LAST = chr(0x10FFFF)
 """No character comes after it."""
+
+NEWEST_CALLS = 1000
+"""So many calls of a model tell who stands behind it."""
 
 _NAMED_BY_SERVERS = ("served_model", "served_by", "generation_id")
 
@@ -101,22 +105,25 @@ class ObservationLog(RecordLog[Observation]):
             record = msgspec.structs.replace(record, attempt=msgspec.structs.replace(attempt, **changes))
         super().add(record)
 
-    def upstream(self, since: float) -> dict[str, dict[str, int]]:
-        """By model, how many of its answers each upstream provider gave, as far as its provider says.
+    def upstream(self, models: Iterable[str], since: float) -> dict[str, Counter[str]]:
+        """By model, how many of its newest answers each upstream provider gave, as far as its provider says.
 
         Args:
             since: Unix time, seconds.
         """
         row = observations.c
-        counts = (
-            select(row.model, row.served_by, func.count())
-            .where(row.started >= since, row.served_by.is_not(None), row.outcome == "answered")
-            .group_by(row.model, row.served_by)
-        )
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, Counter[str]] = {}
         with self._database.reading() as connection:
-            for model, served_by, count in connection.execute(counts):
-                found.setdefault(model, {})[served_by] = count
+            for model in models:
+                newest = (
+                    select(row.served_by, row.outcome)
+                    .where(row.model == model, row.started >= since)
+                    .order_by(row.started.desc())
+                    .limit(NEWEST_CALLS)
+                )
+                calls = connection.execute(newest)
+                if count := Counter(by for by, outcome in calls if by is not None and outcome == "answered"):
+                    found[model] = count
         return found
 
     def matching(

@@ -51,7 +51,7 @@ class ModelEvidence(NamedTuple):
         sources: calls by where they come from.
         liked: share of rated answers with a thumb up, 0 to 1; few are rated, and not by chance.
         preferred: share of blind votes won, 0 to 1; see `preferred`.
-        behind: by the upstream provider that stood behind the answers, as their provider says, the share of them.
+        behind: by the upstream provider behind the newest answers, as their provider says, the share of them.
         leftovers: the share answered of what came to it because another model had failed: no measure of the model.
         outages: found among all its calls.
     """
@@ -99,7 +99,7 @@ class Said(NamedTuple):
         quality: how often they pass.
         liked: whether an answer was liked, by the primary key of the call that gave it.
         preferred: see `ModelEvidence`.
-        upstream: answers by the provider behind them.
+        upstream: newest answers by the provider behind them.
     """
 
     quality: Mapping[str, Passes]

@@ -163,8 +163,9 @@ class Tuning:
         quality = self._quality(category, now) | _quality_in(found)
         since = now - DAYS * 86_400
         votes = preferred(self._store.comparisons.votes(), category)
-        said = Said(quality, self._store.feedback.of_answers(), votes, self._store.observations.upstream(since))
-        models = model_evidence(view.where(Filter(categories=(category, None))), said)
+        within = view.where(Filter(categories=(category, None)))
+        upstream = self._store.observations.upstream({labels.model for labels, _ in within.attempts.labels()}, since)
+        models = model_evidence(within, Said(quality, self._store.feedback.of_answers(), votes, upstream))
         behaviors = measured(view, category, quality)
         return Evidence(category, names, models, together, effective_number(names, together), found, behaviors)
 

@@ -74,5 +74,5 @@ def test_answers_are_counted_by_who_stood_behind_them(store: Store) -> None:
     calls = [("A", "answered"), ("A", "answered"), ("B", "answered"), ("A", "failed"), (None, "answered")]
     for number, (served_by, outcome) in enumerate(calls):
         see(store, f"r{number}", outcome=outcome, served_by=served_by)
-    assert store.observations.upstream(since=0.0) == {"m": {"A": 2, "B": 1}}
-    assert store.observations.upstream(since=1.0) == {}
+    assert store.observations.upstream(["m", "never asked"], since=0.0) == {"m": {"A": 2, "B": 1}}
+    assert store.observations.upstream(["m"], since=1.0) == {}

@@ -16,6 +16,7 @@ from router.store import Store
 READS: dict[str, Callable[[Store], object]] = {
     "what a model usually takes": lambda store: store.comparisons.usual("p", "never asked"),
     "which answers were liked": lambda store: store.feedback.of_answers(),
+    "who stands behind a model": lambda store: store.observations.upstream(["m"], 0.0),
     "a request": lambda store: store.observations.of_request("r"),
 }
 
