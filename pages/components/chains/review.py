@@ -22,8 +22,12 @@ WIDTH, DIFF_LINES, DIFF_HEIGHT = 560, 9, 200
 BAR = "chains_unsaved"
 """The key of the line at the bottom of the window."""
 
+# The words are cut, and what is cut has a margin of its own, which the container's negative one would not take back.
 _STYLE = f"""<style>
-.st-key-{BAR} [data-testid="stCaptionContainer"] p {{ overflow: hidden; white-space: nowrap; text-overflow: ellipsis; }}
+.st-key-{BAR} [data-testid="stCaptionContainer"] {{ margin: 0; }}
+.st-key-{BAR} [data-testid="stCaptionContainer"] p {{
+  margin: 0; overflow: hidden; white-space: nowrap; text-overflow: ellipsis;
+}}
 </style>"""
 
 _WHY, _PROPOSED = "chains_why", "chains_why_proposed"
