@@ -36,7 +36,9 @@ _STYLE = f"""
 .st-key-{PAGES}, .st-key-{NARROW} {{ display: none; }}
 .stMainBlockContainer {{ padding-top: 4.5rem; }}
 /* What is drawn elsewhere, or nowhere, takes no gap between what is drawn. */
-[data-testid="stLayoutWrapper"]:has(> .st-key-{PAGES}), .st-key-{POPOVERS} {{ position: absolute; }}
+[data-testid="stLayoutWrapper"]:has(> .st-key-{PAGES}), .st-key-{POPOVERS} {{
+  position: absolute; width: 0;
+}}
 @media {PHONE} {{
   .st-key-{PAGES} {{
     display: flex; position: fixed; top: 1.2rem; left: 3.25rem; max-width: calc(100% - 3.5rem); z-index: 999990;
