@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
 import streamlit as st
 
 from router.config.draft import Draft
@@ -20,11 +21,12 @@ from components.chains.figures import style_figures
 from components.chains.history import draw_history
 from components.chains.limits import Change, edit_limits
 from components.chains.moves import follow_moves
-from components.chains.review import BAR, draw_review, propose, reason
+from components.chains.review import BAR, draw_review, given_reason, propose, reason
 from components.shared.handover import take_draft
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
 from components.shared.text_editor import edit_text, take_typed
+from components.shared.unsaved import keep_unsaved
 
 FOLLOW_EVERY = 2.0
 """Seconds between checks for changes made by others."""
@@ -48,6 +50,7 @@ def main(lab: Lab) -> None:
         _draw_last_good(lab)
         draw_history(lab, _restore)
         return
+    _keep(lab, draft)
     config, problem = _check(lab, draft)
     _draw_changes(lab, draft, config, problem)
     names = ["Chains", "models.yaml", "History", "Export"]
@@ -77,6 +80,23 @@ def _draft(lab: Lab) -> Draft:
     if draft is None or draft.text == draft.before:
         draft = st.session_state[_DRAFT] = lab.editor.draft()
     return draft
+
+
+def _keep(lab: Lab, draft: Draft) -> None:
+    """Keep the draft, with the reason for it, over a reload."""
+    if lab.editor.read_only:
+        return
+    is_changed = draft.text != draft.before
+    text = msgspec.json.encode((draft, given_reason())).decode() if is_changed else ""
+    keep_unsaved(str(lab.path), text, partial(_take_left, lab))
+
+
+def _take_left(lab: Lab, text: str) -> None:
+    """Go on with the draft of a session that has ended, unless it was saved meanwhile."""
+    draft, why = msgspec.json.decode(text, type=tuple[Draft, str])
+    if lab.editor.differs(Draft(before=draft.text, text=draft.text)):
+        st.session_state[_DRAFT] = draft
+        propose(why)
 
 
 def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:

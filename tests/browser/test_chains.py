@@ -288,6 +288,68 @@ def test_a_provider_that_is_not_in_force_yet_can_be_written_and_used(app: App, p
     expect_order(page, "one", "two", "q:three", "one")
 
 
+# --- A reload --------------------------------------------------------------------------------------
+
+
+def test_unsaved_changes_outlive_a_reload_with_their_reason_and_say_what_others_saved(app: App, page: Page) -> None:
+    app.use(TEXT)
+    move_down(visit(page), 0)
+    button(page, "Review").click()
+    page.get_by_role("textbox", name="Reason").fill("one is slow")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect_kept(page, "one is slow")
+    app.use(f"{TEXT}# theirs\n")
+    page.reload()
+    expect(page.get_by_text(TOLD)).to_be_visible()
+    button(page, "Merge their changes").click()
+    save(page)
+    assert saved(app) == f"{SWAPPED}# theirs\n"
+    page.get_by_role("tab", name="History").click()
+    expect(page.get_by_text("one is slow").first).to_be_visible()
+
+
+def test_what_is_typed_and_not_valid_yet_outlives_a_reload(app: App, page: Page) -> None:
+    app.use(TEXT)
+    opened_text(page).fill(TEXT.replace("code: [one]", "code: ["))
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.reload()
+    expect(button(page, "Discard")).to_be_visible()
+    page.get_by_role("tab", name="models.yaml").click()
+    expect(page.get_by_role("textbox", name="models.yaml")).to_have_value(TEXT.replace("code: [one]", "code: ["))
+
+
+def test_unsaved_changes_are_shown_to_nobody_else(app: App, open_context: OpenContext) -> None:
+    app.use(TEXT)
+    mine = open_context()
+    move_down(visit(mine.new_page()), 0)
+    expect_kept(mine.pages[0], "two")
+    for other in (mine.new_page(), open_context().new_page()):
+        expect_order(visit(other), "one", "two", "three", "one")
+        expect_nothing_kept(other)
+        expect(button(other, "Discard")).to_have_count(0)
+
+
+@pytest.mark.parametrize("end", ["Save", "Discard"])
+def test_what_was_saved_or_discarded_does_not_come_back(app: App, page: Page, end: str) -> None:
+    app.use(TEXT)
+    move_down(visit(page), 0)
+    expect_kept(page, "two")
+    button(page, end).click()
+    expect_nothing_kept(page)
+    page.reload()
+    expect_order(page, *(("two", "one") if end == "Save" else ("one", "two")), "three", "one")
+    expect(button(page, "Discard")).to_have_count(0)
+
+
+def expect_kept(page: Page, words: str) -> None:
+    page.wait_for_function("words => Object.values(sessionStorage).some(text => text.includes(words))", arg=words)
+
+
+def expect_nothing_kept(page: Page) -> None:
+    page.wait_for_function("!Object.keys(sessionStorage).some(name => name.startsWith('unsaved'))")
+
+
 # --- The way back, the keyboard, breakers ----------------------------------------------------------
 
 

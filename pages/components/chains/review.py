@@ -41,6 +41,12 @@ def reason() -> str:
     return str(st.session_state.get(_WHY, "")).strip() or "no reason given"
 
 
+def given_reason() -> str:
+    """The reason if somebody gave it; empty if it is the one that follows the change."""
+    why = str(st.session_state.get(_WHY, ""))
+    return "" if why == st.session_state.get(_PROPOSED) else why
+
+
 def propose(why: str) -> None:
     """Give the reason of a change that another page has made."""
     st.session_state[_WHY] = why

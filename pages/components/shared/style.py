@@ -16,6 +16,9 @@ PAGES = "page_links"
 POPOVERS = "popovers"
 """The key of what leads the focus into popovers; it draws nothing."""
 
+UNSAVED = "unsaved"
+"""The key's beginning of what keeps unsaved words; it draws nothing."""
+
 LIVE = "dashboard_live"
 """The key of the dashboard's live panel."""
 
@@ -36,7 +39,7 @@ _STYLE = f"""
 .st-key-{PAGES}, .st-key-{NARROW} {{ display: none; }}
 .stMainBlockContainer {{ padding-top: 4.5rem; }}
 /* What is drawn elsewhere, or nowhere, takes no gap between what is drawn. */
-[data-testid="stLayoutWrapper"]:has(> .st-key-{PAGES}), .st-key-{POPOVERS} {{
+[data-testid="stLayoutWrapper"]:has(> .st-key-{PAGES}), .st-key-{POPOVERS}, [class*="st-key-{UNSAVED}"] {{
   position: absolute; width: 0;
 }}
 @media {PHONE} {{
