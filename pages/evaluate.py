@@ -16,7 +16,7 @@ from components.evaluate.matrix import draw_matrix
 from components.evaluate.opened import Opened
 from components.evaluate.runs import draw_runs
 from components.evaluate.start import draw_new
-from components.evaluate.suites import draw_suites
+from components.evaluate.suites import draw_suites, keep_suite
 from components.evaluate.verdict import draw_verdict
 from components.shared.following import follow
 from components.shared.lab import lab_or_stop
@@ -46,6 +46,7 @@ def _opened(lab: Lab, run: str) -> Opened | None:
 
 def _draw_start(lab: Lab) -> None:
     library = library_of(lab)
+    keep_suite(lab)
     new, earlier, suites = st.tabs(["New run", "Earlier runs", "Suites"], on_change="rerun", key="evaluate_tabs")
     with new:
         draw_new(lab, library, shown=bool(new.open))

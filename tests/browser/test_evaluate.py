@@ -209,6 +209,22 @@ def test_a_suite_is_typed_validated_and_saved(app: App, upstream: Upstream, page
     assert "Question zero" in saved
 
 
+def test_a_suite_that_is_not_saved_yet_outlives_a_reload(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    name = put_suite(app)
+    page.goto("/evaluate")
+    text = edit_suite(page, name)
+    mine = text.input_value().replace("Question 0", "Question zero")
+    text.fill(mine)
+    expect(button(page, "Save")).to_be_enabled()
+    page.reload()
+    expect(text).to_have_value(mine)
+    button(page, "Save").click()
+    expect(page.get_by_text(f"Saved {name}: {CASES} cases.")).to_be_visible()
+    assert "Question zero" in suite_file(app, name).read_text(encoding="utf-8")
+    page.wait_for_function("Object.keys(sessionStorage).length === 0")
+
+
 PROMPTFOO = b"""\
 prompts: ['Say {{word}}.']
 tests:

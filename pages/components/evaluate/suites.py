@@ -11,18 +11,20 @@ from router.core.formatting import counted
 from router.core.suites import Suite
 from router.evaluate.library import NEW, Library
 from router.evaluate.summary import categories
+from router.lab import Lab
 
 from components.evaluate.start import SUITES, suite_of
 from components.shared.following import dialog
 from components.shared.markdown import label
 from components.shared.suites import keep_form
 from components.shared.text_editor import edit_text, take_typed
+from components.shared.unsaved import keep_unsaved
 
 _OPEN = "evaluate_suite_open"
-"""The session's key of the suite in the editor: its name, the text on disk (None if new), and the text as typed."""
+"""The session's key of the suite in the editor."""
 
 _SAID, _PROBLEM = "evaluate_suite_said", "evaluate_suite_problem"
-_TEXT = "evaluate_suite_text"
+_TEXT, _NAME = "evaluate_suite_text", "evaluate_suite_name"
 
 
 class Draft(msgspec.Struct):
@@ -30,12 +32,33 @@ class Draft(msgspec.Struct):
 
     Attributes:
         before: the text that it replaces; None for a new suite.
+        begun: what the editor began with.
         text: as typed.
     """
 
     name: str
     before: str | None
+    begun: str
     text: str
+
+    @property
+    def is_unsaved(self) -> bool:
+        return self.text != self.begun
+
+
+def keep_suite(lab: Lab) -> None:
+    """Keep what is typed in the editor over a reload, also while another tab is open."""
+    draft: Draft | None = st.session_state.get(_OPEN)
+    text = ""
+    if draft is not None and draft.is_unsaved:
+        name = draft.name if draft.before is not None else st.session_state.get(_NAME, draft.name)
+        text = msgspec.json.encode(msgspec.structs.replace(draft, name=name)).decode()
+    keep_unsaved(f"suite in {lab.folder}", text, _take_left)
+
+
+def _take_left(text: str) -> None:
+    st.session_state[_OPEN] = msgspec.json.decode(text, type=Draft)
+    st.session_state["evaluate_tabs"] = "Suites"
 
 
 def draw_suites(library: Library) -> None:
@@ -93,7 +116,8 @@ def _new(library: Library) -> None:
     known, number = library.names(), 1
     while (name := f"suite-{number}") in known:
         number += 1
-    st.session_state[_OPEN] = Draft(name, None, NEW.format(name=name))
+    text = NEW.format(name=name)
+    st.session_state[_OPEN] = Draft(name, None, text, text)
 
 
 def _edit(library: Library, name: str) -> None:
@@ -103,7 +127,7 @@ def _edit(library: Library, name: str) -> None:
     except FallbackLabError as error:
         text = f"# {error}\n"
     is_own = library.is_own(name)
-    st.session_state[_OPEN] = Draft(name if is_own else f"my-{name}", text if is_own else None, text)
+    st.session_state[_OPEN] = Draft(name if is_own else f"my-{name}", text if is_own else None, text, text)
 
 
 def _typed() -> Draft:
@@ -115,10 +139,10 @@ def _typed() -> Draft:
 
 def _draw_editor(library: Library, draft: Draft) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        unsaved = "What is not saved is lost" if draft.text != draft.before else None
+        unsaved = "What is not saved is lost" if draft.is_unsaved else None
         st.button("All suites", icon=":material/arrow_back:", on_click=_close, key="evaluate_suite_close", help=unsaved)
         if draft.before is None:
-            name = st.text_input("Name", draft.name, key="evaluate_suite_name", max_chars=100, width=280)
+            name = st.text_input("Name", draft.name, key=_NAME, max_chars=100, width=280)
         else:
             name = draft.name
             st.markdown(f"**{label(name)}**", width="content")
@@ -158,7 +182,7 @@ def _save(library: Library, name: str) -> None:
     except FallbackLabError as error:
         st.session_state[_PROBLEM] = str(error)
         return
-    st.session_state[_OPEN] = Draft(name, draft.text, draft.text)
+    st.session_state[_OPEN] = Draft(name, draft.text, draft.text, draft.text)
     st.session_state[_SAID] = f"Saved {name}: {counted(len(suite.cases), 'case')}."
 
 
