@@ -77,7 +77,7 @@ def main(lab: Lab) -> None:
     with notices:
         _draw_notices()
     state = st.session_state
-    keep_draft(conversation, sends=state.get("chat_sends", 0), puts=state.get("chat_puts", 0),
+    keep_draft(conversation if turns else "new", sends=state.get("chat_sends", 0), puts=state.get("chat_puts", 0),
                put=state.get("chat_put", ""))  # fmt: skip
     follow_newest(conversation, state.get("chat_sent"), has_turns=bool(turns), running=handle is not None)
 

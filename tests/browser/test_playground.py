@@ -220,6 +220,21 @@ def test_a_draft_outlives_a_visit_to_another_page(app: App, upstream: Upstream, 
     expect(page.get_by_label("Chat message from user")).to_have_count(1)
 
 
+def test_a_draft_outlives_a_reload(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "primary"))
+    prompt_of(visit(page)).fill("Not sent yet")
+    page.reload()
+    expect(prompt_of(page)).to_have_value("Not sent yet")
+    prompt_of(page).press("Enter")
+    expect_end(page)
+    page.reload()
+    expect(answer_of(page)).to_be_visible()
+    expect(prompt_of(page)).to_have_value("")
+    prompt_of(page).fill("Nor is this")
+    page.reload()
+    expect(prompt_of(page)).to_have_value("Nor is this")
+
+
 def test_an_answer_is_copied_with_one_click(app: App, upstream: Upstream, page: Page) -> None:
     text = "<b>x</b> **bold** and\n\n`code`"
     upstream.script("primary", then=answer(text))

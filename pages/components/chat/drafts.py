@@ -1,6 +1,7 @@
 """What is typed and not sent yet is not lost, though Streamlit's prompt box tells nobody of it.
 
-It outlives a visit to another page, and what the page itself puts into the box comes before it, not in its place.
+It outlives a visit to another page and a reload, and what the page itself puts into the box comes before it, not in
+its place.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ let box = null;
 let typed = "";
 let sends = 0;
 let puts = 0;
+let name = null;
 document.addEventListener("input", (event) => {
   if (isBox(event.target)) { box = event.target; typed = box.value; }
+});
+
+addEventListener("pagehide", () => {  // a reload
+  if (box?.value && box.isConnected) sessionStorage.setItem(name, box.value);
 });
 
 function write(found, text) {
@@ -42,15 +48,15 @@ function restore(name, tries) {
 }
 
 export default function ({ data }) {
-  const name = `draft of ${data.conversation}`;
-  restore(name, 50);
+  const here = name = `draft of ${data.conversation}`;
+  restore(here, 50);
   if (data.sends !== sends) typed = box?.value ?? "";
   if (data.puts !== puts && typed && typed !== data.put) keepBeside(data.put, typed, 20);
   ({ sends, puts } = data);
   return () => {
     const left = box;
     // In another conversation of the page, the box stays with what is typed in it.
-    setTimeout(() => { if (left?.value && !left.isConnected) sessionStorage.setItem(name, left.value); });
+    setTimeout(() => { if (left?.value && !left.isConnected) sessionStorage.setItem(here, left.value); });
   };
 }
 """
@@ -61,6 +67,7 @@ def keep_draft(conversation: str, *, sends: int, puts: int, put: str) -> None:
     """Keep what is typed in the prompt box of a conversation until it is looked at again.
 
     Args:
+        conversation: its id; "new" as long as it has no turn, as a reload begins another one.
         sends: how often this session has sent a prompt; what was typed before is no draft.
         puts: how often the page has put a text into the box, and `put` the last one.
     """
