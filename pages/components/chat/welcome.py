@@ -66,4 +66,5 @@ def _draw_demo(chain: Chain, ask: Callable[..., Turn], go: Callable[[Callable[[]
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
         if st.button("See a fallback happen", icon=":material/alt_route:", key="chat_demo", type="primary"):
             go(functools.partial(ask, faults=demo_faults(chain)))
-        st.caption(f"{label(chain.models[0].text)} fails on purpose, and the next model answers.", width="content")
+        st.caption(f"{label(chain.models[0].text)} fails on purpose, and the next model answers.", width="content",
+                   text_alignment="center")  # fmt: skip
