@@ -93,11 +93,12 @@ def _draw_suite(library: Library, name: str) -> None:
                 f"{label(about)}, bundled" if about and library.is_bundled(name) else label(about), width="content"
             )
             st.space("stretch")
-            if suite is not None:
-                st.button("Run", icon=":material/play_arrow:", type="tertiary", key=f"evaluate_use_{name}",
-                          help=f"Choose {label(name)} for a new run", on_click=_use, args=(name,))  # fmt: skip
-            st.button("Open", icon=":material/edit:", type="tertiary", key=f"evaluate_edit_{name}",
-                      help=f"Show and edit {label(name)}", on_click=_edit, args=(library, name))  # fmt: skip
+            with st.container(horizontal=True, width="content", gap="small"):
+                if suite is not None:
+                    st.button("Run", icon=":material/play_arrow:", type="tertiary", key=f"evaluate_use_{name}",
+                              help=f"Choose {label(name)} for a new run", on_click=_use, args=(name,))  # fmt: skip
+                st.button("Open", icon=":material/edit:", type="tertiary", key=f"evaluate_edit_{name}",
+                          help=f"Show and edit {label(name)}", on_click=_edit, args=(library, name))  # fmt: skip
         if problem:
             st.error(label(problem), icon=":material/error:")
         elif suite is not None and suite.description:
