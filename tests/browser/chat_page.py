@@ -64,12 +64,6 @@ def time_line_of(trace: Locator) -> Locator:
     return trace.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first
 
 
-SCROLLBARS = """within => [...document.querySelectorAll(`${within} *`)]
-    .filter((one) => one.scrollHeight > one.clientHeight && /auto|scroll/.test(getComputedStyle(one).overflowY))
-    .map((one) => one.className)"""
-"""What can be scrolled up and down in an element."""
-
-
 def overflow(page: Page) -> dict[str, int]:
     """Pixels that each of the page's frames can be scrolled sideways by."""
     return dict(

@@ -75,6 +75,20 @@ _OVERLAPS = """
 }
 """
 
+_SCROLLED = """
+() => {
+    const isStray = (more, overflow) => more > 0 && more < 24 && ["auto", "scroll"].includes(overflow)
+    return [...document.querySelectorAll(".stApp *")]
+        .filter((one) => one.clientWidth && one.clientHeight)
+        .filter((one) => !one.matches(".dvn-scroller, #stMain"))  // tables, and the page itself
+        .filter((one) => one.getBoundingClientRect().right > 0)  // a sidebar that is closed lies beside the window
+        .filter((one) => isStray(one.scrollWidth - one.clientWidth, getComputedStyle(one).overflowX)
+            || isStray(one.scrollHeight - one.clientHeight, getComputedStyle(one).overflowY))
+        .map((one) => one.className)
+}
+"""
+"""What has a scrollbar for less than a line."""
+
 _COVERED = """
 () => {
     const isSticky = (one) => one && !one.matches("[role=dialog]") && (one.matches("header")
@@ -104,6 +118,8 @@ def state(request: pytest.FixtureRequest, app: App, upstream_server: Upstream, t
     upstream_server.reset()
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.emulate_media(color_scheme="light")
+    tab.goto("/_stcore/health")
+    tab.evaluate("sessionStorage.clear()")  # unsaved changes of the state before
     STATES[request.param](app, upstream_server, tab)
     tab.mouse.move(0, 0)
     expect(tab.get_by_role("tooltip")).to_have_count(0)
@@ -129,6 +145,10 @@ def test_all_text_has_contrast_in_the_dark_theme(state: str, tab: Page) -> None:
     tab.emulate_media(color_scheme="dark")
     expect(tab.locator(".stApp")).to_have_css("color-scheme", "dark")
     assert violations(tab, state, "color-contrast") == []
+
+
+def test_nothing_has_a_scrollbar_for_less_than_a_line(state: str, tab: Page) -> None:
+    assert once_settled(lambda: tab.evaluate(_SCROLLED), []) == []
 
 
 @pytest.fixture
@@ -157,6 +177,10 @@ def once_settled(look: Callable[[], object], wanted: object) -> object:
 
 def test_no_page_scrolls_sideways_on_a_phone(phone: Page) -> None:
     assert once_settled(lambda: overflow(phone), {}) == {}
+
+
+def test_nothing_has_a_scrollbar_for_less_than_a_line_on_a_phone(phone: Page) -> None:
+    assert once_settled(lambda: phone.evaluate(_SCROLLED), []) == []
 
 
 def test_no_control_lies_under_another_on_a_phone(phone: Page) -> None:

@@ -42,6 +42,7 @@ _MENU = f"{ICON}menu_"
 
 # Streamlit's buttons center their labels, and its menus draw an arrow beside their icon.
 _STYLE = f"""<style>
+[class*="st-key-{_ROW}"] {{ overflow: visible; }}
 [class*="st-key-{_ROW}"] > :first-child button {{ padding-inline: .5rem; }}
 [class*="st-key-{_ROW}"] > :first-child button * {{ flex: 1; min-width: 0; text-align: start; }}
 [class*="st-key-{_MENU}"] button [aria-hidden="true"]:not([data-testid]) {{ display: none; }}

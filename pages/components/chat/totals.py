@@ -35,7 +35,7 @@ def draw_totals(lab: Lab, turns: Sequence[Turn]) -> None:
 
 
 def _draw_meter(fill: Fill) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content", wrap=False):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.progress(fill.share, width=72)
         st.caption(
             f"{fill.share:.0%} of the context",

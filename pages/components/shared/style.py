@@ -45,7 +45,7 @@ _STYLE = f"""
 @media {PHONE} {{
   .st-key-{PAGES} {{
     display: flex; position: fixed; top: 1.2rem; left: 3.25rem; max-width: calc(100% - 3.5rem); z-index: 999990;
-    gap: 0 !important;
+    gap: 0 !important; overflow-y: hidden;
   }}
   .st-key-{PAGES} a {{ padding-inline: .3rem; }}
   .st-key-{PAGES} a p {{ font-size: .8rem; }}
