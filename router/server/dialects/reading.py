@@ -38,8 +38,11 @@ def as_json(value: object, at: str) -> str:
 
 
 def kind_of(value: object, at: str) -> tuple[dict[str, Any], str]:
-    """An object and its `type`; raises the same."""
-    found = read_as(value, dict[str, Any], at)
+    """An object less its nulls, and its `type`; raises the same.
+
+    A null is what SDKs make of a field that was never set when they send an answer's parts back.
+    """
+    found = {name: field for name, field in read_as(value, dict[str, Any], at).items() if field is not None}
     kind = found.get("type")
     if not isinstance(kind, str):
         raise Refusal(f"`{at}` needs a `type`.", param=f"{at}.type")

@@ -33,6 +33,7 @@ PATCH = {
     "description": "Patches.",
     "format": {"type": "grammar", "syntax": "lark", "definition": "start: line+"},
 }
+FORM = {"type": "json_schema", "name": "city", "schema": WEATHER, "strict": True}
 BODY: dict[str, Any] = {"model": "code", "input": "Hi"}
 CODEX = {
     **BODY,
@@ -299,6 +300,51 @@ def test_results_follow_their_calls_whatever_the_order_of_the_items(
     assert roles(*items) == expected
 
 
+PIECES = [item("input_text", text="Sunny"), item("input_image", image_url="data:image/png;base64,aGk=")]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([PIECES[0]], "Sunny"),
+        (PIECES[0], "Sunny"),
+        (PIECES, [{"type": "text", "text": "Sunny"},
+                  {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}]),
+        ({"sky": None, "degrees": 21}, '{"sky":null,"degrees":21}'),
+        ([{"type": "city", "name": "Rome"}, "Oslo"], '[{"type":"city","name":"Rome"},"Oslo"]'),
+        (21, "21"),
+        ([], ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_what_a_tool_gave_is_told_whatever_its_shape(given: Any, expected: Any) -> None:
+    items = [call("1"), {**output("1"), "output": given}]
+    assert RESPONSES.read({**BODY, "input": items}).request.messages[-1]["content"] == expected
+
+
+def test_nulls_that_an_sdk_writes_for_fields_never_set_say_nothing() -> None:
+    """`model_dump()` of an answer's items has every field of their classes."""
+    items = [
+        item("reasoning", id="rs_1", summary=None, content=None, encrypted_content=None, status=None),
+        item("reasoning", id="rs_2", summary=[{"type": "summary_text", "text": None}], encrypted_content="x"),
+        {**call("1"), "namespace": None, "arguments": None},
+        {**output("1"), "id": None, "status": None},
+        item("message", role="assistant", content=None, phase=None),
+    ]
+    tools = [{**TOOL, "description": None, "strict": None}]
+    nulls = {"reasoning": {"summary": None, "effort": None}, "text": {"format": {**FORM, "name": None}}}
+    choice = {"type": "allowed_tools", "mode": None, "tools": [{"type": "function", "name": "weather"}]}
+    request = RESPONSES.read({**BODY, **nulls, "input": items, "tools": tools, "tool_choice": choice}).request
+    assert [message["role"] for message in request.messages] == ["assistant", "tool"]
+    assert request.messages[0]["tool_calls"][0]["function"]["arguments"] == "{}"
+
+
+def test_arguments_may_come_as_an_object() -> None:
+    items = [{**call("1"), "arguments": {"city": "Rome"}}, output("1")]
+    [sent, _] = RESPONSES.read({**BODY, "input": items}).request.messages
+    assert sent["tool_calls"][0]["function"]["arguments"] == '{"city":"Rome"}'
+
+
 def test_history_has_the_names_that_the_tools_have() -> None:
     items = [
         {**call("1", "find"), "namespace": "mcp__maps"},
@@ -341,8 +387,7 @@ def test_images_and_files_are_read() -> None:
 
 
 def test_fields_go_by_the_names_of_chat_completions() -> None:
-    form = {"type": "json_schema", "name": "city", "schema": WEATHER, "strict": True}
-    body = {**BODY, "text": {"format": form}, "max_output_tokens": 50, "reasoning": {"effort": "low"}, "top_p": 0.5}
+    body = {**BODY, "text": {"format": FORM}, "max_output_tokens": 50, "reasoning": {"effort": "low"}, "top_p": 0.5}
     request = RESPONSES.read(body).request
     assert request.response_format == {
         "type": "json_schema",

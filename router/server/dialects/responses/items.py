@@ -8,7 +8,7 @@ import msgspec
 
 from router.server.dialects.base import Refusal
 from router.server.dialects.carrying import Carried, opened, with_carried
-from router.server.dialects.reading import kind_of, listed, read_as, unknown, with_text
+from router.server.dialects.reading import as_json, kind_of, listed, read_as, unknown, with_text
 from router.server.dialects.responses.tools import ADDED, custom_arguments, flat
 
 _HELD_ELSEWHERE = ("item_reference", "compaction", "compaction_summary", "compaction_trigger", "context_compaction")
@@ -16,7 +16,7 @@ _HELD_ELSEWHERE = ("item_reference", "compaction", "compaction_summary", "compac
 
 class _Message(msgspec.Struct):
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[Any]
+    content: str | list[Any] | None = None
 
 
 class _Text(msgspec.Struct):
@@ -43,14 +43,14 @@ class _File(msgspec.Struct):
 class _Call(msgspec.Struct):
     call_id: str
     name: str
-    arguments: str = "{}"
+    arguments: str | dict[str, Any] = "{}"
     input: str = ""
     namespace: str | None = None
 
 
 class _Output(msgspec.Struct):
     call_id: str
-    output: str | list[Any]
+    output: Any = ""
 
 
 class _AgentMessage(msgspec.Struct):
@@ -59,7 +59,7 @@ class _AgentMessage(msgspec.Struct):
 
 
 class _Summary(msgspec.Struct):
-    text: str = ""
+    text: str | None = None
 
 
 class _Reasoning(msgspec.Struct):
@@ -96,8 +96,13 @@ class _Conversation:
             self._message(read_as(item, _Message, at), f"{at}.content")
         elif kind in ("function_call", "custom_tool_call"):
             call = read_as(item, _Call, at)
-            arguments = call.arguments if kind == "function_call" else custom_arguments(call.input, f"{at}.input")
-            function = {"name": flat(call.name, call.namespace), "arguments": arguments or "{}"}
+            if kind == "custom_tool_call":
+                arguments = custom_arguments(call.input, f"{at}.input")
+            elif isinstance(call.arguments, str):
+                arguments = call.arguments or "{}"
+            else:
+                arguments = as_json(call.arguments, f"{at}.arguments")
+            function = {"name": flat(call.name, call.namespace), "arguments": arguments}
             turn = self._turns[call.call_id] = self._turn()
             turn.calls.append({"id": call.call_id, "type": "function", "function": function})
         elif kind in ("function_call_output", "custom_tool_call_output"):
@@ -137,9 +142,12 @@ class _Conversation:
 
     def _message(self, message: _Message, at: str) -> None:
         if message.role == "assistant":
-            parts = [{"text": message.content}] if isinstance(message.content, str) else _texts(message.content, at)
+            said = message.content or ""
+            parts = [{"text": said}] if isinstance(said, str) else _texts(said, at)
             self._turn().texts += [part["text"] for part in parts if part["text"]]
             return
+        if message.content is None:
+            raise Refusal(f"`{at}` is missing.", param=at)
         content = message.content if isinstance(message.content, str) else with_text(_parts(message.content, at))
         role = "user" if message.role == "user" else "system"
         self._entries.append({"role": role, "content": content})
@@ -159,14 +167,13 @@ class _Conversation:
                 f"`{at}` answers the call `{result.call_id[:80]}`, which is not in `input`; send the call before it.",
                 param=f"{at}.call_id",
             )
-        output = result.output
-        content = output if isinstance(output, str) else with_text(_parts(output, f"{at}.output"))
+        content = _given(result.output, f"{at}.output")
         turn.results.append({"role": "tool", "tool_call_id": result.call_id, "content": content})
 
     def _reasoning(self, item: _Reasoning) -> None:
         if item.encrypted_content is None:
             return
-        thought = "".join(part.text for part in item.summary)
+        thought = "".join(part.text or "" for part in item.summary)
         if found := opened(item.encrypted_content, thought):
             self._turn().carried.append(found)
         else:
@@ -205,6 +212,19 @@ def _texts(parts: list[Any], at: str) -> list[dict[str, Any]]:
         else:
             raise unknown(kind, place, "output_text or refusal")
     return found
+
+
+_CONTENT = ("input_text", "output_text", "text", "input_image", "input_file")
+
+
+def _given(output: object, at: str) -> str | list[dict[str, Any]]:
+    """What a tool gave: a text, or parts of content; any other value is told as JSON."""
+    if isinstance(output, str):
+        return output
+    found = output if isinstance(output, list) else [output]
+    if not found or any(isinstance(part, dict) and part.get("type") in _CONTENT for part in found):
+        return with_text(_parts(found, at))
+    return as_json(output, at)
 
 
 def _parts(parts: list[Any], at: str) -> list[dict[str, Any]]:

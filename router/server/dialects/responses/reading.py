@@ -18,7 +18,7 @@ _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 
 class _Format(msgspec.Struct):
     type: Literal["text", "json_object", "json_schema"]
-    name: str = "answer"
+    name: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
     description: str | None = None
@@ -136,7 +136,7 @@ def _response_format(form: _Format | None) -> dict[str, Any] | None:
         return {"type": "json_object"}
     if form.schema is None:
         raise Refusal("`text.format` is a json_schema and needs `schema`.", param="text.format.schema")
-    schema: dict[str, Any] = {"name": form.name, "schema": form.schema}
+    schema: dict[str, Any] = {"name": form.name or "answer", "schema": form.schema}
     for name in ("strict", "description"):
         if (value := getattr(form, name)) is not None:
             schema[name] = value

@@ -53,7 +53,7 @@ class _Choice(msgspec.Struct):
     type: str
     name: str | None = None
     namespace: str | None = None
-    mode: Literal["auto", "required"] = "auto"
+    mode: Literal["auto", "required"] | None = None
     tools: list[dict[str, Any]] = []
 
 
@@ -160,7 +160,7 @@ def choice(value: object, tools: list[dict[str, Any]]) -> tuple[str | dict[str, 
         kept = [tool for tool in tools if tool["function"]["name"] in allowed]
         if not kept:
             raise Refusal("`tool_choice.tools` names none of `tools`.", param="tool_choice.tools")
-        return found.mode, kept
+        return found.mode or "auto", kept
     name = flat(found.name or "", found.namespace)
     if found.type not in ("function", "custom") or name not in names:
         raise Refusal("`tool_choice` must name one of `tools` that is a function or custom.", param="tool_choice")
