@@ -19,6 +19,7 @@ from router.core.untrusted import (
     mappings,
     text,
 )
+from router.providers.completions_messages import unknown_fields
 
 MAX_TOKENS = 4096
 """Answer limit if the request has none: the API requires one, and every model accepts this."""
@@ -92,7 +93,7 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     effort, budget = _asked_effort(asked)
     if OWN in asked and "thinking" not in mapping(asked[OWN]):
         effort = None  # in this protocol's own words it asks for no thoughts
-    told: list[str] = []
+    told = [*unknown_fields(request.messages)]
     lost = [name for name in asked if name not in _TRANSLATED and name not in body]
     if "response_format" in asked and "format" not in output:
         lost.append("response_format")

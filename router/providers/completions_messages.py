@@ -5,30 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from router.config.schema import ProviderConfig
 from router.core.messages import Message
 from router.core.untrusted import mappings
 
+_FIELDS = frozenset({
+    *("role", "content", "name", "tool_calls", "tool_call_id", "is_error"),
+    *("producer", "reasoning", "reasoning_content", "reasoning_details"),  # see router/providers/producers.py
+    *("prefix", "partial"),  # DeepSeek's, Mistral's, Kimi's and Qwen's: the answer begins with this message
+})  # fmt: skip
 
-def taken(messages: Iterable[Message], *, marks: bool) -> list[Message]:
-    """The messages without what most servers refuse.
 
-    Args:
-        marks: keep `cache_control`, which OpenRouter reads.
+def taken(messages: Iterable[Message], to: ProviderConfig) -> list[Message]:
+    """The messages without what most servers refuse; see `unknown_fields`.
 
     Images and files that a tool gave follow its result as the user's: a tool's message holds text alone.
     """
     found: list[Message] = []
     shown: list[Mapping[str, Any]] = []
-    for message in messages:
+    for each in messages:
+        message = each if to.is_openrouter else _plain(each, developers=to.is_openai)
         if message.get("role") != "tool":
             found += _as_users(shown)
             shown = []
-            found.append(_unmarked(message, marks=marks))
+            found.append(message)
             continue
-        text, other = _split(_unmarked(message, marks=marks))
+        text, other = _split(message)
         found.append(text)
         shown += other
     return [*found, *_as_users(shown)]
+
+
+def unknown_fields(messages: Iterable[Message]) -> tuple[str, ...]:
+    """One sentence for the fields of messages that `taken` leaves out, such as what clients keep there for themselves.
+
+    Strict servers refuse a request for any of them; OpenRouter, which ignores what it does not know, gets all.
+    """
+    names = dict.fromkeys(name for message in messages if not message.keys() <= _FIELDS for name in message)
+    if left := [f"`{name[:40]}`" for name in names if name not in _FIELDS]:
+        return (f"{', '.join(left)} of messages left out: servers refuse fields there that they do not know.",)
+    return ()
 
 
 def _as_users(parts: list[Mapping[str, Any]]) -> Iterator[Message]:
@@ -46,9 +62,22 @@ def _split(message: Message) -> tuple[Message, list[Mapping[str, Any]]]:
     return content, other
 
 
-def _unmarked(message: Message, *, marks: bool) -> Message:
+def _plain(message: Message, *, developers: bool) -> Message:
+    """A message of the fields that servers know.
+
+    Args:
+        developers: whether the server knows their role, OpenAI's newer name of the system.
+    """
+    if not message.keys() <= _FIELDS:
+        message = {name: value for name, value in message.items() if name in _FIELDS}
+    if not developers and message.get("role") == "developer":
+        message = {**message, "role": "system"}
+    return _unmarked(message)
+
+
+def _unmarked(message: Message) -> Message:
     content = message.get("content")
-    if marks or not isinstance(content, list | tuple) or not any("cache_control" in part for part in mappings(content)):
+    if not isinstance(content, list | tuple) or not any("cache_control" in part for part in mappings(content)):
         return message
     parts = [{name: value for name, value in part.items() if name != "cache_control"} for part in mappings(content)]
     # Marked text was one text before it was cut for the marks; many templates know strings alone.

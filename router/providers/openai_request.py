@@ -9,7 +9,7 @@ from router.config.schema import ProviderConfig
 from router.core.untrusted import mapping, text
 from router.providers import Call
 from router.providers.anthropic_request import OWN
-from router.providers.completions_messages import taken
+from router.providers.completions_messages import taken, unknown_fields
 from router.providers.producers import returned
 
 _SAMPLING = (
@@ -35,12 +35,12 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
         producer: who is asked; see `returned`.
     """
     body = {**config.body, **call.request.body(), "model": call.model}
-    body["messages"] = taken(returned(call.request.messages, producer), marks=config.is_openrouter)
+    body["messages"] = taken(returned(call.request.messages, producer), config)
     if body.pop(OWN, None) is not None:
         _without_marks(body)
     if call.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    notes: list[str] = []
+    notes = [] if config.is_openrouter else [*unknown_fields(call.request.messages)]
     if not config.is_openrouter and "reasoning" not in config.body:
         _name_effort(body, notes)
     if config.is_openai:

@@ -18,6 +18,7 @@ from router.core.errors import ProviderError, decide
 from router.core.events import (
     AnswerBuilder,
     Finished,
+    Noted,
     ProviderEvent,
     ReasoningDelta,
     Served,
@@ -376,6 +377,42 @@ async def test_reasoning_details_go_to_no_other_server(tmp_path: Path, other: st
     said = Answer(text="Hi", reasoning_details=(DETAILS[0],)).message()
     await wire.events(GREETING, request=Request(messages=(*HELLO.messages, said)))
     assert wire.sent["messages"] == [*HELLO.messages, {"role": "assistant", "content": "Hi"}]
+
+
+ECHOED = {
+    "role": "assistant", "content": "Hi", "name": "m", "id": "chatcmpl-1", "timestamp": 5, "reasoning_content": "Hmm",
+    "vendor": {"x": 1}, "prefix": True,
+}  # fmt: skip
+
+
+async def test_fields_of_messages_that_no_server_knows_are_left_out_and_named(wire: Wire) -> None:
+    """Clients keep their own there, and send answers back as they came; strict servers refuse a request for one."""
+    events = await wire.all_events(GREETING, request=Request(messages=(*HELLO.messages, ECHOED)))
+    assert wire.sent["messages"][-1] == {"role": "assistant", "content": "Hi", "name": "m", "prefix": True}
+    [noted] = [event for event in events if isinstance(event, Noted)]
+    [note] = noted.notes
+    assert note.startswith("`id`, `timestamp`, `vendor` of messages")
+
+
+async def test_openrouter_gets_fields_of_messages_as_they_are(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, base_url=OPENROUTER)
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, {**HELLO.messages[0], "images": ["x"]})))
+    assert wire.sent["messages"][-1]["images"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "role"),
+    [
+        ("https://api.openai.com/v1", "developer"),
+        (OPENROUTER, "developer"),
+        ("https://api.groq.com/openai/v1", "system"),
+    ],
+)
+async def test_only_openai_knows_developers(tmp_path: Path, base_url: str, role: str) -> None:
+    wire = Wire(tmp_path, base_url=base_url)
+    told = {"role": "developer", "content": "Be brief."}
+    await wire.events(GREETING, request=Request(messages=(told, *HELLO.messages)))
+    assert wire.sent["messages"][0] == {**told, "role": role}
 
 
 NUMBERED = {"content-type": "text/event-stream", "x-request-id": "req"}

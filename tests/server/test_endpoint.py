@@ -120,6 +120,43 @@ def test_tool_calls_in_several_turns(sdk: openai.OpenAI, upstream: Upstream) -> 
     assert [message["role"] for message in sent] == ["user", "assistant", "tool", "tool"]
 
 
+CALL: dict[str, Any] = CALLS[0]
+SAID = {"role": "assistant", "content": "No."}
+GIVEN = {"role": "tool", "tool_call_id": "call_1", "content": "21 °C"}
+WANTED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+
+
+@pytest.mark.parametrize(
+    ("echoed", "sent"),
+    [
+        ([{**SAID, "refusal": None, "annotations": [], "audio": None, "function_call": None, "images": []}], [SAID]),
+        ([{**SAID, "parsed": {"x": 1}, "tool_calls": []}], [SAID]),
+        ([{"role": "assistant", "content": None, "refusal": "No."}], [SAID]),
+        ([{"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}],
+         [{**SAID, "content": [{"type": "text", "text": "No."}]}]),
+        ([{"role": "user", "content": [{"type": "text", "text": "No.", "image_url": None}]}],
+         [{"role": "user", "content": [{"type": "text", "text": "No."}]}]),
+        ([{**WANTED, "tool_calls": [{**CALL, "type": None, "index": 0, "custom": None}]}, GIVEN], [WANTED, GIVEN]),
+        ([{**WANTED, "tool_calls": [{**CALL, "function": {**CALL["function"], "parsed_arguments": {}}}]}, GIVEN],
+         [WANTED, GIVEN]),
+        ([WANTED, {**GIVEN, "content": None}], [WANTED, {**GIVEN, "content": ""}]),
+    ],
+)  # fmt: skip
+def test_an_answer_that_a_client_sends_back_as_it_came_holds_nothing_that_servers_refuse(
+    served: Served, upstream: Upstream, echoed: list[Any], sent: list[Any]
+) -> None:
+    hello = {"role": "user", "content": "Hello?"}
+    body = {"model": "chat", "messages": [hello, *echoed]}
+    assert served.post("/v1/chat/completions", body).status_code == 200
+    assert upstream.received("primary")[-1].body["messages"] == [hello, *sent]
+
+
+def test_parallel_calls_are_not_asked_for_where_there_are_no_tools(served: Served, upstream: Upstream) -> None:
+    """OpenAI refuses that; some clients send it with every request."""
+    assert served.ask(parallel_tool_calls=True, tools=[], tool_choice="auto").status_code == 200
+    assert not {"parallel_tool_calls", "tools", "tool_choice"} & upstream.received("primary")[-1].body.keys()
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_calls_that_a_server_ends_with_stop_are_tool_calls(served: Served, upstream: Upstream, stream: bool) -> None:
     """Clients' loops end at `stop`, and the tools would never be run."""

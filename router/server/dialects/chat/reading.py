@@ -39,7 +39,7 @@ class _CalledFunction(msgspec.Struct):
 class _Call(msgspec.Struct):
     id: str
     function: _CalledFunction
-    type: Literal["function"] = "function"
+    type: Literal["function", ""] | None = None
     extra_content: dict[str, Any] | None = None
 
 
@@ -49,6 +49,8 @@ class _Message(msgspec.Struct):
     name: str | None = None
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
+    refusal: str | None = None
+    function_call: Any = None
     reasoning_details: list[dict[str, Any]] | None = None
     producer: str | None = None
 
@@ -147,7 +149,10 @@ def read(body: Mapping[str, Any]) -> Asked:
             raise Refusal(f"`{name}` must be at least 1.", param=name)
     unseen = [name for name in _NOT_RETURNED if body.get(name) not in (None, False)]
     modalities = {"modalities": found.modalities} if "image" in (found.modalities or ()) else {}
-    params = {name: value for name, value in body.items() if name not in _OURS and name not in unseen}
+    # OpenAI refuses it where there are no tools.
+    idle = () if body.get("tools") else ("parallel_tool_calls",)
+    left = _OURS.union(unseen, idle)
+    params = {name: value for name, value in body.items() if name not in left}
     return Asked(
         target=found.model,
         request=Request(
@@ -167,28 +172,46 @@ def read(body: Mapping[str, Any]) -> Asked:
     )
 
 
-_ANSWERS_ALONE = ("annotations", "provider_specific_fields")
+_ANSWERS_ALONE = ("annotations", "provider_specific_fields", "parsed", "refusal")
 """Fields of an answer's message that a request's has not."""
 
 
 def _sendable(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A message without what strict servers refuse of answers that clients send back as they came."""
+    """A message without what strict servers refuse of answers that clients send back as they came.
+
+    Fields that no server knows are left to the providers, each of which takes others.
+    """
     found = {
         name: value
         for name, value in message.items()
-        if name == "content" or (value is not None and name not in _ANSWERS_ALONE)
+        if name == "content" or (value not in _EMPTY and name not in _ANSWERS_ALONE)
     }
-    if calls := found.pop("tool_calls", None):
+    if isinstance(content := found.get("content"), list):
+        found["content"] = [_sendable_part(part) for part in content]
+    if calls := found.get("tool_calls"):
         found["tool_calls"] = [_sendable_call(call) for call in calls]
+    elif not content and message["role"] in ("assistant", "tool"):
+        found["content"] = message.get("refusal") or ""
     return found
 
 
+_EMPTY: tuple[Any, ...] = (None, [], {})
+
+
+def _sendable_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    if part["type"] == "refusal":  # what a model said instead is its text
+        return {"type": "text", "text": part.get("refusal") or ""}
+    return {name: value for name, value in part.items() if value is not None} if None in part.values() else part
+
+
 def _sendable_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A call less what some SDKs keep in it, such as `index` and `parsed_arguments`."""
     function = call["function"]
     if not isinstance(arguments := function.get("arguments"), str):
-        function = {**function, "arguments": as_json(arguments or {}, "function.arguments")}
-    kept = {name: value for name, value in call.items() if value is not None and name != "index"}
-    return {**kept, "function": function}
+        arguments = as_json(arguments or {}, "function.arguments")
+    extra = {"extra_content": call["extra_content"]} if call.get("extra_content") else {}
+    named = {"name": function["name"], "arguments": arguments}
+    return {"id": call["id"], "type": "function", "function": named, **extra}
 
 
 def _check_tools(body: Mapping[str, Any]) -> None:
@@ -205,6 +228,10 @@ def _check(message: _Message, at: str) -> None:
         raise Refusal(f"`{at}` is a tool's result and needs `tool_call_id`.", param=f"{at}.tool_call_id")
     if message.role in ("system", "developer", "user") and message.content is None:
         raise Refusal(f"`{at}` has no content.", param=f"{at}.content")
+    if message.function_call is not None:
+        raise Refusal(
+            "`function_call` of messages was replaced by `tool_calls`; send those.", param=f"{at}.function_call"
+        )
     for index, part in enumerate(message.content if isinstance(message.content, list) else ()):
         if part.type == "text" and part.text is None:
             raise Refusal(f"`{at}.content[{index}]` is a text and needs `text`.", param=f"{at}.content[{index}].text")
