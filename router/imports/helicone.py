@@ -18,6 +18,9 @@ _PENDING, _CANCELLED = -2, -3
 
 _NO_CACHE = ("", "00000000-0000-0000-0000-000000000000")
 
+_WRITES_INCLUDED = ("OPENAI", "AZURE")
+"""Providers whose prompt tokens hold those written to the cache: Anthropic's and all others' do not."""
+
 
 def matches(row: Mapping[str, Any]) -> bool:
     """Whether it is a row of Helicone's."""
@@ -64,14 +67,18 @@ def _ending(status: float | None) -> tuple[Outcome, str | None, int | None]:
 
 
 def _usage(row: Mapping[str, Any]) -> Usage | None:
-    """Helicone keeps what is cached apart from `prompt_tokens`, and reasoning from `completion_tokens`."""
+    """Helicone keeps what is cached apart from `prompt_tokens`, and reasoning from `completion_tokens`.
+
+    Of OpenAI's own usage it takes out what was read from the cache, and leaves in what was written to it.
+    """
     prompt, completion = count(row.get("prompt_tokens")), count(row.get("completion_tokens"))
     read, written = count(row.get("prompt_cache_read_tokens")), count(row.get("prompt_cache_write_tokens"))
     reasoning = count(row.get("reasoning_tokens"))
     if not any((prompt, completion, read, written, reasoning)):
         return None
+    apart = 0 if (text(row.get("provider")) or "").upper() in _WRITES_INCLUDED else written or 0
     return usage_of(
-        (prompt or 0) + (read or 0) + (written or 0),
+        (prompt or 0) + (read or 0) + apart,
         (completion or 0) + (reasoning or 0),
         cached=read,
         written=written,

@@ -57,7 +57,7 @@ def _call(written: Mapping[str, Any]) -> Call:
             reason=reason_of(status, said) if is_failed and not stopped else None,
             status=status if is_failed else None,
             latency=values.span(started, values.moment(row.get("end_time"))),
-            ttft=values.span(started, values.moment(row.get("completion_start_time"))),
+            ttft=_first_token(row, started),
             usage=_usage(row),
             cost=_cost(row),
         ),
@@ -68,6 +68,12 @@ def _call(written: Mapping[str, Any]) -> Call:
         ),
         session=text(row.get("session_id")),
     )
+
+
+def _first_token(row: Mapping[str, Any], started: float) -> float | None:
+    """Some exports have the moment, others the seconds until then, or both."""
+    found = values.span(started, values.moment(row.get("completion_start_time")))
+    return found if found is not None else values.duration(row.get("time_to_first_token"))
 
 
 def _usage(row: Mapping[str, Any]) -> Usage | None:

@@ -255,8 +255,24 @@ def usage_of(imports: Imports) -> tuple[int | None, ...]:
 
 def test_tokens_that_helicone_keeps_apart_are_parts_of_the_whole(imports: Imports) -> None:
     apart = {"prompt_cache_read_tokens": 100, "prompt_cache_write_tokens": 30, "reasoning_tokens": 5}
-    imports.take(json.dumps({**HELICONE, **apart}))
+    imports.take(json.dumps({**HELICONE, **apart, "provider": "ANTHROPIC"}))
     assert usage_of(imports) == (140, 25, 100, 30, 5)
+
+
+@pytest.mark.parametrize("provider", ["OPENAI", "AZURE"])
+def test_tokens_that_openai_wrote_to_a_cache_are_among_those_of_the_prompt_already(
+    imports: Imports, provider: str
+) -> None:
+    apart = {"prompt_cache_read_tokens": 100, "prompt_cache_write_tokens": 30, "prompt_tokens": 40}
+    imports.take(json.dumps({**HELICONE, **apart, "provider": provider}))
+    assert usage_of(imports)[:4] == (140, 20, 100, 30)
+
+
+@pytest.mark.parametrize("name", ["timeToFirstToken", "time_to_first_token"])
+def test_langfuse_may_tell_the_seconds_to_the_first_token_alone(imports: Imports, name: str) -> None:
+    row = {key: value for key, value in LANGFUSE.items() if key != "completionStartTime"}
+    imports.take(json.dumps({**row, name: 0.5}))
+    assert imports.requests()[0].ttft == 0.5
 
 
 def test_cached_tokens_that_langfuse_was_told_twice_count_once(imports: Imports) -> None:
