@@ -138,6 +138,10 @@ class Answering:
             if self._wish.buffer:
                 continue
             out: list[bytes] = []  # joined at the end: a slow reader's next batch may be large
+            if writer is None and (invalid := _invalid(events)):
+                for event in events[:invalid]:
+                    current.take(event)  # nothing of it was sent: the fallback happens unseen
+                events = events[invalid:]  # noqa: PLW2901  # what is left of them
             for event in events:
                 if writer is None:
                     current.take(event)
@@ -264,13 +268,21 @@ class _Current:
         """Take an event in."""
         kind = type(event)
         if isinstance(event, Began):
-            self.model, self.served, self.pending = event.model, None, []
+            self._begin(event.model)
         elif isinstance(event, Ended):
             self.ended += 1
         elif isinstance(event, Restarted):
-            self.model, self.served, self.pending = None, None, []
+            self._begin(None)
         elif kind in _PROVIDER_EVENTS:
             self.pending.append(event)
             if isinstance(event, Served):
                 self.served = event.model or self.served
             self.has_content = self.has_content or kind in _TOKENS
+
+    def _begin(self, model: str | None) -> None:
+        self.model, self.served, self.pending, self.has_content = model, None, [], False
+
+
+def _invalid(events: Sequence[Event]) -> int:
+    """How many of the first events tell of an answer that is invalid by the last of them."""
+    return max((count for count, event in enumerate(events, 1) if type(event) is Restarted), default=0)

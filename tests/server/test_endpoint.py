@@ -284,6 +284,20 @@ def test_after_the_first_content_a_stream_ends_with_an_error_and_without_done(
     assert upstream.received("fallback") == []
 
 
+def test_an_answer_that_is_known_to_be_broken_before_any_of_it_was_sent_falls_back_unseen(
+    served: Served, upstream: Upstream
+) -> None:
+    """A whole body in place of a stream has its first word and its fault at once."""
+    broken = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": '}}
+    upstream.script("primary", then=answer("Let me see.", tool_calls=[broken], always_whole=True))
+    upstream.script("fallback", then=answer(GOOD))
+    response = served.ask(stream=True, tools=[WEATHER])
+    chunks = data_of(response.text)
+    assert "".join(c["choices"][0]["delta"].get("content", "") for c in chunks[:-1]) == GOOD
+    names = ("model", "place", "attempts")
+    assert [response.headers[f"x-fallback-lab-{name}"] for name in names] == ["fallback", "1", "2"]
+
+
 def test_an_sdk_raises_where_a_stream_breaks(sdk: openai.OpenAI, upstream: Upstream) -> None:
     upstream.script("primary", then=cut_after(40))
     stream = sdk.chat.completions.create(model="chat", messages=[{"role": "user", "content": "Hi"}], stream=True)
