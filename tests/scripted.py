@@ -65,17 +65,17 @@ class Wire:
         )
 
     async def all_events(
-        self, answer: httpx.Response | Exception, *, request: Request = HELLO, stream: bool = True
+        self, answer: httpx.Response | Exception, *, request: Request = HELLO, stream: bool = True, model: str = "m"
     ) -> list[ProviderEvent]:
         """The events of one call that is answered so."""
         self.route.mock(side_effect=[answer])
-        return [event async for event in self.provider.stream(Call("m", request, stream, 5.0))]
+        return [event async for event in self.provider.stream(Call(model, request, stream, 5.0))]
 
     async def events(
-        self, answer: httpx.Response | Exception, *, request: Request = HELLO, stream: bool = True
+        self, answer: httpx.Response | Exception, *, request: Request = HELLO, stream: bool = True, model: str = "m"
     ) -> list[ProviderEvent]:
         """The same without who served it, and what only the next turn needs."""
-        events = await self.all_events(answer, request=request, stream=stream)
+        events = await self.all_events(answer, request=request, stream=stream, model=model)
         return [event for event in events if not isinstance(event, Served | ReasoningDetail)]
 
     async def error(self, answer: httpx.Response | Exception, *, stream: bool = True) -> ProviderError:

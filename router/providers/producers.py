@@ -8,6 +8,7 @@ others made.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,12 @@ from router.core.untrusted import mappings, text
 REASONING_CONTENT = "reasoning_content"
 """The field of DeepSeek, Kimi and others, and the type of the detail that keeps it for the next turn."""
 
+_NEEDS_THOUGHTS = re.compile(r"deepseek-(?:v[4-9]|reasoner)|kimi-k(?:2\.[5-9]|2-thinking|[3-9])")
+"""Models whose servers answer 400 where an earlier answer is without `reasoning_content`, whoever gave it."""
+
+_NO_THOUGHT = " "
+"""For answers that came without a thought; Kimi takes an empty text for none."""
+
 _OWN = ("producer", "reasoning_details", "reasoning_content", "reasoning")
 
 
@@ -27,18 +34,29 @@ def producer(base_url: str, model: str) -> str:
     return digest(base_url, family(model))[:12]
 
 
-def returned(messages: Iterable[Message], to: str | None) -> list[Message]:
+def needs_thoughts(model: str) -> bool:
+    """Whether a model's servers want `reasoning_content` in every earlier answer."""
+    return _NEEDS_THOUGHTS.search(model.lower()) is not None
+
+
+def returned(messages: Iterable[Message], to: str | None, *, thoughts: bool = False) -> list[Message]:
     """The messages as a producer gets them: with the parts it made itself, without those that others made.
 
     Args:
         to: the producer; None for one that takes nothing back.
+        thoughts: see `needs_thoughts`.
     """
-    return [_returned(message, to) if message.get("role") == "assistant" else message for message in messages]
+    return [_returned(message, to, thoughts) if message.get("role") == "assistant" else message for message in messages]
 
 
-def _returned(message: Message, to: str | None) -> Message:
+def _returned(message: Message, to: str | None, thoughts: bool) -> Message:
     found = {name: value for name, value in message.items() if name not in _OWN}
-    if to is not None and message.get("producer") == to:
+    by = message.get("producer")
+    if thoughts:
+        # Many clients send back a thought, but not who had it.
+        own = _thought(message) if by == to else text(message.get(REASONING_CONTENT)) if by is None else None
+        found[REASONING_CONTENT] = own or _NO_THOUGHT
+    if to is not None and by == to:
         return {**found, **_reasoning(message)}
     if "tool_calls" in found:
         found["tool_calls"] = [
@@ -54,7 +72,11 @@ def _reasoning(message: Message) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     if others := [detail for detail in details if detail.get("type") != REASONING_CONTENT]:
         found["reasoning_details"] = others
-    content = "".join(text(detail.get("text")) or "" for detail in details if detail.get("type") == REASONING_CONTENT)
-    if content and message.get("tool_calls"):
+    if message.get("tool_calls") and (content := _thought(message)):
         found[REASONING_CONTENT] = content
     return found
+
+
+def _thought(message: Message) -> str:
+    details = mappings(message.get("reasoning_details"))
+    return "".join(text(detail.get("text")) or "" for detail in details if detail.get("type") == REASONING_CONTENT)

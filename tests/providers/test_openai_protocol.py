@@ -31,6 +31,7 @@ from router.providers import Call
 from router.providers.failures import failure
 from router.providers.openai import ChunkReader
 from router.providers.openai_usage import read_usage
+from router.providers.producers import producer
 from tests.scripted import HELLO, KEY, Body, Speaks, Wire, sse, whole
 
 STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
@@ -369,6 +370,42 @@ async def test_reasoning_details_go_back_to_openrouter_as_they_came(
         builder.add(event)
     await wire.events(GREETING, request=Request(messages=(*HELLO.messages, builder.answer().message())))
     assert wire.sent["messages"][-1].get("reasoning_details", []) == kept
+
+
+THINKS = "deepseek-v4-pro"
+HMM = ({"type": "reasoning_content", "text": "Hm."},)
+SIGNED = {"producer": producer("http://host/v1/chat/completions", THINKS), "reasoning_details": HMM}
+FOREIGN = {"producer": "aaaaaaaaaaaa", "reasoning_details": HMM, "reasoning_content": "Hm."}
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "sent"),
+    [
+        (THINKS, SIGNED, "Hm."),
+        (THINKS, {"reasoning_content": "Hm."}, "Hm."),
+        (THINKS, FOREIGN, " "),
+        (THINKS, {}, " "),
+        ("moonshotai/Kimi-K2.6", {}, " "),
+        ("deepseek-v3.2", {"reasoning_content": "Hm."}, None),
+        ("kimi-k2-0905-preview", {}, None),
+        ("m", {}, None),
+    ],
+    ids=["own", "unsigned", "another's", "none", "Kimi", "DeepSeek before", "Kimi before", "others"],
+)
+async def test_servers_that_want_a_thought_in_every_answer_get_one(
+    wire: Wire, model: str, said: dict[str, Any], sent: str | None
+) -> None:
+    """They answer 400 where one is missing, also where another model of the chain gave that answer."""
+    said = {"role": "assistant", "content": "Hi", **said}
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, said)), model=model)
+    assert wire.sent["messages"][-1].get("reasoning_content") == sent
+
+
+async def test_openrouter_needs_no_thought_for_an_answer_that_has_none(tmp_path: Path) -> None:
+    wire = Wire(tmp_path, base_url=OPENROUTER)
+    said = Answer(text="Hi").message()
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, said)), model=f"deepseek/{THINKS}")
+    assert wire.sent["messages"][-1] == said
 
 
 @pytest.mark.parametrize("other", OTHERS)
