@@ -10,7 +10,7 @@ from router.core.untrusted import mapping, text
 from router.providers import Call
 from router.providers.anthropic_request import OWN
 from router.providers.completions_messages import taken, unknown_fields
-from router.providers.producers import needs_thoughts, returned
+from router.providers.producers import demand, returned
 
 _SAMPLING = (
     *("temperature", "top_p", "stop", "presence_penalty", "frequency_penalty"),
@@ -35,8 +35,8 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
         producer: who is asked; see `returned`.
     """
     body = {**config.body, **call.request.body(), "model": call.model}
-    thoughts = not config.is_openrouter and needs_thoughts(call.model)
-    body["messages"] = taken(returned(call.request.messages, producer, thoughts=thoughts), config)
+    wants = demand(config.base_url or "", call.model)
+    body["messages"] = taken(returned(call.request.messages, producer, wants), config)
     if body.pop(OWN, None) is not None:
         _without_marks(body)
     if call.stream:

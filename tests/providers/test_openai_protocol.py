@@ -401,6 +401,35 @@ async def test_servers_that_want_a_thought_in_every_answer_get_one(
     assert wire.sent["messages"][-1].get("reasoning_content") == sent
 
 
+GOOGLE = "https://generativelanguage.googleapis.com/v1beta/openai"
+ADDS = [{"id": name, "type": "function", "function": {"name": "add", "arguments": "{}"}} for name in ("a", "b")]
+SKIPPED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+MADE = {"google": {"thought_signature": "c2ln"}}
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "by", "sent"),
+    [
+        (GOOGLE, "gemini-3-flash", "aaaaaaaaaaaa", SKIPPED),
+        (GOOGLE, "models/gemini-flash-latest", None, SKIPPED),
+        (GOOGLE, "gemini-3-flash", producer(f"{GOOGLE}/chat/completions", "gemini-3-flash"), MADE),
+        (GOOGLE, "gemini-2.5-flash", None, None),
+        ("http://host/v1", "gemini-3-flash", None, None),
+    ],
+    ids=["another's", "unknown", "own", "Gemini before", "other servers"],
+)
+async def test_gemini_is_told_of_calls_that_it_did_not_make(
+    tmp_path: Path, base_url: str, model: str, by: str | None, sent: Any
+) -> None:
+    """It answers 400 to a first call without a signature, also where another model of the chain made it."""
+    wire = Wire(tmp_path, base_url=base_url)
+    calls = [{**ADDS[0], "extra_content": MADE}, ADDS[1]]
+    said = {"role": "assistant", "content": None, "tool_calls": calls, **({"producer": by} if by else {})}
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, said)), model=model)
+    extras = [call.get("extra_content") for call in wire.sent["messages"][-1]["tool_calls"]]
+    assert extras == [sent, None]
+
+
 async def test_openrouter_needs_no_thought_for_an_answer_that_has_none(tmp_path: Path) -> None:
     wire = Wire(tmp_path, base_url=OPENROUTER)
     said = Answer(text="Hi").message()
