@@ -10,6 +10,7 @@ from router.core.untrusted import mapping, text
 from router.providers import Call
 from router.providers.anthropic_request import OWN
 from router.providers.completions_messages import taken, unknown_fields
+from router.providers.mistral import is_mistrals, ordered
 from router.providers.producers import demand, returned
 
 _SAMPLING = (
@@ -36,7 +37,8 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
     """
     body = {**config.body, **call.request.body(), "model": call.model}
     wants = demand(config.base_url or "", call.model)
-    body["messages"] = taken(returned(call.request.messages, producer, wants), config)
+    messages = taken(returned(call.request.messages, producer, wants), config)
+    body["messages"] = ordered(messages) if is_mistrals(call.model) else messages
     if body.pop(OWN, None) is not None:
         _without_marks(body)
     if call.stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -428,6 +429,30 @@ async def test_gemini_is_told_of_calls_that_it_did_not_make(
     await wire.events(GREETING, request=Request(messages=(*HELLO.messages, said)), model=model)
     extras = [call.get("extra_content") for call in wire.sent["messages"][-1]["tool_calls"]]
     assert extras == [sent, None]
+
+
+ASKED_TO_ADD = {"role": "assistant", "content": None, "tool_calls": [{**ADDS[0], "id": "call_1.2:3"}]}
+ADDED = {"role": "tool", "tool_call_id": "call_1.2:3", "content": "3"}
+THANKS = {"role": "user", "content": "Thanks!"}
+
+
+async def sent_after_a_call(wire: Wire, model: str) -> list[dict[str, Any]]:
+    await wire.events(GREETING, request=Request(messages=(*HELLO.messages, ASKED_TO_ADD, ADDED, THANKS)), model=model)
+    return list(wire.sent["messages"][1:])
+
+
+@pytest.mark.parametrize("model", ["mistral-large-latest", "mistralai/Devstral-Small-2"])
+async def test_a_mistral_gets_short_ids_and_no_user_right_after_a_tool(wire: Wire, model: str) -> None:
+    """It refuses the ids of other models, with which a conversation comes to it in a chain."""
+    called, given, between, said = await sent_after_a_call(wire, model)
+    [call] = called["tool_calls"]
+    assert re.fullmatch("[a-zA-Z0-9]{9}", call["id"])
+    assert given == {**ADDED, "tool_call_id": call["id"]}
+    assert (between["role"], said) == ("assistant", THANKS)
+
+
+async def test_others_get_ids_and_turns_as_they_are(wire: Wire) -> None:
+    assert await sent_after_a_call(wire, "m") == [ASKED_TO_ADD, ADDED, THANKS]
 
 
 async def test_openrouter_needs_no_thought_for_an_answer_that_has_none(tmp_path: Path) -> None:
