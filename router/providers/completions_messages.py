@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from router.config.schema import ProviderConfig
@@ -56,9 +56,9 @@ def _split(message: Message) -> tuple[Message, list[Mapping[str, Any]]]:
     content = {name: value for name, value in message.items() if name != "is_error"}
     parts = mappings(message.get("content"))
     other = [part for part in parts if part.get("type") != "text"]
-    if other:
+    if parts:
         texts = [part for part in parts if part.get("type") == "text"]
-        content["content"] = texts or "What the tool gave follows."
+        content["content"] = _joined(texts) or "What the tool gave follows."
     return content, other
 
 
@@ -80,6 +80,11 @@ def _unmarked(message: Message) -> Message:
     if not isinstance(content, list | tuple) or not any("cache_control" in part for part in mappings(content)):
         return message
     parts = [{name: value for name, value in part.items() if name != "cache_control"} for part in mappings(content)]
-    # Marked text was one text before it was cut for the marks; many templates know strings alone.
+    # Marked text was one text before it was cut for the marks.
+    return {**message, "content": _joined(parts)}
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> str | Sequence[Mapping[str, Any]]:
+    """Parts as one text where they are nothing else; many templates, and DeepSeek for a tool, know strings alone."""
     plain = all(part.keys() == {"type", "text"} for part in parts)
-    return {**message, "content": "\n\n".join(part["text"] for part in parts) if plain else parts}
+    return "\n\n".join(part["text"] for part in parts) if plain else parts

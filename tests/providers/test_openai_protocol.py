@@ -451,6 +451,14 @@ async def test_a_mistral_gets_short_ids_and_no_user_right_after_a_tool(wire: Wir
     assert (between["role"], said) == ("assistant", THANKS)
 
 
+async def test_what_a_tool_gave_in_several_texts_is_one_text(wire: Wire) -> None:
+    """A server that holds to the protocol's letter takes strings alone here."""
+    texts = [{"type": "text", "text": text} for text in ("3", "5")]
+    request = Request(messages=(*HELLO.messages, ASKED_TO_ADD, {**ADDED, "content": texts}))
+    await wire.events(GREETING, request=request)
+    assert wire.sent["messages"][-1] == {**ADDED, "content": "3\n\n5"}
+
+
 async def test_others_get_ids_and_turns_as_they_are(wire: Wire) -> None:
     assert await sent_after_a_call(wire, "m") == [ASKED_TO_ADD, ADDED, THANKS]
 
