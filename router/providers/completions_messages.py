@@ -23,8 +23,8 @@ def taken(messages: Iterable[Message], to: ProviderConfig) -> list[Message]:
     """
     found: list[Message] = []
     shown: list[Mapping[str, Any]] = []
-    for each in messages:
-        message = each if to.is_openrouter else _plain(each, developers=to.is_openai)
+    plain = messages if to.is_openrouter else (_plain(each, developers=to.is_openai) for each in messages)
+    for message in plain:
         if message.get("role") != "tool":
             found += _as_users(shown)
             shown = []
@@ -41,8 +41,7 @@ def unknown_fields(messages: Iterable[Message]) -> tuple[str, ...]:
 
     Strict servers refuse a request for any of them; OpenRouter, which ignores what it does not know, gets all.
     """
-    names = dict.fromkeys(name for message in messages if not message.keys() <= _FIELDS for name in message)
-    if left := [f"`{name[:40]}`" for name in names if name not in _FIELDS]:
+    if left := [f"`{name[:40]}`" for name in sorted(set[str]().union(*messages) - _FIELDS)]:
         return (f"{', '.join(left)} of messages left out: servers refuse fields there that they do not know.",)
     return ()
 
@@ -72,7 +71,7 @@ def _plain(message: Message, *, developers: bool) -> Message:
         message = {name: value for name, value in message.items() if name in _FIELDS}
     if not developers and message.get("role") == "developer":
         message = {**message, "role": "system"}
-    return _unmarked(message)
+    return message if isinstance(message.get("content"), str) else _unmarked(message)
 
 
 def _unmarked(message: Message) -> Message:

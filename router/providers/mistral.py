@@ -5,6 +5,7 @@ They answer 400 to a call's id that is not nine letters or digits, and to a user
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
@@ -18,6 +19,7 @@ _BETWEEN: Message = {"role": "assistant", "content": "Done."}
 """What stands between a tool's result and the user; an empty text is refused."""
 
 
+@functools.lru_cache(maxsize=256)
 def is_mistrals(model: str) -> bool:
     """Whether a model is one of Mistral's, by its name."""
     return _NAMES.search(model.lower()) is not None

@@ -149,10 +149,9 @@ def read(body: Mapping[str, Any]) -> Asked:
             raise Refusal(f"`{name}` must be at least 1.", param=name)
     unseen = [name for name in _NOT_RETURNED if body.get(name) not in (None, False)]
     modalities = {"modalities": found.modalities} if "image" in (found.modalities or ()) else {}
-    # OpenAI refuses it where there are no tools.
-    idle = () if body.get("tools") else ("parallel_tool_calls",)
-    left = _OURS.union(unseen, idle)
-    params = {name: value for name, value in body.items() if name not in left}
+    params = {name: value for name, value in body.items() if name not in _OURS and name not in unseen}
+    if not found.tools:
+        params.pop("parallel_tool_calls", None)  # OpenAI refuses it there
     return Asked(
         target=found.model,
         request=Request(
@@ -184,7 +183,7 @@ def _sendable(message: Mapping[str, Any]) -> Mapping[str, Any]:
     found = {
         name: value
         for name, value in message.items()
-        if name == "content" or (value not in _EMPTY and name not in _ANSWERS_ALONE)
+        if name == "content" or (value and name not in _ANSWERS_ALONE)  # nothing else means anything where it is empty
     }
     if isinstance(content := found.get("content"), list):
         found["content"] = [_sendable_part(part) for part in content]
@@ -193,9 +192,6 @@ def _sendable(message: Mapping[str, Any]) -> Mapping[str, Any]:
     elif not content and message["role"] in ("assistant", "tool"):
         found["content"] = message.get("refusal") or ""
     return found
-
-
-_EMPTY: tuple[Any, ...] = (None, [], {})
 
 
 def _sendable_part(part: Mapping[str, Any]) -> Mapping[str, Any]:
