@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from router.config.loading import load_config
+from router.config.origins import is_loopback
 
 
 @click.command()
@@ -20,8 +21,7 @@ def serve(config_path: Path, host: str, port: int, workers: int) -> None:
 
     Beyond this machine only with keys for its callers (`server: {keys: …}` in models.yaml).
     """
-    from router.server.doors import is_loopback  # noqa: PLC0415  # a server's libraries, for this command alone
-    from router.server.serve import listening_on  # noqa: PLC0415  # the same
+    from router.server.serve import listening_on  # noqa: PLC0415  # a server's libraries, for this command alone
     from router.server.serve import serve as serve_until_stopped  # noqa: PLC0415  # the same
 
     config = load_config(config_path)

@@ -146,6 +146,8 @@ def _one_of(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> i
 def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:
     console = Console(stderr=True)
     evidence = lab.tuning.evidence(category)
+    if left_out := evidence.left_out():
+        console.say(f"{category}: {left_out}", "dim")
     if (gap := evidence.gap()) is not None:
         console.say(f"{category}: {gap} {_first_step(lab, category, evidence)}", "yellow")
         return _NOT_ENOUGH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -61,6 +62,18 @@ def origin_of(url: str) -> str:
 def host_of(origin: str) -> str:
     """Host and port of an origin, as people write them."""
     return origin.partition("://")[2]
+
+
+@functools.lru_cache(maxsize=1_000)
+def is_loopback(address: str) -> bool:
+    """Whether an address is this machine's own."""
+    if address == "localhost":
+        return True
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
 
 
 class Origins:

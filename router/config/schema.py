@@ -18,7 +18,7 @@ from router.config.explain import (
     nearest,
 )
 from router.config.keys import VARIABLE
-from router.config.origins import origin_of
+from router.config.origins import is_loopback, origin_of
 from router.config.otel import OtelConfig
 from router.config.policy import ChainPolicy, Policy
 from router.config.server import ServerConfig
@@ -60,6 +60,11 @@ class ProviderConfig(Data):
     def is_openai(self) -> bool:
         """Whether it is OpenAI itself, which refuses the names of renamed fields."""
         return urlsplit(self.base_url or "").hostname == "api.openai.com"
+
+    @cached_property
+    def is_local(self) -> bool:
+        """Whether it runs on this machine, so that calls of it need no network."""
+        return self.protocol == "embedded" or is_loopback(urlsplit(self.base_url or "").hostname or "")
 
     @cached_property
     def variables(self) -> tuple[tuple[str, ...], ...]:

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from router.config.keys import Keys
+from router.config.origins import is_loopback
 from router.config.server import Caller, ServerConfig
 from router.core.attempts import is_call
 from router.core.formatting import dollars
 from router.core.records import Observation, RequestSummary
 from router.server.dialects.base import Refusal
-from router.server.doors import is_loopback
 from router.store import Store
 
 DAY = 86_400

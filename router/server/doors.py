@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +10,8 @@ from typing import NamedTuple
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from router.config.origins import is_loopback
 
 NO_LOGIN_FLAG = "--i-know-there-is-no-login"
 NO_LOGIN_VARIABLE = "FALLBACK_LAB_I_KNOW_THERE_IS_NO_LOGIN"
@@ -148,18 +148,6 @@ async def refuse(reason: str, scope: Scope, receive: Receive, send: Send, *, sta
         await send({"type": "websocket.close", "code": 1008, "reason": ""})
     else:
         await PlainTextResponse(reason, status)(scope, receive, send)
-
-
-@functools.lru_cache(maxsize=1_000)
-def is_loopback(address: str) -> bool:
-    """Whether an address is this machine's own."""
-    if address == "localhost":
-        return True
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback
 
 
 def _is_local(server: tuple[str, int | None] | None) -> bool:

@@ -12,9 +12,9 @@ import msgspec
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from router.config.origins import is_loopback
 from router.core.untrusted import NO_JSON, cut, decode_json
 from router.server.dialects.base import Refusal
-from router.server.doors import is_loopback
 
 BODY_WITHIN = 60.0
 """Seconds in which a request's body has to arrive."""

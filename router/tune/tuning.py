@@ -32,6 +32,7 @@ from router.tune.goals import Goals
 from router.tune.graded import Evaluated, Graded, evaluated, graded
 from router.tune.held import Kept, kept
 from router.tune.joint import Failures, effective_number
+from router.tune.network import with_network
 from router.tune.people import preferred
 from router.tune.proposals import Advice, advice
 from router.tune.scenarios import AS_MEASURED, Scenario
@@ -66,6 +67,7 @@ class Evidence(NamedTuple):
         models: by reference, as models.yaml names them.
         worth: how many independent models the chain is worth; see `effective_number`.
         evaluated: the prompts that several models were graded on.
+        without_network: calls that are left out, since nobody could be reached; see `with_network`.
     """
 
     category: str
@@ -75,6 +77,14 @@ class Evidence(NamedTuple):
     worth: Estimate
     evaluated: Evaluated
     measured: Measured
+    without_network: int
+
+    def left_out(self) -> str | None:
+        """The calls that could have been evidence and are none, one sentence; None where there are none."""
+        if not self.without_network:
+            return None
+        calls = counted(self.without_network, "call")
+        return f"Left out: {calls} made while no provider could be reached. They tell of the network, not of models."
 
     def shared_upstream(self) -> list[str]:
         """Models of the chain that one upstream provider stands behind: its outage takes both along."""
@@ -156,18 +166,25 @@ class Tuning:
 
     def _gather(self, category: str, chain: Chain, everything: View, runs: Sequence[Results]) -> Evidence:
         now = time.time()
-        view = everything.where(Filter(since=now - DAYS * 86_400))
+        view, lost = self._with_network(everything.where(Filter(since=now - DAYS * 86_400)))
         names = tuple(ref.text for ref in chain.models)
         together = failures(view)
         found = evaluated(_new(graded(runs, category), now), names, together)
         quality = self._quality(category, now) | _quality_in(found)
         since = now - DAYS * 86_400
         votes = preferred(self._store.comparisons.votes(), category)
-        within = view.where(Filter(categories=(category, None)))
+        own = Filter(categories=(category, None))
+        within = view.where(own)
         upstream = self._store.observations.upstream({labels.model for labels, _ in within.attempts.labels()}, since)
         models = model_evidence(within, Said(quality, self._store.feedback.of_answers(), votes, upstream))
         behaviors = measured(view, category, quality)
-        return Evidence(category, names, models, together, effective_number(names, together), found, behaviors)
+        without_network = len(lost.where(own).attempts)
+        worth = effective_number(names, together)
+        return Evidence(category, names, models, together, worth, found, behaviors, without_network)
+
+    def _with_network(self, view: View) -> tuple[View, View]:
+        local = {name for name, provider in self._config().providers.items() if provider.is_local}
+        return with_network(view, local)
 
     def _quality(self, category: str, now: float) -> dict[str, Passes]:
         passes = self._store.scores.passes(now - EVALUATED_DAYS * 86_400)
@@ -270,7 +287,7 @@ class Tuning:
         known = [each for each in certificates if each is not None]
         if not known:
             return []
-        view = View.of(self._observed().rows()).where(Filter())
+        view, _ = self._with_network(View.of(self._observed().rows()).where(Filter()))
         return [kept(view, each) for each in known]
 
     def plan(self, category: str, models: Sequence[str], prompts: int) -> Planned:
@@ -280,7 +297,7 @@ class Tuning:
             InvalidRequest: no suite has such a case.
         """
         answers = graded(map(self._evaluations.results, self._evaluations.all()), category)
-        seen = {each.prompt for each in _new(answers, time.time())}
+        seen = {each.prompt for each in _new(answers, time.time()) if not each.fault}
         known: dict[str, Case] = {}
         for name in self._library.names():
             for case in self._library.find(name).suite.cases:

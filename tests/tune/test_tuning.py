@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from router.tune.goals import Goals, Limits
 from router.tune.tuning import EVALUATED_DAYS, Tuning
 from tests.evaluated import Skill, write_run
 from tests.tune.labs import AURORA, GLM, KIMI, MODELS_YAML, SKILLS
-from tests.tune.logs import case_of
+from tests.tune.logs import RunLog, attempt, case_of
 
 DAY = 86_400
 
@@ -143,6 +146,18 @@ def test_a_link_that_is_too_slow_for_its_limit_is_judged_as_it_will_be(empty: La
     assert empty.tuning.advise("code").current.figures.answered == 0
 
 
+def test_a_day_without_a_network_is_no_evidence_of_models(config: Path) -> None:
+    config.write_text(MODELS_YAML.replace("127.0.0.1:9", "models.test"), encoding="utf-8")
+    with closing(sqlite3.connect(config.parent / ".lab" / "lab.sqlite")) as database, database:
+        (since,) = database.execute("SELECT max(started) - 86400 FROM observations").fetchone()
+        offline = "outcome = 'failed', reason = 'connection_failed', cached = 0, shared = 0"
+        database.execute(f"UPDATE observations SET {offline} WHERE started > ? AND number > 0", (since,))
+    with closing(Lab(config, environ={})) as lab:
+        found = lab.tuning.evidence("code")
+    assert max(each.newest or 0 for each in found.models.values()) <= since
+    assert re.match(r"Left out: \d+ calls made while no provider could be reached", found.left_out() or "")
+
+
 def test_a_chain_with_a_model_that_nobody_called_cannot_be_simulated(tuning: Tuning, empty: Lab) -> None:
     with pytest.raises(InvalidRequest, match=rf"^Nothing was observed of {AURORA}, {GLM} in the last 30 days"):
         empty.tuning.simulate("code", empty.config().chain("code"))
@@ -176,6 +191,16 @@ def test_a_plan_asks_cases_of_the_category_that_were_not_graded_yet(mine: Lab) -
     plan = mine.tuning.plan("code", [AURORA, GLM], 60)
     assert [case.id for case in plan.suite.cases] == ["code 3", "code 4"]
     assert [lane.name for lane in plan.lanes] == [AURORA, GLM]
+
+
+def test_a_plan_asks_again_what_a_run_without_a_network_has_asked(mine: Lab) -> None:
+    keep_suite(mine, "mine", "a", "b")
+    (mine.folder / "runs").mkdir(mode=0o700, exist_ok=True)
+    log = RunLog(mine.folder / "runs" / "20260101-000000-0000.jsonl", "ab", [AURORA], category="tools", at=time.time())
+    for case in "ab":
+        log.answer(case, AURORA, attempt(AURORA, "connection_failed"))
+    log.results()
+    assert len(mine.tuning.plan("tools", [AURORA], 60).suite.cases) == 2
 
 
 def test_a_plan_has_at_most_so_many_prompts(mine: Lab) -> None:
