@@ -119,6 +119,14 @@ def test_a_verdict_comes_with_its_table(open_tune: OpenTune) -> None:
     assert said(app, "Quality, cost and latency: of the 60 prompts that ")
 
 
+def test_a_cheaper_chain_is_not_called_as_good_but_as_likely_to_be_as_it_is(open_tune: OpenTune, home: Path) -> None:
+    evaluated(home, 60, **{AURORA: Skill(0.6, cost=0.002), GLM: Skill(0.6, cost=0.001), KIMI: Skill(0.9, cost=0.004)})
+    app = open_tune()
+    cheapest = table(app, "chain").set_index("what").loc["Cheapest"]
+    title = f"Cheapest, {cheapest['close']:.0f}% likely within a point of the best: "
+    assert any(button.label.startswith(title) for button in app.button)
+
+
 @pytest.mark.usefixtures("filled")
 def test_a_chain_that_cannot_be_better_is_kept(open_tune: OpenTune) -> None:
     app = open_tune(category="reasoning")

@@ -70,7 +70,10 @@ def _draw_apply(lab: Lab, found: Advice, proposal: Proposal) -> None:
             _try(lab, found, proposal)
         others = [each for each in found.proposals if each is not proposal]
         for number, each in enumerate(others):
-            title = f"{_TITLES[each.candidate.rule]}: " if each.candidate is not None else ""
+            own = each.candidate
+            title = (
+                f"{_TITLES[own.rule]}, {own.close:.0%} likely within a point of the best: " if own is not None else ""
+            )
             if st.button(f"{title}{label(each.change)}", type="tertiary", key=f"tune_apply_{number}",
                          disabled=lab.editor.read_only, help=label(each.sentence)):  # fmt: skip
                 _apply(lab, found, each)
@@ -140,7 +143,7 @@ def _draw_chains(found: Advice) -> None:
         alt="Chains beside each other",
         placeholder="",
         column_config={
-            "what": column.TextColumn("Which", pinned=True),
+            "what": column.TextColumn("Which", pinned=True, help=_RULES),
             "chain": column.TextColumn("Chain", width="large"),
             "quality": _QUALITY(help="Of all requests; of other chains as held-out prompts judge them"),
             "gain": column.TextColumn("Beside now", width="medium", help="Points of quality with the 95% interval, on "
@@ -179,7 +182,11 @@ def _draw_baselines(found: Advice) -> None:
         )
 
 
-_TITLES = {"best": "Best", "cheapest": "Cheapest as good", "fastest": "Fastest as good"}
+_TITLES = {"best": "Best", "cheapest": "Cheapest", "fastest": "Fastest"}
+_RULES = (
+    "Best: the highest quality. Cheapest and fastest: of the chains with at least the current one's quality on these "
+    "prompts. How sure that is on others: see Beside now and Within a point."
+)
 
 
 def _row(what: str, proposal: Proposal, found: Advice) -> dict[str, object]:
