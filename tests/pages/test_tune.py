@@ -210,6 +210,14 @@ def test_another_chain_stands_beside_it(open_tune: OpenTune) -> None:
 
 
 @pytest.mark.usefixtures("filled")
+def test_a_model_that_is_entered_twice_is_named_and_stays_entered(open_tune: OpenTune) -> None:
+    app = open_tune(category="code")
+    app.selectbox(key="tune_place_code_2").set_value(AURORA)
+    assert said(look(app), f"A chain holds a model once: {AURORA} is simulated as primary alone.")
+    assert app.selectbox(key="tune_place_code_2").value == AURORA
+
+
+@pytest.mark.usefixtures("filled")
 def test_a_chain_without_a_model_is_none(open_tune: OpenTune) -> None:
     app = open_tune(category="code")
     for number in (0, 1):

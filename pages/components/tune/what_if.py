@@ -101,6 +101,10 @@ def _pick_chain(config: Config, current: Chain, known: list[str]) -> Chain | Non
             for number in range(max(len(names) + 1, 3))
         ]
     models = [*dict.fromkeys(each for each in chosen if each != _NONE)]
+    for model in models:
+        if chosen.count(model) > 1:
+            first = place(chosen.index(model))
+            st.caption(f":orange[A chain holds a model once: {label(model)} is simulated as {first} alone.]")
     with st.container(horizontal=True):
         policy = current.policy
         first_token = st.number_input("First token at most, s", 0.1, 600.0, float(policy.first_token), 1.0,
