@@ -9,7 +9,7 @@ from router.config.schema import Chain, Config, Link
 
 def in_words(before: Config, after: Config) -> str:
     """The change, as in `tools: aurora-alpha below kimi-k2.5`; empty where only comments and layout differ."""
-    return "; ".join([*_chains(before, after), *_elsewhere(before, after)])
+    return "; ".join([*_chains(before, after), *_experiments(before, after), *_elsewhere(before, after)])
 
 
 def _chains(before: Config, after: Config) -> Iterator[str]:
@@ -23,6 +23,19 @@ def _chains(before: Config, after: Config) -> Iterator[str]:
             yield f"{name}: {', '.join(changes)}"
 
 
+def _experiments(before: Config, after: Config) -> Iterator[str]:
+    for name in dict.fromkeys((*before.experiments, *after.experiments)):
+        old, new = before.experiments.get(name), after.experiments.get(name)
+        if old is None:
+            yield f"new experiment {name}"
+        elif new is None:
+            yield f"experiment {name} removed"
+        elif old.model_dump(exclude={"chain"}) != new.model_dump(exclude={"chain"}):
+            yield f"experiment {name}"
+        elif changes := list(_chain(old.chain, new.chain, limits=before.policy == after.policy)):
+            yield f"experiment {name}: {', '.join(changes)}"
+
+
 def _elsewhere(before: Config, after: Config) -> Iterator[str]:
     words = {
         "policy": "limits of all chains",
@@ -31,6 +44,9 @@ def _elsewhere(before: Config, after: Config) -> Iterator[str]:
         "offline": "offline model",
         "models": "what is known of models",
         "alerts": "alerts",
+        "shadow": "shadows",
+        "server": "the endpoint",
+        "otel": "where spans go",
     }
     return (text for name, text in words.items() if getattr(before, name) != getattr(after, name))
 

@@ -21,6 +21,9 @@ from router.core.errors import InvalidEdit
 Path = tuple[str | int, ...]
 """Keys of mappings and indexes of lists."""
 
+SHORT = 60
+"""Characters of a value that stays on one line, whatever is in it."""
+
 _NAME = "model"
 """The key by which an item that is a mapping is known."""
 
@@ -218,7 +221,10 @@ def _content_end(text: str, node: yaml.Node) -> int:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines on one."""
+    """Writes a text of several lines on one, and indents the items of a list."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002  # PyYAML's own
+        super().increase_indent(flow, indentless=False)
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
@@ -227,18 +233,39 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def _flow(value: Any) -> str:
-    """A value on one line."""
+def _dumped(value: Any, *, flow: bool | None) -> str:
     written = yaml.dump(
         value,
         Dumper=_Dumper,
-        default_flow_style=True,
+        default_flow_style=flow,
         allow_unicode=True,
         width=10**9,
         sort_keys=False,
         line_break="\n",
     )
-    return written.removesuffix("\n").removesuffix("\n...").removesuffix("\n...\n").strip()
+    return str(written).removesuffix("\n").removesuffix("\n...").removesuffix("\n...\n").strip()
+
+
+def _flow(value: Any) -> str:
+    """A value on one line."""
+    return _dumped(value, flow=True)
+
+
+def _block(value: Any, column: int, newline: str) -> str:
+    """A value behind its key's colon: on the key's line, or over several if it is long and holds other collections.
+
+    Args:
+        column: of the key.
+    """
+    line = f" {_flow(value)}"
+    if len(line) <= SHORT or not isinstance(value, dict) or not _nests(value):
+        return line
+    lines = _dumped(value, flow=None).split("\n")  # what holds no other collection is on one line
+    return "".join(f"{newline}{' ' * (column + 2)}{line}" for line in lines)
+
+
+def _nests(value: dict[str, Any]) -> bool:
+    return any(isinstance(inner, dict | list) for inner in value.values())
 
 
 # Words that YAML 1.1 reads as booleans and this project does not.
@@ -267,7 +294,7 @@ def _set(text: str, root: yaml.MappingNode, at: Path, value: Any) -> list[_Chang
             rest = value
             for inner in reversed(at[depth + 1 :]):
                 rest = {inner: rest}
-            return [_inserted(text, node, f"{_item(key)}: {_flow(rest)}")]
+            return [_inserted(text, node, key, rest)]
         node = entry[1]
         if isinstance(node, yaml.ScalarNode) and node.value == "" and node.start_mark.index == node.end_mark.index:
             # `key:` with nothing after it
@@ -276,25 +303,30 @@ def _set(text: str, root: yaml.MappingNode, at: Path, value: Any) -> list[_Chang
                 rest = {inner: rest}
             end = int(entry[0].end_mark.index)
             colon = text.index(":", end) + 1
-            return [_Change(colon, colon, f" {_flow(rest)}")]
+            written = _block(rest, entry[0].start_mark.column, _newline(text))
+            if written.startswith(_newline(text)):  # below the comment that may follow the colon
+                colon = len(text[: _line_end(text, colon)].rstrip("\r\n"))
+            return [_Change(colon, colon, written)]
     if _is_block(node) and isinstance(at[-1], str):
-        # From its first line to its last: a value over several lines is rewritten on one.
+        # From its first line to its last.
         name = _entry(_find(root, at[:-1]), at[-1])[0]
         colon = text.index(":", int(name.end_mark.index)) + 1
-        return [_Change(colon, _content_end(text, node), f" {_flow(value)}")]
+        written = _block(value, name.start_mark.column, _newline(text))
+        return [_Change(colon, _content_end(text, node), written)]
     return [_Change(node.start_mark.index, _content_end(text, node), _flow(value))]
 
 
-def _inserted(text: str, node: yaml.MappingNode, entry: str) -> _Change:
+def _inserted(text: str, node: yaml.MappingNode, key: str, value: Any) -> _Change:
     if node.flow_style:
+        entry = f"{_item(key)}: {_flow(value)}"
         end = int(node.end_mark.index) - 1
         last = int(node.value[-1][1].end_mark.index) if node.value else 0
         return _Change(last, last, f", {entry}") if node.value else _Change(end, end, entry)
-    indent = " " * node.value[0][0].start_mark.column
+    column, newline = node.value[0][0].start_mark.column, _newline(text)
+    entry = f"{' ' * column}{_item(key)}:{_block(value, column, newline)}"
     end = _line_end(text, _content_end(text, node))
-    newline = _newline(text)
     before = "" if text[:end].endswith("\n") else newline
-    return _Change(end, end, f"{before}{indent}{entry}{newline if not before else ''}")
+    return _Change(end, end, f"{before}{entry}{newline if not before else ''}")
 
 
 def _remove(text: str, root: yaml.MappingNode, at: Path) -> list[_Change]:

@@ -8,6 +8,7 @@ import pytest
 
 from router.config.changes import in_words
 from router.config.loading import parse_config
+from router.config.schema import Config
 
 TEXT = """\
 policy: {retries: 1}
@@ -19,6 +20,7 @@ chains:
   code: {models: [openai:gpt-4o-mini]}
 """
 A, B, C = "    - openrouter/aurora-alpha\n", "    - moonshotai/kimi-k2.5\n", "    - z-ai/glm-5\n"
+TRY = "experiments: {cheap: {category: code, candidate: [z-ai/glm-5], share: 0.1}}\n"
 MINI = "{models: [openai:gpt-4o-mini]}"
 
 
@@ -41,6 +43,7 @@ MINI = "{models: [openai:gpt-4o-mini]}"
         ("  code:", "  other: [a]\n  code:", "new chain other"),
         (f"  code: {MINI}\n", "", "chain code removed"),
         (f"{B}{C}  code: {MINI}\n", f"{C}  c: [a]\n", "tools: without kimi-k2.5; chain code removed; new chain c"),
+        ("chains:", f"{TRY}chains:", "new experiment cheap"),
         ("chains:", "chains:  # all of them", ""),
     ],
 )
@@ -48,3 +51,25 @@ def test_a_change_is_told_in_a_few_words(old: str, new: str, words: str) -> None
     assert old in TEXT
     before, after = (parse_config(text, Path("models.yaml")) for text in (TEXT, TEXT.replace(old, new)))
     assert in_words(before, after) == words
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (TRY, "", "experiment cheap removed"),
+        ("0.1", "0", "experiment cheap"),
+        ("[z-ai/glm-5], s", "[z-ai/glm-6], s", "experiment cheap: without glm-5, with glm-6"),
+        ("retries: 1", "retries: 2", "limits of all chains"),
+    ],
+)
+def test_a_changed_experiment_is_told_by_its_name(old: str, new: str, words: str) -> None:
+    text = TRY + TEXT
+    assert old in text
+    before, after = (parse_config(each, Path("models.yaml")) for each in (text, text.replace(old, new, 1)))
+    assert in_words(before, after) == words
+
+
+@pytest.mark.parametrize("part", sorted(Config.model_fields.keys() - {"path", "warnings", "chains", "experiments"}))
+def test_a_change_of_any_other_part_is_told(part: str) -> None:
+    before = parse_config(TEXT, Path("models.yaml"))
+    assert in_words(before, before.model_copy(update={part: "another"})) != ""

@@ -126,6 +126,29 @@ def test_an_edited_chain_becomes_a_candidate_with_its_links_and_the_chain_stays(
     assert chain.params == {"top_p": 1}
 
 
+def test_an_added_experiment_has_a_line_for_each_setting() -> None:
+    settings = {"share": 0.1, "guardrails": {"answered": "5 points"}}
+    added = Draft(before=HEAD, text=HEAD).as_experiment("next", "code", settings).text
+    assert added == HEAD + (
+        "experiments:\n"
+        "  next:\n"
+        "    category: code\n"
+        "    candidate: [a/b, c/d]\n"
+        "    share: 0.1\n"
+        "    guardrails: {answered: 5 points}\n"
+    )
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("section", ["experiments:  # none yet\n", "experiments:\n", "experiments:"])
+def test_the_first_experiment_comes_below_what_is_written_of_none(section: str, newline: str) -> None:
+    text = (HEAD + section).replace("\n", newline)
+    settings = {"share": 0.1, "guardrails": {"answered": "5 points", "latency_p95": "1.5x"}}
+    added = Draft(before=text, text=text).as_experiment("next", "code", settings).text
+    assert added.startswith(f"{text.rstrip()}{newline}  next:{newline}    category: code{newline}")
+    assert parse_config(added, PATH).tried["code"].share == 0.1
+
+
 def test_an_experiment_is_added_beside_those_that_ended() -> None:
     text = HEAD + RUN.replace("0.1 ", "0 ")
     added = Draft(before=text, text=text).as_experiment("next", "code", {"share": 0.2}).text
