@@ -11,7 +11,7 @@ import click
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import json_text
 from router.experiments.analysis import Analysis, Compared
-from router.experiments.words import difference_of, state_of, value_of
+from router.experiments.words import difference_of, left_out_of_cost, state_of, value_of, verdict_of
 from router.lab import Lab
 
 _COLUMNS = (
@@ -23,7 +23,13 @@ _COLUMNS = (
     Column("difference, 95%", is_number=True),
     Column("verdict"),
 )
-_STYLES = {"better": "green", "worse": "red", "no worse": "green", "not separable yet": "dim"}
+_STYLES = {
+    "better": "green",
+    "worse": "red",
+    "no worse": "green",
+    "not separable yet": "dim",
+    "nothing to compare yet": "dim",
+}
 
 
 @click.command(name="experiments")
@@ -41,6 +47,8 @@ def show_experiments(config_path: Path, as_json: bool) -> None:
             print_table(_COLUMNS, rows, title="Experiments")
             for each in found:
                 click.echo(f"{each.experiment.name}: {state_of(each, time.time())}.", err=True)
+                if left_out := left_out_of_cost(each):
+                    click.echo(left_out, err=True)
         else:
             click.echo("models.yaml has no experiments; docs/experiments.md says how to run one.", err=True)
         for notice in lab.notices():
@@ -55,7 +63,7 @@ def _row(experiment: str, figure: Compared) -> Row:
         value_of(figure, figure.candidate),
         f"{figure.units[0]:,} and {figure.units[1]:,}",
         difference_of(figure),
-        Cell(figure.verdict, _STYLES[figure.verdict]),
+        Cell(verdict_of(figure), _STYLES[figure.verdict]),
     )
 
 
@@ -74,6 +82,7 @@ def _plain(each: Analysis) -> dict[str, object]:
                 "current": figure.current,
                 "candidate": figure.candidate,
                 "units": figure.units,
+                "unknown": figure.unknown,
                 "difference": dict(zip(("low", "high"), figure.bounds, strict=True)),
                 "verdict": figure.verdict,
             }

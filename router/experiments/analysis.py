@@ -8,6 +8,7 @@ the comparison. Requests whose answer came from the cache or from an identical r
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -27,7 +28,7 @@ SESSION = 1_800.0
 LOOKS = 60
 """Points of a sequence that are drawn."""
 
-Verdict = Literal["better", "worse", "no worse", "not separable yet"]
+Verdict = Literal["better", "worse", "no worse", "not separable yet", "nothing to compare yet"]
 Figure: TypeAlias = Callable[[Given], float | None]
 
 
@@ -52,6 +53,7 @@ class Compared(NamedTuple):
         name: of the figure; `in_dollars` where its values are, else shares.
         current, candidate: means over units; None where there are none.
         units: of the current chain, and of the candidate, that have it.
+        requests: of each, in units that are over; `unknown` are those that do not have it.
         sequence: of the candidate's mean less the current's.
         verdict: what it says now.
     """
@@ -61,6 +63,8 @@ class Compared(NamedTuple):
     current: float | None
     candidate: float | None
     units: tuple[int, int]
+    requests: tuple[int, int]
+    unknown: tuple[int, int]
     sequence: Bounds
     verdict: Verdict
 
@@ -146,7 +150,7 @@ def analyze(experiment: Experiment, requests: Sequence[Given], now: float) -> An
         requests[-1].started if requests else None,
         len(drawings) - len(over),
         len(requests) - sum(len(each.requests) for each in drawings),
-        tuple(_compared(name, units_of(over, figure), experiment.margin, name == "cost") for name, figure in figures),
+        tuple(_compared(name, over, figure, experiment.margin) for name, figure in figures),
     )
 
 
@@ -194,13 +198,24 @@ def looks(count: int) -> Looks:
     return np.unique(np.linspace(min(count, 1), count, LOOKS).astype(np.intp)) if count else np.empty(0, np.intp)
 
 
-def _compared(name: str, units: Units, margin: float, in_dollars: bool) -> Compared:
+def _compared(name: str, over: Sequence[Drawing], figure: Figure, margin: float) -> Compared:
+    units, in_dollars = units_of(over, figure), name == "cost"
     at = looks(len(units.value))
     found = sequences.unbounded(units, at) if in_dollars else sequences.bounded(units, at)
     of_arms = units.value[~units.candidate], units.value[units.candidate]
     current, candidate = (float(values.mean()) if len(values) else None for values in of_arms)
-    sizes = len(of_arms[0]), len(of_arms[1])
-    return Compared(name, in_dollars, current, candidate, sizes, found, verdict(found, margin, in_dollars))
+    has_it = Counter((each.candidate, figure(request) is not None) for each in over for request in each.requests)
+    return Compared(
+        name,
+        in_dollars,
+        current,
+        candidate,
+        units=(len(of_arms[0]), len(of_arms[1])),
+        requests=(has_it[False, True] + has_it[False, False], has_it[True, True] + has_it[True, False]),
+        unknown=(has_it[False, False], has_it[True, False]),
+        sequence=found,
+        verdict=verdict(found, margin, in_dollars) if all(map(len, of_arms)) else "nothing to compare yet",
+    )
 
 
 def verdict(found: Bounds, margin: float, in_dollars: bool) -> Verdict:
@@ -209,8 +224,6 @@ def verdict(found: Bounds, margin: float, in_dollars: bool) -> Verdict:
     Args:
         margin: the loss that still counts as none; not of costs, for which less is better.
     """
-    if not len(found.at):
-        return "not separable yet"
     low, high = float(found.low[-1]), float(found.high[-1])
     if in_dollars:
         return "better" if high < 0 else "worse" if low > 0 else "not separable yet"

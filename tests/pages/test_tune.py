@@ -327,7 +327,9 @@ def test_an_experiment_says_what_came_of_it_and_can_be_stopped(filled: Path, ope
     tried(filled)
     app = open_tune(category="code")
     (table,) = (each.value for each in app.dataframe if "Candidate" in each.value)
-    assert table[["Figure", "Verdict"]].values.tolist()[0] == ["Answered", "worse"]
+    verdicts = dict(table[["Figure", "Verdict"]].values.tolist())
+    assert (verdicts["Answered"], verdicts["Feedback"]) == ("worse", "no ratings yet")
+    assert said(app, "Left out of the cost: ")
     press(app, "Stop")
     assert "share: 0" in (filled / "models.yaml").read_text(encoding="utf-8")
     assert any("Stopped by hand" in text for text in texts(look(app)))

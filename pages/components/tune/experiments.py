@@ -11,7 +11,7 @@ import streamlit as st
 
 from router.core.errors import FallbackLabError
 from router.experiments.analysis import Analysis, Compared
-from router.experiments.words import difference_of, state_of, value_of
+from router.experiments.words import difference_of, left_out_of_cost, state_of, value_of, verdict_of
 from router.lab import Lab
 
 from components.shared import handover
@@ -47,13 +47,15 @@ def _draw(lab: Lab, found: Analysis) -> None:
     st.caption(f"Candidate: {label(' → '.join(link.ref.text for link in experiment.chain.links))}")
     success = found.compared[0]
     icon = _ICONS.get(success.verdict, WAITING)
-    st.markdown(f"{icon} Answered: **{label(success.verdict)}**, {label(difference_of(success))}")
+    st.markdown(f"{icon} Answered: **{label(verdict_of(success))}**, {label(difference_of(success))}")
     st.dataframe(
         pd.DataFrame([_row(figure) for figure in found.compared]),
         hide_index=True,
         height="content",
         alt=f"Figures of the experiment {experiment.name}",
     )
+    if left_out := left_out_of_cost(found):
+        st.caption(left_out)
     _draw_sequence(success)
     running = experiment.is_running(time.time())
     with st.container(horizontal=True, gap="small"):
@@ -70,7 +72,7 @@ def _draw(lab: Lab, found: Analysis) -> None:
             except FallbackLabError as error:
                 st.error(label(str(error)), icon=":material/error:")
             else:
-                handover.chains(draft, f"experiment {experiment.name}: {success.verdict}")
+                handover.chains(draft, f"experiment {experiment.name}: {verdict_of(success)}")
 
 
 def _row(figure: Compared) -> dict[str, str]:
@@ -80,7 +82,7 @@ def _row(figure: Compared) -> dict[str, str]:
         "Candidate": value_of(figure, figure.candidate),
         "n": f"{figure.units[0]:,} and {figure.units[1]:,}",
         "Difference, 95%": difference_of(figure),
-        "Verdict": figure.verdict,
+        "Verdict": verdict_of(figure),
     }
 
 
