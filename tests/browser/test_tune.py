@@ -98,6 +98,15 @@ def test_what_if_shows_both_chains_and_hands_the_other_one_over(app: App, upstre
     expect(button(page, "Save")).to_be_visible()
 
 
+def test_what_was_entered_outlives_a_reload(app: App, upstream: Upstream, page: Page) -> None:
+    with_evidence(app, upstream)
+    visit(page)
+    try_primary(page, "two")
+    expect(button(page, "Review this chain")).to_be_visible()
+    page.reload()
+    expect(button(page, "Review this chain")).to_be_visible()
+
+
 def test_what_if_becomes_narrower_by_itself_until_it_says_why_it_cannot(
     app: App, upstream: Upstream, page: Page
 ) -> None:

@@ -190,6 +190,33 @@ def test_a_model_that_must_not_be_there_breaks_the_limits(open_tune: OpenTune) -
     assert said(look(app), "The current chain does not keep to your limits.")
 
 
+ENTERED: dict[str, Any] = {
+    "tune_place_code_0": GLM, "tune_place_code_2": AURORA, "tune_first_token_code": 7.5, "tune_deadline_code": 90.0,
+    "tune_retries_code": 0, "tune_down": [GLM, "openai"], "tune_prices": 2.0, "tune_traffic": 10.0,
+    "tune_limit_cost": 2.5, "tune_must": [GLM], "tune_links": 2, "tune_apart": True, "tune_margin": 1.0,
+}  # fmt: skip
+KINDS = ("selectbox", "number_input", "multiselect", "toggle")
+
+
+def entered(app: AppTest) -> dict[str, Any]:
+    values = {each.key: each.value for kind in KINDS for each in getattr(app, kind)}
+    return {name: values[name] for name in ENTERED}
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_link_with_what_was_entered_opens_with_it(open_tune: OpenTune) -> None:
+    link = {name: value if isinstance(value, list) else str(value) for name, value in ENTERED.items()}
+    assert entered(open_tune(category="code", **link)) == ENTERED
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("value", ["-5", "1e999", "nan", "", "x", "9" * 400, "<b>"])
+def test_a_link_with_values_that_cannot_be_is_a_link_without_them(open_tune: OpenTune, value: str) -> None:
+    app = open_tune(category="code", **dict.fromkeys(ENTERED.keys() - {"tune_must"}, value))
+    assert not app.error
+    assert all(table(app, "figure")["now"])
+
+
 # --- What if ---------------------------------------------------------------------------------------
 
 
@@ -362,7 +389,7 @@ def test_a_proposal_can_be_tried_on_real_traffic(open_tune: OpenTune) -> None:
 @pytest.mark.usefixtures("filled")
 def test_a_chain_that_was_tried_goes_on_real_traffic_with_its_limits(open_tune: OpenTune) -> None:
     app = open_tune(category="code")
-    app.number_input(key="tune_retries_code").set_value(0)
+    app.selectbox(key="tune_retries_code").set_value(0)
     look(app).button(key="tune_what_if_trial").click()
     look(app).button(key="tune_what_if_trial").click()
     app = press(app, "Review the change")

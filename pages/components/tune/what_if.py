@@ -96,6 +96,7 @@ def _pick_chain(config: Config, current: Chain, known: list[str]) -> Chain | Non
                 [_NONE, *known],
                 index=known.index(names[number]) + 1 if number < len(names) and names[number] in known else 0,
                 key=f"tune_place_{current.name}_{number}",
+                bind="query-params",
                 width=240,
             )
             for number in range(max(len(names) + 1, 3))
@@ -108,10 +109,13 @@ def _pick_chain(config: Config, current: Chain, known: list[str]) -> Chain | Non
     with st.container(horizontal=True):
         policy = current.policy
         first_token = st.number_input("First token at most, s", 0.1, 600.0, float(policy.first_token), 1.0,
-                                      key=f"tune_first_token_{current.name}", width=200, format="%g")  # fmt: skip
+                                      key=f"tune_first_token_{current.name}", width=200, format="%g",
+                                      bind="query-params")  # fmt: skip
         deadline = st.number_input("Deadline, s", 1.0, 3600.0, float(policy.deadline), 10.0,
-                                   key=f"tune_deadline_{current.name}", width=200, format="%g")  # fmt: skip
-        retries = st.number_input("Retries", 0, 20, policy.retries, key=f"tune_retries_{current.name}", width=140)
+                                   key=f"tune_deadline_{current.name}", width=200, format="%g",
+                                      bind="query-params")  # fmt: skip
+        retries = st.selectbox("Retries", range(21), policy.retries, key=f"tune_retries_{current.name}", width=140,
+                               bind="query-params")  # fmt: skip
     if not models:
         return None
     own = {link.ref.text: link for link in current.links}
@@ -127,9 +131,14 @@ def _pick_scenario(evidence: Evidence) -> Scenario:
     providers = {each.provider for each in evidence.measured.models.values()}
     with st.container(horizontal=True):
         down = st.multiselect("Down", [*evidence.measured.models, *sorted(providers)], key="tune_down", width=320,
-                              placeholder="nothing", help="What these requests see while it lasts")  # fmt: skip
-        prices = st.number_input("Prices ×", 0.0, 1000.0, 1.0, 0.5, key="tune_prices", width=140, format="%g")
-        traffic = st.number_input("Traffic ×", 0.01, 1000.0, 1.0, 1.0, key="tune_traffic", width=140, format="%g")
+                              bind="query-params", placeholder="nothing",
+                              help="What these requests see while it lasts")  # fmt: skip
+        prices = st.number_input(
+            "Prices ×", 0.0, 1000.0, 1.0, 0.5, key="tune_prices", width=140, format="%g", bind="query-params"
+        )
+        traffic = st.number_input(
+            "Traffic ×", 0.01, 1000.0, 1.0, 1.0, key="tune_traffic", width=140, format="%g", bind="query-params"
+        )
     return Scenario(down=tuple(down), prices=prices, traffic=traffic)
 
 
