@@ -104,8 +104,8 @@ def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -
     Raises:
         InvalidRequest: no chain can be made within the limits, or what is weighed is unknown.
     """
-    if goals.weights.cost and np.isnan(grid.cost).any(axis=0).all():
-        raise InvalidRequest("The cost of these models is unknown, so it cannot be weighed. Set its weight to 0.")
+    if goals.weights.cost:
+        goals = _without_unpriced(grid, goals, current)
     now = replay(grid, np.array([current]))
     fits = is_allowed(grid, goals.limits, current) and bool(kept(now, goals.limits, sure=0.0)[0])
     if not fits and not best_chains(grid, goals):
@@ -132,6 +132,21 @@ def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -
     ]
     proposed = next((each for each in candidates if proposed is not None and each.rule == proposed.rule), None)
     return Choice(kind, tuple(candidates), proposed, likely[0], near[0])
+
+
+def _without_unpriced(grid: Grid, goals: Goals, current: Sequence[int]) -> Goals:
+    """The goals less the models whose cost is unknown: so is what their chains are worth.
+
+    Raises:
+        InvalidRequest: the current chain, or what has to be in any, has such a model.
+    """
+    unpriced = [grid.models[number] for number in np.flatnonzero(np.isnan(grid.cost).any(axis=0))]
+    needed = {*goals.limits.must, *(grid.models[number] for number in current)}
+    if named := [name for name in unpriced if name in needed]:
+        raise InvalidRequest(
+            f"The cost of some calls of {named[0]} is unknown, so cost cannot be weighed. Set its weight to 0."
+        )
+    return replace(goals, limits=replace(goals.limits, never=(*goals.limits.never, *unpriced)))
 
 
 def _each_once(found: Sequence[Candidate], proposed: Candidate | None) -> list[Candidate]:

@@ -191,8 +191,18 @@ def test_limits_that_no_chain_keeps_are_said_to_be_so() -> None:
 
 def test_costs_that_nobody_knows_cannot_be_weighed() -> None:
     grid = grid_of(np.ones((60, 2)), cost=np.nan)
-    with pytest.raises(InvalidRequest, match=r"^The cost of these models is unknown, so it cannot be weighed\."):
+    with pytest.raises(InvalidRequest, match=r"^The cost of some calls of a is unknown, so cost cannot be weighed\."):
         choose(grid, Goals(weights=Weights(cost=1)), (0,))
+
+
+def test_one_cost_that_nobody_knows_keeps_its_model_out_where_cost_is_weighed() -> None:
+    grid = world([0.5, 0.9, 0.5], 100, 0, seconds=[2.0, 1.0, 1.5])
+    grid.cost[3, 1] = np.nan
+    found = choose(grid, Goals(limits=Limits(links=1), weights=Weights(cost=1)), (0,))
+    assert [each.chain for each in found.candidates] == [(2,)]
+    assert found.best + sum(each.best for each in found.candidates) == pytest.approx(1)
+    with pytest.raises(InvalidRequest, match="some calls of b is unknown"):
+        choose(grid, Goals(limits=Limits(links=1), weights=Weights(cost=1)), (1,))
 
 
 def test_costs_that_nobody_knows_do_no_harm() -> None:
