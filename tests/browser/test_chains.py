@@ -341,6 +341,17 @@ def test_what_was_saved_or_discarded_does_not_come_back(app: App, page: Page, en
     expect(button(page, "Discard")).to_have_count(0)
 
 
+def test_what_another_version_left_unsaved_is_no_error(app: App, page: Page) -> None:
+    app.use(TEXT)
+    move_down(visit(page), 0)
+    expect_kept(page, "two")
+    page.evaluate("for (const name in sessionStorage) if (name.startsWith('unsaved')) sessionStorage[name] = '{}'")
+    page.reload()
+    expect_order(page, "one", "two", "three", "one")
+    expect_nothing_kept(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
 def expect_kept(page: Page, words: str) -> None:
     page.wait_for_function("words => Object.values(sessionStorage).some(text => text.includes(words))", arg=words)
 

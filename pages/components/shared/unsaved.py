@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
+import msgspec
 import streamlit as st
 
 from components.shared.style import UNSAVED
@@ -28,7 +30,8 @@ def keep_unsaved(name: str, text: str, on_left: Callable[[str], object]) -> None
     Args:
         name: what it is of; only this finds it again.
         text: empty where nothing is unsaved.
-        on_left: called with what an earlier session of this tab left, if this one has had nothing unsaved so far.
+        on_left: called with what an earlier session of this tab left, if this one has had nothing unsaved so far; may
+            raise `msgspec.DecodeError`.
     """
     key = f"{UNSAVED}_{name}"
     begun = f"{key}_begun"
@@ -36,7 +39,8 @@ def keep_unsaved(name: str, text: str, on_left: Callable[[str], object]) -> None
     def left() -> None:
         if not st.session_state.get(begun):
             st.session_state[begun] = True
-            on_left(st.session_state[key]["left"])
+            with contextlib.suppress(msgspec.DecodeError):  # an older version's, which is of no use here
+                on_left(st.session_state[key]["left"])
 
     if text:
         st.session_state[begun] = True
