@@ -77,7 +77,7 @@ chains: {conversation: [one]}
 def test_lanes_without_a_key_are_named_before_a_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_API_KEY", raising=False)
     said = " ".join(texts(fill(open_page("evaluate.py", home, KEYLESS), "conversation", "one")))
-    assert "near:small answers in place of conversation. No model can answer for one. NO_SUCH_API_KEY is not" in said
+    assert "near:small answers in place of conversation. one cannot answer. NO_SUCH_API_KEY is not" in said
 
 
 def test_the_calls_of_judges_are_told_before_a_run_and_an_unpriced_judge_is_named(

@@ -285,7 +285,7 @@ def test_a_missing_key_is_said_beside_the_evaluation(open_tune: OpenTune, monkey
     monkeypatch.delenv("NO_SUCH_API_KEY", raising=False)
     provider = "{protocol: openai, base_url: 'http://127.0.0.1:9', api_key: '${NO_SUCH_API_KEY}'}"
     app = open_tune(f"default_provider: far\nproviders:\n  far: {provider}\nchains: {{code: [one, two]}}\n")
-    assert said(app, "No model can answer for one, two. NO_SUCH_API_KEY is not set.")
+    assert said(app, "one, two cannot answer. NO_SUCH_API_KEY is not set.")
 
 
 STATES = {

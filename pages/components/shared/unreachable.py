@@ -29,6 +29,6 @@ def draw_unreachable(lab: Lab, lanes: Iterable[Lane]) -> None:
         else:
             silent.append(lane.name)
     said = [f"{name} answers in place of {', '.join(names)}." for name, names in replaced.items()]
-    said += [f"No model can answer for {', '.join(silent)}."] if silent else []
+    said += [f"{', '.join(silent)} cannot answer."] if silent else []
     if said:
         st.markdown(f":orange[:material/key_off: {label(' '.join([*said, *(f'{each}.' for each in why)]))}]")
