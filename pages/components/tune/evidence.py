@@ -27,7 +27,7 @@ def draw_evidence(evidence: Evidence) -> None:
         )
         st.caption(label(_joint(evidence)))
     if left_out := evidence.left_out():
-        st.caption(left_out)
+        st.caption(label(left_out))
     if not evidence.models:
         st.caption(f"No calls in the last {DAYS} days, and nothing was graded.")
         return

@@ -55,7 +55,7 @@ def _draw(lab: Lab, found: Analysis) -> None:
         alt=f"Figures of the experiment {experiment.name}",
     )
     if left_out := left_out_of_cost(found):
-        st.caption(left_out)
+        st.caption(label(left_out))
     _draw_sequence(success)
     running = experiment.is_running(time.time())
     with st.container(horizontal=True, gap="small"):
