@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from router.lab import Lab
@@ -54,7 +56,7 @@ def main(lab: Lab) -> None:
         return
     draw_overview(shown)
     if first:
-        let_figures_appear()
+        let_figures_appear(partial(cards.find_marks, shown))
     _draw_charts(shown)
     draw_callers(shown)
     draw_feedback(lab.store.feedback, shown)

@@ -184,7 +184,7 @@ def test_a_browser_has_time_to_draw_the_figures_before_its_first_charts_and_no_o
 ) -> None:
     write(database, 400)
     waits: list[float] = []
-    monkeypatch.setattr("components.dashboard.overview.time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr("components.dashboard.overview.time", SimpleNamespace(sleep=waits.append, monotonic=lambda: 0))
     app = open_dashboard(range="All")
     assert len(waits) == 1
     look(app)

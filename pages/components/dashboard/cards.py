@@ -127,6 +127,18 @@ COST = Card("cost", "Cost by category", ("cost_of_calls",), charts.cost)
 COST_OVER_TIME = Card("spent", "Cost over time", ("cost",), over_time.cost_over_time, over_time=True)
 
 
+ALL = (
+    *(REQUESTS, CHOICES, AVAILABILITY, FLOW, LATENCY, LATENCY_OVER_TIME, FAILURES, FAILURES_OVER_TIME),
+    *(TOGETHER, SPEED, COST, COST_OVER_TIME),
+)
+
+
+def find_marks(shown: ViewModel) -> None:
+    """Find the rows of all charts, which are kept until they are drawn."""
+    for card in ALL:
+        card.marks(shown)
+
+
 def draw_card(shown: ViewModel, card: Card) -> None:
     """Draw a card."""
     with st.container(border=True, height="stretch"):

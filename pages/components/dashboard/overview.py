@@ -77,9 +77,11 @@ def draw_overview(shown: ViewModel) -> None:
     st.caption(against + (f"Not counted in rates and latency: {separate}." if separate else ""))
 
 
-def let_figures_appear() -> None:
-    """Wait until a browser that has never drawn a chart has drawn the figures."""
-    time.sleep(HEAD_START)
+def let_figures_appear(meanwhile: Callable[[], object]) -> None:
+    """Do something else until a browser that has never drawn a chart has drawn the figures."""
+    until = time.monotonic() + HEAD_START
+    meanwhile()
+    time.sleep(max(0, until - time.monotonic()))
 
 
 def _draw_tile(tile: Tile, now: Estimate, before: Estimate | None) -> None:
