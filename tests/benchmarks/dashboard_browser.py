@@ -35,6 +35,9 @@ from tests.browser.conftest import CHROMIUM, FLAGS
 
 COLD, VISITS, CLICKS = 3, 5, 12
 RANGES = ("24 h", "30 d", "7 d")
+SEPARATE = [flag for flag in FLAGS if flag != "--process-per-site"]
+"""As for people, each tab is a process of its own."""
+
 QUIET = 1.0
 """Seconds without a change after which a page is taken to be drawn."""
 
@@ -267,9 +270,7 @@ def main(attempts: int, *, profile: bool) -> None:
         lab.close()  # leaves the snapshot behind
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE)
-        # As for people, each tab is a process of its own.
-        flags = [flag for flag in FLAGS if flag != "--process-per-site"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SEPARATE)
         theirs = measured(browser, bare, "/")
         ours = measured(browser, ROOT / "app.py", "/dashboard", FALLBACK_LAB_CONFIG=str(config))
         browser.close()

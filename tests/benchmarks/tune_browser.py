@@ -18,9 +18,9 @@ from typing import NamedTuple
 from playwright.sync_api import Browser, sync_playwright
 
 from router.lab import Lab
-from tests.benchmarks.dashboard_browser import BARE, Server, served
+from tests.benchmarks.dashboard_browser import BARE, SEPARATE, Server, served
 from tests.benchmarks.harness import ROOT, report
-from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.conftest import CHROMIUM
 from tests.evaluated import plain_suite, write_run
 from tests.screenshots import GRADED, TRAFFIC_YAML
 from tests.traffic import write_traffic
@@ -83,7 +83,7 @@ def main(attempts: int) -> None:
         lab.observed.rows()
         lab.close()  # leaves the snapshot behind
         bare.write_text(BARE)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SEPARATE)
         theirs = measured(browser, bare, "/", [METRIC])
         config = str(home / "models.yaml")
         ours = measured(browser, ROOT / "app.py", "/tune?category=code", [VERDICT, FIGURES], FALLBACK_LAB_CONFIG=config)
