@@ -115,9 +115,10 @@ def _unknowns(lanes: Sequence[LaneSummary]) -> list[str]:
 
 def _draw_bars(title: str, unit: str, bars: Sequence[tuple[str, float | None, str]]) -> None:
     rows = pd.DataFrame([{"lane": name, "value": value or 0.0, "text": text} for name, value, text in bars])
+    axis = alt.Axis(tickCount=4) if rows["value"].any() else None  # where all is 0, its one tick would say 0.000000
     base = alt.Chart(rows, height=alt.Step(30), title=f"{title}, {unit}").encode(
         y=alt.Y("lane:N", title=None, sort=None, axis=alt.Axis(labelLimit=150)),
-        x=alt.X("value:Q", title=None, scale=alt.Scale(domainMin=0, padding=40), axis=alt.Axis(tickCount=4)),
+        x=alt.X("value:Q", title=None, scale=alt.Scale(domainMin=0, padding=40), axis=axis),
     )
     bar = base.mark_bar(height=16, cornerRadius=2, color=_BAR)
     figure = base.mark_text(align="left", dx=5, color=ink()).encode(text="text:N")
