@@ -110,10 +110,11 @@ def test_what_was_entered_outlives_a_reload(app: App, upstream: Upstream, page: 
 def test_what_if_becomes_narrower_by_itself_until_it_says_why_it_cannot(
     app: App, upstream: Upstream, page: Page
 ) -> None:
-    with_evidence(app, upstream, ("few", "known"))  # with what other tests measured of theirs, it is at its end at once
+    few, known = (f"{name}-{time.time_ns()}" for name in ("few", "known"))  # with earlier evidence, it ends at once
+    with_evidence(app, upstream, (few, known))
     visit(page)
     going_on = page.get_by_text("Simulating longer makes it narrower")
-    try_primary(page, "known")
+    try_primary(page, known)
     expect(going_on).to_be_visible()
     expect(page.get_by_text("comes from few measurements")).to_be_visible(timeout=90_000)
     expect(going_on).to_have_count(0)
