@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
 
-from router.config.schema import Chain, Config, Link
+from router.config.schema import Chain, Config, Experiment, Link
+
+Named = TypeVar("Named")
 
 
 def in_words(before: Config, after: Config) -> str:
@@ -13,27 +16,38 @@ def in_words(before: Config, after: Config) -> str:
 
 
 def _chains(before: Config, after: Config) -> Iterator[str]:
-    for name in dict.fromkeys((*before.chains, *after.chains)):
-        old, new = before.chains.get(name), after.chains.get(name)
-        if old is None:
-            yield f"new chain {name}"
-        elif new is None:
-            yield f"chain {name} removed"
-        elif changes := list(_chain(old, new, limits=before.policy == after.policy)):
-            yield f"{name}: {', '.join(changes)}"
+    limits = before.policy == after.policy
+    return _each("chain", before.chains, after.chains, lambda name, old, new: _changed(name, old, new, limits=limits))
 
 
 def _experiments(before: Config, after: Config) -> Iterator[str]:
-    for name in dict.fromkeys((*before.experiments, *after.experiments)):
-        old, new = before.experiments.get(name), after.experiments.get(name)
+    limits = before.policy == after.policy
+
+    def changed(name: str, old: Experiment, new: Experiment) -> str:
+        if old.model_dump(exclude={"chain"}) != new.model_dump(exclude={"chain"}):
+            return f"experiment {name}"
+        return _changed(f"experiment {name}", old.chain, new.chain, limits=limits)
+
+    return _each("experiment", before.experiments, after.experiments, changed)
+
+
+def _each(
+    noun: str, before: Mapping[str, Named], after: Mapping[str, Named], changed: Callable[[str, Named, Named], str]
+) -> Iterator[str]:
+    """What changed in each of several that have names; `changed` is empty for what stays."""
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
         if old is None:
-            yield f"new experiment {name}"
+            yield f"new {noun} {name}"
         elif new is None:
-            yield f"experiment {name} removed"
-        elif old.model_dump(exclude={"chain"}) != new.model_dump(exclude={"chain"}):
-            yield f"experiment {name}"
-        elif changes := list(_chain(old.chain, new.chain, limits=before.policy == after.policy)):
-            yield f"experiment {name}: {', '.join(changes)}"
+            yield f"{noun} {name} removed"
+        elif told := changed(name, old, new):
+            yield told
+
+
+def _changed(name: str, old: Chain, new: Chain, *, limits: bool) -> str:
+    changes = ", ".join(_chain(old, new, limits=limits))
+    return f"{name}: {changes}" if changes else ""
 
 
 def _elsewhere(before: Config, after: Config) -> Iterator[str]:

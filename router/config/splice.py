@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -16,13 +15,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from router.config.source import parse_yaml
+from router.config.yaml_values import as_item, behind_key, on_line
 from router.core.errors import InvalidEdit
 
 Path = tuple[str | int, ...]
 """Keys of mappings and indexes of lists."""
-
-SHORT = 60
-"""Characters of a value that stays on one line, whatever is in it."""
 
 _NAME = "model"
 """The key by which an item that is a mapping is known."""
@@ -220,67 +217,6 @@ def _content_end(text: str, node: yaml.Node) -> int:
 # --- Writing ---------------------------------------------------------------------------------------
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes a text of several lines on one, and indents the items of a list."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002  # PyYAML's own
-        super().increase_indent(flow, indentless=False)
-
-    def represent_text(self, text: str) -> yaml.ScalarNode:
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _Dumper.represent_text)
-
-
-def _dumped(value: Any, *, flow: bool | None) -> str:
-    written = yaml.dump(
-        value,
-        Dumper=_Dumper,
-        default_flow_style=flow,
-        allow_unicode=True,
-        width=10**9,
-        sort_keys=False,
-        line_break="\n",
-    )
-    return str(written).removesuffix("\n").removesuffix("\n...").removesuffix("\n...\n").strip()
-
-
-def _flow(value: Any) -> str:
-    """A value on one line."""
-    return _dumped(value, flow=True)
-
-
-def _block(value: Any, column: int, newline: str) -> str:
-    """A value behind its key's colon: on the key's line, or over several if it is long and holds other collections.
-
-    Args:
-        column: of the key.
-    """
-    line = f" {_flow(value)}"
-    if len(line) <= SHORT or not isinstance(value, dict) or not _nests(value):
-        return line
-    lines = _dumped(value, flow=None).split("\n")  # what holds no other collection is on one line
-    return "".join(f"{newline}{' ' * (column + 2)}{line}" for line in lines)
-
-
-def _nests(value: dict[str, Any]) -> bool:
-    return any(isinstance(inner, dict | list) for inner in value.values())
-
-
-# Words that YAML 1.1 reads as booleans and this project does not.
-_TRUTHS = re.compile(r"y|n|yes|no|on|off|true|false|null|~", re.IGNORECASE)
-
-
-def _item(text: str, *, flow: bool = True) -> str:
-    """A text as an item of a list, unquoted if that means the same."""
-    if _TRUTHS.fullmatch(text):
-        return f'"{text}"'
-    if flow:
-        return _flow([text])[1:-1]
-    return str(yaml.safe_dump([text], default_flow_style=False, allow_unicode=True, width=10**9))[2:].strip()
-
-
 def _set(text: str, root: yaml.MappingNode, at: Path, value: Any) -> list[_Change]:
     node: yaml.Node = root
     for depth, key in enumerate(at):
@@ -303,7 +239,7 @@ def _set(text: str, root: yaml.MappingNode, at: Path, value: Any) -> list[_Chang
                 rest = {inner: rest}
             end = int(entry[0].end_mark.index)
             colon = text.index(":", end) + 1
-            written = _block(rest, entry[0].start_mark.column, _newline(text))
+            written = behind_key(rest, entry[0].start_mark.column, _newline(text))
             if written.startswith(_newline(text)):  # below the comment that may follow the colon
                 colon = len(text[: _line_end(text, colon)].rstrip("\r\n"))
             return [_Change(colon, colon, written)]
@@ -311,19 +247,19 @@ def _set(text: str, root: yaml.MappingNode, at: Path, value: Any) -> list[_Chang
         # From its first line to its last.
         name = _entry(_find(root, at[:-1]), at[-1])[0]
         colon = text.index(":", int(name.end_mark.index)) + 1
-        written = _block(value, name.start_mark.column, _newline(text))
+        written = behind_key(value, name.start_mark.column, _newline(text))
         return [_Change(colon, _content_end(text, node), written)]
-    return [_Change(node.start_mark.index, _content_end(text, node), _flow(value))]
+    return [_Change(node.start_mark.index, _content_end(text, node), on_line(value))]
 
 
 def _inserted(text: str, node: yaml.MappingNode, key: str, value: Any) -> _Change:
     if node.flow_style:
-        entry = f"{_item(key)}: {_flow(value)}"
+        entry = f"{as_item(key)}: {on_line(value)}"
         end = int(node.end_mark.index) - 1
         last = int(node.value[-1][1].end_mark.index) if node.value else 0
         return _Change(last, last, f", {entry}") if node.value else _Change(end, end, entry)
     column, newline = node.value[0][0].start_mark.column, _newline(text)
-    entry = f"{' ' * column}{_item(key)}:{_block(value, column, newline)}"
+    entry = f"{' ' * column}{as_item(key)}:{behind_key(value, column, newline)}"
     end = _line_end(text, _content_end(text, node))
     before = "" if text[:end].endswith("\n") else newline
     return _Change(end, end, f"{before}{entry}{newline if not before else ''}")
@@ -371,7 +307,7 @@ def _flow_items(text: str, node: yaml.SequenceNode, items: Sequence[str]) -> _Ch
     for number, item in enumerate(items):
         if number:
             pieces.append(between[number - 1] if number <= len(between) else ", ")
-        pieces.append(written.get(item, _item(item)))
+        pieces.append(written.get(item, as_item(item)))
     return _Change(spans[0][0], spans[-1][1], "".join(pieces))
 
 
@@ -387,7 +323,7 @@ def _block_items(text: str, node: yaml.SequenceNode, items: Sequence[str]) -> _C
     tops = [first, *ends[:-1]]
     lines = {_name(item): text[top:end] for item, top, end in zip(node.value, tops, ends, strict=True)}
     lines = {value: line if line.endswith("\n") else line + newline for value, line in lines.items()}
-    new = "".join(lines.get(item, f"{lead}{_item(item, flow=False)}{newline}") for item in items)
+    new = "".join(lines.get(item, f"{lead}{as_item(item, flow=False)}{newline}") for item in items)
     if not text[: ends[-1]].endswith("\n"):
         new = new.removesuffix(newline)
     return _Change(first, ends[-1], new)
