@@ -138,11 +138,10 @@ class Answering:
             if self._wish.buffer:
                 continue
             out: list[bytes] = []  # joined at the end: a slow reader's next batch may be large
-            if writer is None and (invalid := _invalid(events)):
-                for event in events[:invalid]:
-                    current.take(event)  # nothing of it was sent: the fallback happens unseen
-                events = events[invalid:]  # noqa: PLW2901  # what is left of them
-            for event in events:
+            invalid = _invalid(events) if writer is None else 0
+            for event in events[:invalid]:
+                current.take(event)  # nothing of it was sent: the fallback happens unseen
+            for event in events[invalid:]:
                 if writer is None:
                     current.take(event)
                     if current.has_content:
