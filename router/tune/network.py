@@ -1,8 +1,8 @@
 """Calls that reached nobody because this machine had no network: they say nothing of a model.
 
-No call tells a provider that is down from a network that is. Others do: whoever gave any response at about that time,
-an error too, was reached through the same network. What runs on this machine needs none, so it neither tells of the
-network nor is excused by it; imported calls went through another one.
+A call that could not connect does not show whether its provider was down or the network. Other calls of that time do:
+any response, even an error, came through the same network. What runs on this machine needs no network, so it neither
+shows that there was one nor is excused by it; imported calls went through another one.
 """
 
 from __future__ import annotations

@@ -52,6 +52,13 @@ def moving_down(page: Page) -> Locator:
     return page.get_by_role("button", name=re.compile("^Move .* down$"))
 
 
+def give_reason(page: Page, words: str) -> None:
+    button(page, "Review").click()
+    page.get_by_role("textbox", name="Reason").fill(words)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+
+
 def diff(page: Page) -> list[str]:
     """The lines that Save would change."""
     shown = reviewed(page).inner_text()
@@ -293,10 +300,7 @@ def test_a_provider_that_is_not_in_force_yet_can_be_written_and_used(app: App, p
 def test_unsaved_changes_outlive_a_reload_with_their_reason_and_say_what_others_saved(app: App, page: Page) -> None:
     app.use(TEXT)
     move_down(visit(page), 0)
-    button(page, "Review").click()
-    page.get_by_role("textbox", name="Reason").fill("one is slow")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
+    give_reason(page, "one is slow")
     expect_kept(page, "one is slow")
     app.use(f"{TEXT}# theirs\n")
     page.reload()
@@ -366,10 +370,7 @@ def expect_nothing_kept(page: Page) -> None:
 def test_an_earlier_version_is_one_click_away(app: App, page: Page) -> None:
     app.use(TEXT)
     move_down(visit(page), 0)
-    button(page, "Review").click()
-    page.get_by_role("textbox", name="Reason").fill("one is slow")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Escape")
+    give_reason(page, "one is slow")
     button(page, "Save").click()
     expect(button(page, "Save")).to_be_hidden()
     page.get_by_role("tab", name="History").click()
