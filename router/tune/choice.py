@@ -18,6 +18,7 @@ from router.metrics.estimates import Estimate
 from router.tune.goals import Goals, Weights
 from router.tune.grid import Floats, Grid
 from router.tune.judging import Judged, Measures, judged, mean_of, measures, moved_by_rates
+from router.tune.likely import likely
 from router.tune.replay import replay
 from router.tune.search import best_chains, is_allowed, kept
 
@@ -27,12 +28,8 @@ LEAST_PROMPTS = 30
 WIDER = 1.144
 """The normal distribution's quantile at 98.75%, as a multiple of that at 97.5%."""
 
-RESAMPLES = 1_000
-
 UNNOTICED = 0.001
 """The share of requests by which a cheaper or faster chain may answer fewer."""
-
-POINT = 0.01
 
 Rule = Literal["best", "cheapest", "fastest"]
 Kind = Literal["breaks_limits", "better", "cheaper", "faster", "keep", "not_enough"]
@@ -126,12 +123,12 @@ def choose(grid: Grid, goals: Goals, current: Sequence[int], *, seed: int = 0) -
     shown = _each_once(found, proposed)
     values = np.stack([before.value[0], *(rules[each.rule].measures.value for each in shown)])
     places = [0, *(1 + [*rules].index(each.rule) for each in shown)]
-    likely, near = _likely(values, moved[:, places, 0], seed)
+    best, close = likely(values, moved[:, places, 0], seed)
     candidates = [
-        each._replace(best=best, close=close) for each, best, close in zip(shown, likely[1:], near[1:], strict=True)
+        each._replace(best=top, close=near) for each, top, near in zip(shown, best[1:], close[1:], strict=True)
     ]
     proposed = next((each for each in candidates if proposed is not None and each.rule == proposed.rule), None)
-    return Choice(kind, tuple(candidates), proposed, likely[0], near[0])
+    return Choice(kind, tuple(candidates), proposed, best[0], close[0])
 
 
 def _without_unpriced(grid: Grid, goals: Goals, current: Sequence[int]) -> Goals:
@@ -213,19 +210,3 @@ def _gains(of: Judged, now: Measures, moved: Floats, grid: Grid) -> tuple[Gains,
         for then, before, other in zip(of.measures, now, (moved[:, 1] - moved[:, 0]).T, strict=True)
     )
     return Gains(*gains), mean_of(of.measures.quality, grid.kinds, moved[:, 1, Measures._fields.index("quality")])
-
-
-def _likely(values: Floats, moved: Floats, seed: int) -> tuple[list[float], list[float]]:
-    """How likely the current chain and each rule's are the best, and close to it, over resampled held-out prompts.
-
-    Args:
-        values: (chains, prompts).
-        moved: (draws, chains) by how much the rates of failures move their means.
-    """
-    prompts = values.shape[1]
-    draws = np.random.default_rng(seed).multinomial(prompts, np.full(prompts, 1 / prompts), RESAMPLES)
-    means = draws @ values.T / prompts + moved[np.arange(RESAMPLES) % len(moved)]  # (resamples, chains)
-    highest = means.max(axis=1, keepdims=True)
-    at_top = means >= highest - 1e-12
-    shares = (at_top / at_top.sum(axis=1, keepdims=True)).mean(axis=0)
-    return shares.tolist(), (means >= highest - POINT).mean(axis=0).tolist()
