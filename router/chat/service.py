@@ -229,7 +229,7 @@ class Chat:
         return self._send(self._new(turn.conversation, turn.id, "", settings, results=results), faults)
 
     def rate(self, turn: Turn, liked: bool | None) -> None:
-        """Keep what somebody thinks of a turn's answer, with the turn and with its request; None takes it back.
+        """Keep what somebody thinks of a turn's answer, with the turn and with its request; None removes it.
 
         Raises:
             InvalidRequest: the conversation has been deleted.

@@ -6,17 +6,15 @@ import time
 from datetime import datetime
 
 import click
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from router.config.values import Seconds
-
-_SPAN = TypeAdapter[float](Seconds)
+from router.config.values import SECONDS
 
 
 def age(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     """Seconds, from a duration as in models.yaml."""
     try:
-        return None if value is None else _SPAN.validate_python(value)
+        return None if value is None else SECONDS.validate_python(value)
     except ValidationError:
         raise click.BadParameter(f"`{value}` is not a duration. Write a number with a unit: 12h, 30d, 8w.") from None
 
@@ -26,7 +24,7 @@ def since(_: click.Context, __: click.Parameter, value: str | None) -> float | N
     if value is None:
         return None
     try:
-        return time.time() - _SPAN.validate_python(value)
+        return time.time() - SECONDS.validate_python(value)
     except ValidationError:
         pass
     try:

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import pydantic
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field
 
 from router.config.explain import nearest
 from router.config.keys import VARIABLE
-from router.config.values import Data, Seconds, Variables, shortened
+from router.config.values import SECONDS, Data, Variables, shortened
 from router.core.attempts import Source
 
 MAX_RULES = 100
@@ -71,7 +71,6 @@ _FORMS: Mapping[Unit, tuple[re.Pattern[str], str]] = {
     "count": (re.compile(r"(\d{1,9})"), "a whole number, such as 10"),
 }
 _UNITS = ("%", "ms", "s", "m", "h", "d", "w")
-_SPAN = TypeAdapter[float](Seconds)
 
 
 class Condition(Data):
@@ -200,7 +199,7 @@ def _threshold(said: str, unit: Unit) -> float:
     if match is None:
         raise ValueError(f"`{shortened(said)}` is not {wanted}")
     if unit == "seconds":
-        return _SPAN.validate_python(said) if float(said.rstrip("msh")) else 0.0
+        return SECONDS.validate_python(said) if float(said.rstrip("msh")) else 0.0
     number = float(match[1])
     if unit == "share" and number > 100:
         raise ValueError(f"`{said}` is more than 100%")
@@ -209,7 +208,7 @@ def _threshold(said: str, unit: Unit) -> float:
 
 def _window(said: str) -> float:
     try:
-        return _SPAN.validate_python(said)
+        return SECONDS.validate_python(said)
     except pydantic.ValidationError:
         raise ValueError(f"`{shortened(said)}` is not a time with its unit, such as 15m, 6h or 1d") from None
 

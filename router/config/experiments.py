@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pydantic
 from pydantic import BeforeValidator, Field
 
-from router.config.values import Count, Data, Dollars, Seconds, shortened
+from router.config.values import SECONDS, Count, Data, Dollars, Seconds, shortened
 
 MAX_EXPERIMENTS = 100
 MAX_SHADOWS = 10
@@ -53,12 +53,9 @@ def _limit(value: object) -> Limit:
     if found is not None:
         return Limit(times=found)
     try:
-        return Limit(value=_SECONDS.validate_python(value))
+        return Limit(value=SECONDS.validate_python(value))
     except ValueError:
         raise ValueError(f"`{shortened(value)}` is neither a duration nor a multiple. Write 8s, or 1.5x") from None
-
-
-_SECONDS: pydantic.TypeAdapter[float] = pydantic.TypeAdapter(Seconds)
 
 
 def _moment(value: object) -> object:

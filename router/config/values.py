@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from router.config.keys import VARIABLE
 from router.config.origins import is_address
@@ -153,6 +153,7 @@ Body = Annotated[Fields, AfterValidator(_no_key_field)]
 Params = Annotated[Body, AfterValidator(_left_to_calls)]
 """Fields of a request's body, of a chain or of one link."""
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, le=MAX_SECONDS, strict=True, allow_inf_nan=False)]
+SECONDS: TypeAdapter[float] = TypeAdapter(Seconds)
 Dollars = Annotated[float, Field(ge=0, le=1e6, strict=True, allow_inf_nan=False)]
 Bytes = Annotated[int, BeforeValidator(_size), Field(gt=0, le=MAX_COUNT, strict=True)]
 Count = Annotated[int, Field(ge=1, le=MAX_COUNT)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import msgspec
 
@@ -71,6 +71,7 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
 
 
 Token: TypeAlias = TextDelta | ReasoningDelta | ReasoningDetail | ToolCallDelta | ImageDelta
+TOKENS: frozenset[type] = frozenset(get_args(Token))
 ProviderEvent: TypeAlias = Token | Served | Routing | Noted | Finished | Usage
 
 

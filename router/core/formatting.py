@@ -84,7 +84,7 @@ def place(number: int) -> str:
     return "primary" if number == 0 else f"fallback {number}"
 
 
-_MISMATCHS: dict[Validation | None, str] = {
+_MISMATCHES: dict[Validation | None, str] = {
     "unknown_tool": "It called a tool that was not offered.",
     "invalid_arguments": "The arguments of a tool call do not fit the tool.",
     "invalid_json": "It is not the JSON that was asked for.",
@@ -98,7 +98,7 @@ def attempt_sentence(attempt: Attempt) -> str:
     """
     own = [f"Set for this model alone: {', '.join(attempt.own)}."] if attempt.own else []
     remarks = [*own, *_upstream(attempt), *attempt.notes]
-    if attempt.outcome == "answered" and (mismatch := attempt.mismatch or _MISMATCHS.get(attempt.validation)):
+    if attempt.outcome == "answered" and (mismatch := attempt.mismatch or _MISMATCHES.get(attempt.validation)):
         remarks.append(mismatch)
     return " ".join([f"{_outcome(attempt).rstrip('.')}.", *remarks]) if remarks else _outcome(attempt)
 

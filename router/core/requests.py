@@ -22,6 +22,10 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 """What `reasoning_effort` can be, over all providers; each knows some of them."""
 
 
+NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
+"""The fields of a request's body, besides its messages, that have an attribute of their own."""
+
+
 class Request(Frozen, frozen=True, kw_only=True):
     """What a user asks, with no model in it.
 
@@ -60,8 +64,8 @@ class Request(Frozen, frozen=True, kw_only=True):
         if not params:
             return self
         fresh = {k: v for k, v in params.items() if k not in self.params}
-        named = {k: v for k, v in fresh.items() if k in _NAMED and getattr(self, k) in (None, ())}
-        other = {k: v for k, v in fresh.items() if k not in _NAMED}
+        named = {k: v for k, v in fresh.items() if k in NAMED and getattr(self, k) in (None, ())}
+        other = {k: v for k, v in fresh.items() if k not in NAMED}
         return msgspec.structs.replace(self, **named, params={**other, **self.params})
 
     def with_system(self, text: str) -> Request:
@@ -113,9 +117,6 @@ class Request(Frozen, frozen=True, kw_only=True):
 
 SET_BY_CALL = frozenset({"messages", "model", "stream"})
 """Body fields that parameters cannot set."""
-
-
-_NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
 
 
 def _has_content(message: Message) -> bool:

@@ -117,7 +117,7 @@ class Graded(msgspec.Struct, frozen=True, tag="grades", omit_defaults=True):
 
     Attributes:
         case: its id: cases that ask the same may be graded in different ways.
-        grades: of a person one, or none to take back the one before.
+        grades: of a person one, or none to remove the one before.
         by: who graded; empty for the suite's checks, else a person's name.
     """
 

@@ -16,45 +16,18 @@ from router.config.policy import ChainPolicy
 from router.config.schema import ModelRef
 from router.core.attempts import Attempt, CostSource, Outcome, Routing, UpstreamAttempt
 from router.core.capabilities import ModelInfo
-from router.core.errors import (
-    AnswerTimeout,
-    InvalidAnswer,
-    ProviderError,
-    StreamCut,
-    StreamStalled,
-    decide,
-)
-from router.core.events import (
-    AnswerBuilder,
-    Began,
-    Finished,
-    ProviderEvent,
-    Queued,
-    Restarted,
-    Served,
-    Waiting,
-)
+from router.core.errors import AnswerTimeout, InvalidAnswer, ProviderError, StreamCut, StreamStalled, decide
+from router.core.events import AnswerBuilder, Began, Finished, ProviderEvent, Queued, Restarted, Served, Waiting
 from router.core.faults import Fault
 from router.core.messages import Answer, Usage
 from router.core.pricing import CostFunction, is_unbilled
-from router.core.untrusted import (
-    MAX_MESSAGE,
-    MAX_NAME,
-    NO_JSON,
-    cut,
-)
+from router.core.untrusted import MAX_MESSAGE, MAX_NAME, NO_JSON, cut
 from router.engine.breaker import Breaker, BreakerOpen, Permit
 from router.engine.faults import Faults, inject
 from router.engine.limit import Limit
 from router.engine.pace import paced
 from router.engine.retry import wait_before_retry
-from router.engine.shared_call import (
-    Failure,
-    Result,
-    SharedCall,
-    Skipped,
-    Success,
-)
+from router.engine.shared_call import Failure, Result, SharedCall, Skipped, Success
 from router.engine.validation import Found, validate
 from router.providers import Call, Provider, Unusable
 from router.providers.slots import Slots
@@ -321,16 +294,17 @@ class _Try:
         return msgspec.structs.replace(routing, upstream=tuple(named))
 
     def _cost(self, usage: Usage | None, error: ProviderError | None) -> tuple[float | None, CostSource | None]:
-        access = self._route
-        cost: float | None = None
         if self._fault is not None and not self._fault.is_sent:
             return 0.0, "computed"
         if usage is not None and usage.cost is not None:
             return usage.cost, "provider"
-        if usage is not None and access.cost_of is not None:
-            cost = access.cost_of(usage)
-        elif error is not None and self._first_token is None and is_unbilled(error, insured=access.insured):
-            cost = 0.0
+        if usage is not None and self._route.cost_of is not None:
+            cost = self._route.cost_of(usage)
+        else:
+            is_free = (
+                error is not None and self._first_token is None and is_unbilled(error, insured=self._route.insured)
+            )
+            cost = 0.0 if is_free else None
         return cost, "computed" if cost is not None else None
 
 

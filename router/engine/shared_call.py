@@ -6,11 +6,11 @@ import asyncio
 import functools
 import math
 from collections.abc import Callable, Coroutine
-from typing import NamedTuple, TypeAlias, get_args
+from typing import NamedTuple, TypeAlias
 
 from router.core.attempts import Attempt
 from router.core.errors import ProviderError
-from router.core.events import Began, Event, Queued, Token, Waiting
+from router.core.events import TOKENS, Began, Event, Queued, Waiting
 from router.core.messages import Answer
 from router.engine.limit import Limit
 
@@ -44,8 +44,6 @@ class Skipped(NamedTuple):
 
 Result: TypeAlias = Success | Failure | Skipped
 
-_TOKENS = frozenset(get_args(Token))
-
 
 class Waiter:
     """How long one request waits for a call's first token.
@@ -71,7 +69,7 @@ class Waiter:
     def hear(self, event: Event) -> None:
         """Set the limit that follows from an event."""
         kind = type(event)
-        if kind is Queued or kind in _TOKENS:
+        if kind is Queued or kind in TOKENS:
             # After the first token this limit no longer applies, and no try follows.
             self._paused_at = self._clock()
             self.timer.at = math.inf
@@ -209,7 +207,7 @@ class SharedCall:
 
     def _tell(self, subscriber: Subscriber, event: Event) -> None:
         subscriber.hear(event)
-        if type(event) in _TOKENS:
+        if type(event) in TOKENS:
             # Its limit no longer runs: further tokens need no check.
             self._sinks[subscriber] = subscriber.events.append
 

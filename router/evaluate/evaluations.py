@@ -131,7 +131,7 @@ class Evaluations:
 
         Args:
             case: its id.
-            grade: None takes it back.
+            grade: None removes it.
 
         Raises:
             InvalidRequest: there is no such run, or the cell has no answer.

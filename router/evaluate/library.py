@@ -15,10 +15,10 @@ from router.core.suites import Case, Suite
 from router.evaluate.graders import GRADERS, problem
 from router.evaluate.importers import Imported, Source, read_as, read_suite
 from router.evaluate.suites import parse_suite, save_suite, suite_text
+from router.evaluate.suites.schema import NAME
 
 BUNDLED = Path(str(resources.files("router.evaluate"))) / "bundled"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 JOINED_BY = "+"
 """Between the names of suites that are run as one; no suite's own name has it."""
@@ -84,7 +84,7 @@ class Library:
 
     def is_own(self, name: str) -> bool:
         """Whether a suite is the Lab's, which can be changed and deleted."""
-        return _NAME.fullmatch(name) is not None and self._path(name).is_file()
+        return re.fullmatch(NAME, name) is not None and self._path(name).is_file()
 
     def is_bundled(self, name: str) -> bool:
         """Whether a suite is one of this project."""
@@ -167,7 +167,7 @@ class Library:
             raise StoreError(f"{shown(self._folder)} cannot be made: {error.strerror}.") from None
 
     def _path(self, name: str) -> Path:
-        if _NAME.fullmatch(name) is None:
+        if re.fullmatch(NAME, name) is None:
             raise InvalidRequest(f"“{name}” cannot name a suite. Use letters, digits, -, _ and ., up to 100 of them.")
         return self._folder / f"{name}.yaml"
 

@@ -18,7 +18,7 @@ from router.core.events import Event
 from router.core.messages import Message
 from router.core.pricing import price_of
 from router.core.records import Observation, RequestSummary
-from router.core.requests import Request
+from router.core.requests import NAMED, Request
 from router.engine.faults import Faults
 from router.engine.live import InProgress
 from router.engine.options import Options
@@ -33,8 +33,6 @@ Then: TypeAlias = Callable[[Completion | None], None]
 
 Follower: TypeAlias = Callable[[Config, Chain, Request, Options], Then | None]
 """What is to follow a request, asked before it is sent, from any thread; None where nothing is."""
-
-_NAMED = ("tools", "tool_choice", "response_format", "temperature", "max_tokens")
 
 
 class Target(NamedTuple):
@@ -220,7 +218,7 @@ async def _followed(run: Coroutine[Any, Any, Completion], following: Sequence[Th
 
 def _request(messages: str | Sequence[Message], fields: Mapping[str, Any]) -> Request:
     listed = ({"role": "user", "content": messages},) if isinstance(messages, str) else tuple(messages)
-    named = {name: fields[name] for name in _NAMED if name in fields}
+    named = {name: fields[name] for name in NAMED if name in fields}
     if "tools" in named:
         named["tools"] = tuple(named["tools"] or ())
     return Request(messages=listed, params={k: v for k, v in fields.items() if k not in named}, **named)

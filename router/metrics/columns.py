@@ -33,7 +33,7 @@ from router.core.files import whole
 from router.core.records import Observation, Origin, RequestSummary
 from router.metrics.summaries import Expanded, expand
 from router.store.database import Database
-from router.store.hours import ATTEMPTS, REQUESTS, Summarised
+from router.store.hours import ATTEMPTS, REQUESTS, Summarized
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Rows(NamedTuple, Generic[Labels]):
 
 
 class _Indexes(dict[str, int]):
-    """Numbers combinations of labels as they are met; the keys are what `Summarised.listed` gives."""
+    """Numbers combinations of labels as they are met; the keys are what `Summarized.listed` gives."""
 
     def __missing__(self, key: str) -> int:
         self[key] = number = len(self)
@@ -119,7 +119,7 @@ class _Table(Generic[Labels]):
         measures: the unit of each while it is read, 1e-6 for microseconds: SQLite writes whole numbers much faster.
     """
 
-    def __init__(self, table: Summarised, labels: type[Labels], measures: Mapping[str, float]) -> None:
+    def __init__(self, table: Summarized, labels: type[Labels], measures: Mapping[str, float]) -> None:
         self._table = table
         self._name = table.name
         self._type = labels
@@ -171,14 +171,14 @@ class _Table(Generic[Labels]):
                 # After each chunk: where the next one is damaged, another database takes this one's place.
                 self._mark = self._row_at(connection, self._last_id())
             read = self.count - before
-            if self._scalar(connection, "count(*)") < self.count - self._summarised():
+            if self._scalar(connection, "count(*)") < self.count - self._summarized():
                 self._drop_deleted(connection)
             return read + self._refresh_summaries(connection)
 
     def _last_id(self) -> int:
         return max(0, int(self._columns["id"][self.count - 1])) if self.count else 0
 
-    def _summarised(self) -> int:
+    def _summarized(self) -> int:
         """How many of the rows, the first ones, only summaries know of."""
         return int(np.searchsorted(self._columns["id"][: self.count], 0))
 

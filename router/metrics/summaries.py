@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from router.store.hours import HOUR, Summarised, middle
+from router.store.hours import HOUR, Summarized, middle
 
 
 class Expanded(NamedTuple):
     """The rows that summaries stand for.
 
     Attributes:
-        labels: (summaries,) those of each, as `Summarised.listed` gives them.
+        labels: (summaries,) those of each, as `Summarized.listed` gives them.
         counts: (summaries,) how many rows each stands for.
         columns: by name, (rows,): less the id of its summary, the middle of its hour, and the measures.
     """
@@ -25,7 +25,7 @@ class Expanded(NamedTuple):
     columns: dict[str, NDArray[Any]]
 
 
-def expand(connection: Connection, table: Summarised, after: int, to: int) -> Expanded:
+def expand(connection: Connection, table: Summarized, after: int, to: int) -> Expanded:
     """The rows of the summaries whose ids lie above `after` and not above `to`; the newest summaries come first.
 
     Counts and the sum of costs are what they were, times are `ERROR` off at the most. Which of a summary's rows had

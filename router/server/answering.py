@@ -19,7 +19,7 @@ from router.config.keys import scrubbed
 from router.config.schema import Chain
 from router.core.attempts import Attempt, Completion
 from router.core.errors import FallbackLabError
-from router.core.events import Began, Ended, Event, ProviderEvent, Restarted, Served, Token, replay
+from router.core.events import TOKENS, Began, Ended, Event, ProviderEvent, Restarted, Served, replay
 from router.core.messages import Answer
 from router.library.router import Router
 from router.library.stream import Stream
@@ -34,7 +34,6 @@ KEEP_ALIVE = 10.0
 COMMENT = b": waiting\n\n"
 
 _PROVIDER_EVENTS = frozenset(get_args(ProviderEvent))
-_TOKENS = frozenset(get_args(Token))
 
 
 class Wish(NamedTuple):
@@ -276,7 +275,7 @@ class _Current:
             self.pending.append(event)
             if isinstance(event, Served):
                 self.served = event.model or self.served
-            self.has_content = self.has_content or kind in _TOKENS
+            self.has_content = self.has_content or kind in TOKENS
 
     def _begin(self, model: str | None) -> None:
         self.model, self.served, self.pending, self.has_content = model, None, [], False

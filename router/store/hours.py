@@ -30,7 +30,7 @@ GROWTH = (1 + ERROR) / (1 - ERROR)
 _LOG = math.log(GROWTH)
 
 
-class Summarised(NamedTuple):
+class Summarized(NamedTuple):
     """A table whose rows become summaries.
 
     Attributes:
@@ -74,8 +74,8 @@ class Summarised(NamedTuple):
 
 _TIMES = {"latency": "latency", "ttft": "ttft"}
 
-REQUESTS = Summarised("requests", RequestSummary, "request_hours", _TIMES)
-ATTEMPTS = Summarised(
+REQUESTS = Summarized("requests", RequestSummary, "request_hours", _TIMES)
+ATTEMPTS = Summarized(
     "observations",
     Observation,
     "attempt_hours",

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from router.config.policy import RetentionPolicy
 from router.core.errors import StoreError
 from router.store.database import Database
-from router.store.hours import ATTEMPTS, HOUR, REQUESTS, Summarised, bin_of
+from router.store.hours import ATTEMPTS, HOUR, REQUESTS, Summarized, bin_of
 from router.store.tables import metadata
 
 log = logging.getLogger(__name__)
@@ -178,11 +178,11 @@ class Retention:
             if not done or self._closing.wait(time.monotonic() - began):
                 return total
 
-    def _batch(self, table: Summarised, before: float) -> int:
+    def _batch(self, table: Summarized, before: float) -> int:
         with self._database.writing() as connection:
             return roll_up(connection, table, before, BATCH)
 
-    def _drop(self, table: Summarised, oldest: float) -> int:
+    def _drop(self, table: Summarized, oldest: float) -> int:
         some = f"SELECT id FROM {table.hours} WHERE hour < ? LIMIT ?"  # noqa: S608  # our own names
         with self._database.writing() as connection:
             delete = f"DELETE FROM {table.hours} WHERE id IN ({some})"  # noqa: S608  # the same
@@ -206,7 +206,7 @@ class _Summary:
         self.costs += costs
 
 
-def roll_up(connection: Connection, table: Summarised, before: float, most: int) -> int:
+def roll_up(connection: Connection, table: Summarized, before: float, most: int) -> int:
     """Put the oldest rows into summaries, and delete them.
 
     Args:
@@ -239,7 +239,7 @@ def roll_up(connection: Connection, table: Summarised, before: float, most: int)
     return len(rows)
 
 
-def _add_stored(connection: Connection, table: Summarised, found: dict[tuple[int, str], _Summary]) -> None:
+def _add_stored(connection: Connection, table: Summarized, found: dict[tuple[int, str], _Summary]) -> None:
     """Add what is already summarized of these hours: a batch ends anywhere, and some rows come late."""
     hours = msgspec.json.encode(sorted({hour for hour, _ in found})).decode()
     stored = connection.exec_driver_sql(
@@ -255,7 +255,7 @@ def _add_stored(connection: Connection, table: Summarised, found: dict[tuple[int
                 summary.bins[name].update(dict(msgspec.json.decode(text)))
 
 
-def _store(connection: Connection, table: Summarised, found: dict[tuple[int, str], _Summary]) -> None:
+def _store(connection: Connection, table: Summarized, found: dict[tuple[int, str], _Summary]) -> None:
     if not found:
         return
     connection.exec_driver_sql(

@@ -19,6 +19,7 @@ from router.core.suites import Case, Suite
 from router.evaluate.evaluations import Evaluations
 from router.evaluate.library import Library
 from router.evaluate.results import Results
+from router.metrics.chains import EVALUATED_DAYS
 from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate
 from router.metrics.view import Filter, View
@@ -42,9 +43,6 @@ from router.tune.what_if import WhatIf
 
 DAYS = 30
 """Days of observations that evidence covers: models change."""
-
-EVALUATED_DAYS = 90
-"""Days of grades: evaluations are rarer than requests."""
 
 KEPT = 20
 """Simulated chains, and pieces of advice, that are kept: going back and forth between two works out neither again."""

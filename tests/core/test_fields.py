@@ -13,7 +13,7 @@ from router.core.fields import Label, Unstored, columns_of, labels_of, record_of
 from router.core.messages import Frozen
 from router.core.records import Observation, RequestSummary
 from router.metrics.columns import AttemptLabels, RequestLabels
-from router.store.hours import Summarised
+from router.store.hours import Summarized
 from router.store.tables import observations, requests
 
 
@@ -76,7 +76,7 @@ def test_one_declaration_makes_a_column_a_value_and_a_label() -> None:
         request_id="r", prompt_hash="h", category=None, chain="c", source="chat", sample=0, wish="e",
         attempt=Attempt(model="m", provider="p", place=0, number=1, outcome="answered", started=0, offset=0),
     )  # fmt: skip
-    table = Summarised("tried", Tried, "tried_hours", {})
+    table = Summarized("tried", Tried, "tried_hours", {})
     assert "wish" in {field.name for field in columns_of(Tried)}
     assert (row_of(tried)["wish"], record_of(Tried, row_of(tried))) == ("e", tried)
     assert "wish" in labels_of(Tried).__struct_fields__
