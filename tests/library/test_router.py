@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from router import Router
 from router.core.errors import AllModelsFailed, ConfigError, InvalidRequest
 from router.core.events import Restarted, TextDelta
+from router.core.records import RequestSummary
 from router.engine.options import Options
 from tests.upstream import Upstream, answer, chain_yaml, cut_after, status, words
 
@@ -99,6 +100,13 @@ async def test_leaving_a_stream_ends_the_upstream_call(router: Router, upstream:
             break
     await stream.aclose()
     assert (await asyncio.to_thread(upstream.wait_closed, "primary")).disconnected
+
+
+async def test_a_stream_that_is_left_at_once_leaves_its_row(router: Router) -> None:
+    rows: list[RequestSummary] = []
+    router.concluders.append(rows.append)
+    await router.stream("chat", "Hello?").aclose()
+    assert [row.outcome for row in rows] == ["cancelled"]
 
 
 async def test_canceling_who_waits_ends_the_upstream_call(router: Router, upstream: Upstream) -> None:
