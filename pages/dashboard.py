@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from router.core.formatting import moment
 from router.lab import Lab
 from router.metrics import Filter, View
 
@@ -22,7 +23,7 @@ from components.dashboard.verdict import draw_verdict
 from components.dashboard.view_model import Mark, ViewModel
 from components.shared.lab import lab_or_stop
 from components.shared.predictions import draw_predictions
-from components.shared.zone import when
+from components.shared.zone import zone
 
 _SHOWN = "dashboard_shown"
 
@@ -48,9 +49,9 @@ def main(lab: Lab) -> None:
     first = _SHOWN not in st.session_state
     shown = _shown(lab, everything, chosen)
     if not shown.anything:
-        newest = when(max(float(each.started.max()) for each in rows if len(each.id)))
+        newest = max(float(each.started.max()) for each in rows if len(each.id))
         st.info(
-            f"No requests match these filters. The newest request is from {newest:%d %b %Y %H:%M}.",
+            f"No requests match these filters. The newest request is from {moment(newest, zone())}.",
             icon=":material/filter_alt:",
         )
         return

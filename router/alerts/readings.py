@@ -15,7 +15,8 @@ from router.config.alerts import DRIFT, Comparison, Condition, Unit
 from router.core.attempts import Source
 from router.core.formatting import counted, dollars, seconds
 from router.metrics import FIGURES, Estimate, Filter, View
-from router.metrics.drift import Drift, sentence
+from router.metrics.drift import Drift
+from router.metrics.drift_sentence import sentence
 from router.metrics.estimates import Key
 
 REAL: tuple[Source, ...] = ("endpoint", "library", "chat", "cli")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from msgspec.structs import asdict
 from router.alerts.watcher import Watching
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import json_text
+from router.core.formatting import moment
 from router.lab import Lab
 
 _COLUMNS = (
@@ -69,4 +69,4 @@ def _plain(each: Watching) -> dict[str, object]:
 
 
 def _when(at: float | None) -> str:
-    return "–" if at is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    return "–" if at is None else moment(at)

@@ -16,7 +16,7 @@ from router.cli.lanes import lanes_of
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import Console
 from router.core.errors import StoreError
-from router.core.formatting import counted, dollars, expense, seconds
+from router.core.formatting import counted, dollars, expense, interval, seconds
 from router.core.runs import LEAST_SCREENED, Planned
 from router.core.suites import Suite
 from router.evaluate.eval_log import to_logs
@@ -85,12 +85,11 @@ def print_summary(results: Results, plan: Planned) -> None:
 
 def _row(category: str, each: Standing) -> Row:
     lane = each.summary
-    interval = f"{lane.low:.1%} to {lane.high:.1%}" if lane.low is not None and lane.high is not None else "–"
     return (
         category,
         lane.name,
         f"{lane.passed:.1%}" if lane.passed is not None else "–",
-        interval,
+        interval(lane.low, lane.high, digits=1) or "–",
         str(lane.cases),
         Cell(str(lane.failed), "red" if lane.failed else ""),
         Cell(str(lane.errors), "red" if lane.errors else ""),

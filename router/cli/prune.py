@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from router.cli import times
 from router.core.errors import FallbackLabError
-from router.core.formatting import counted
+from router.core.formatting import counted, moment, size
 from router.lab import Lab
 from router.store import Pruned
 
@@ -35,7 +34,7 @@ def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
             used, most = lab.store.database.room().used, lab.config().policy.retention.size_limit
             if used > most:
                 click.echo(
-                    f"The database uses {_size(used)}, and policy.retention.size_limit is {_size(most)}: the"
+                    f"The database uses {size(used)}, and policy.retention.size_limit is {size(most)}: the"
                     " oldest rows will follow, a tenth at a time, until it fits, unless conversations and comparisons"
                     " alone exceed the limit."
                 )
@@ -50,19 +49,15 @@ def prune(config_path: Path, older_than: float | None, dry_run: bool) -> None:
         except DatabaseError as error:
             raise FallbackLabError(f"Pruning failed: {error.orig}. Try again.") from None
         click.echo(_sentence(done, "were rolled up"))
-        click.echo(f"Freed {_size(max(0, done.freed))}; the database now takes {_size(done.size)}.")
+        click.echo(f"Freed {size(max(0, done.freed))}; the database now takes {size(done.size)}.")
         for notice in lab.notices():
             click.echo(notice, err=True)
 
 
 def _sentence(pruned: Pruned, verb: str) -> str:
-    before = time.strftime("%Y-%m-%d %H:%M", time.localtime(pruned.before))
+    before = moment(pruned.before)
     if not pruned.requests + pruned.attempts + pruned.dropped:
         return f"No rows are older than {before}."
     dropped = f" Expired summaries: {pruned.dropped:,}." if pruned.dropped else ""
     rows = f"{counted(pruned.requests, 'request')} and {counted(pruned.attempts, 'attempt')}"
     return f"{rows} from before {before} {verb}.{dropped}"
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size < 1e9 else f"{size / 1e9:.2f} GB"

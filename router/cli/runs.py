@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from router.cli.evaluate import out_option, print_summary, say_left, write_answe
 from router.cli.tables import Column, print_table
 from router.cli.terminal import Console, json_text
 from router.core.errors import InvalidRequest
-from router.core.formatting import dollars
+from router.core.formatting import dollars, moment
 from router.evaluate.graders import GRADERS
 from router.evaluate.library import Library
 from router.evaluate.suites import suite_schema
@@ -54,7 +53,7 @@ def _list(lab: Lab) -> None:
             continue
         lanes = ", ".join(lane.name for lane in plan.lanes)
         ended = _ENDED[results.ended]
-        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.began))
+        begun = moment(results.began)
         answers = f"{results.over:,} of {plan.cells:,}"
         rows.append((run, begun, plan.suite.name, lanes, answers, ended, dollars(results.spent)))
     columns = ("run", "begun", "suite", "lanes", "answers", "ended", "cost")

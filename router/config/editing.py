@@ -20,6 +20,7 @@ from router.config.schema import Config
 from router.config.source import read_text
 from router.core.errors import ConfigError, InvalidEdit
 from router.core.files import whole
+from router.core.formatting import moment
 from router.core.messages import Frozen, digest
 
 LOCK_WAIT = 5.0
@@ -206,8 +207,7 @@ class Editor:
         version = version or next(iter(self.history()), None)
         if version is None:
             raise InvalidEdit("There is no earlier version: models.yaml has not been edited from here yet.")
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
-        self.restore(version.text, f"restored the version from before {when}")
+        self.restore(version.text, f"restored the version from before {moment(version.until)}")
         return version
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
 
 from router.core.attempts import Attempt, Spent, Validation
 from router.core.capabilities import ModelInfo
@@ -29,6 +30,33 @@ def seconds(value: float | None) -> str:
         return f"{value:.2f} s" if value < 9.995 else f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s"
+
+
+def moment(at: float, zone: tzinfo | None = None) -> str:
+    """A Unix time to the minute: 2026-11-28 19:14.
+
+    Args:
+        zone: None is this machine's.
+    """
+    return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M}"
+
+
+def clock(at: float, now: float, zone: tzinfo | None = None) -> str:
+    """The same, without the day where that is today's."""
+    whole = moment(at, zone)
+    return whole[-5:] if whole[:-5] == moment(now, zone)[:-5] else whole
+
+
+def size(count: int) -> str:
+    """Bytes for people: 0.4 kB, 12.3 MB, 1.20 GB."""
+    if count < 999_950:
+        return f"{count / 1e3:,.1f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 999_950_000 else f"{count / 1e9:,.2f} GB"
+
+
+def interval(low: float | None, high: float | None, *, digits: int = 0) -> str:
+    """The interval of a share, from 0 to 1, in percent: 12% to 34%; empty if unknown."""
+    return f"{low:.{digits}%} to {high:.{digits}%}" if low is not None and high is not None else ""
 
 
 def counted(number: int, noun: str) -> str:

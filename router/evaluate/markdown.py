@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from router.core.formatting import counted, dollars, expense, seconds
+from router.core.formatting import counted, dollars, expense, interval, seconds
 from router.core.runs import Planned
 from router.evaluate.gates import Gate
 from router.evaluate.results import Results
@@ -46,9 +46,9 @@ def _table(results: Results, plan: Planned) -> Iterator[str]:
 
 def _row(category: str, lane: LaneSummary) -> str:
     passed = f"{lane.passed:.1%}" if lane.passed is not None else "–"
-    interval = f"{lane.low:.1%} to {lane.high:.1%}" if lane.low is not None and lane.high is not None else "–"
+    between = interval(lane.low, lane.high, digits=1) or "–"
     figures = (lane.cases, lane.failed, lane.errors, expense(lane.cost), seconds(lane.latency))
-    return f"| {_plain(category)} | {_plain(lane.name)} | {passed} | {interval} | {' | '.join(map(str, figures))} |"
+    return f"| {_plain(category)} | {_plain(lane.name)} | {passed} | {between} | {' | '.join(map(str, figures))} |"
 
 
 def _plain(text: str) -> str:

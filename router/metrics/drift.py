@@ -18,7 +18,6 @@ the evidence, the other starts it again. All is computed from the rows, so a res
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, tzinfo
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -27,7 +26,6 @@ from numpy.typing import NDArray
 
 from router.core.attempts import is_call
 from router.core.errors import TIMED_OUT
-from router.core.formatting import seconds
 from router.metrics.changepoint import (
     EVIDENCE,
     JEFFREYS,
@@ -308,53 +306,3 @@ def slower(calls: Calls, chance: float) -> Change | None:
         if change is not None and (found is None or change.seen < found.seen):
             found = change
     return found
-
-
-# --- In words --------------------------------------------------------------------------------------
-
-
-def sentence(drift: Drift, now: float, zone: tzinfo | None = None) -> str:
-    """A drift in words, with its figures.
-
-    Args:
-        now: Unix time, seconds.
-        zone: of the time in it; None is this machine's.
-    """
-    who = f"{drift.model} in {drift.category}" if drift.category is not None else f"{drift.model}, single model"
-    before, after = drift.before, drift.after
-    if drift.measure == "failures":
-        low, high = f"{100 * (after.low or 0):.0f}", _percent(after.high)
-        what = f"{drift.failed} of its last {after.rows:,} calls failed ({_percent(after.value)}, {low} to {high})"
-        what += f", up from {_percent(before.value)} of {before.rows:,}"
-    elif drift.measure == "quality":
-        low, high = f"{100 * (after.low or 0):.0f}", _percent(after.high)
-        what = f"{drift.failed} of its last {after.rows:,} answers to the suite {drift.suite} are wrong"
-        what += f" ({_percent(after.value)}, {low} to {high}), up from {_percent(before.value)} of {before.rows:,}"
-    else:
-        between = (
-            f" ({_time(after.low)} to {_time(after.high)})"
-            if after.value != np.inf and after.low and after.high
-            else ""
-        )
-        what = f"one in three of its last {after.rows:,} calls {_longer(after.value)}{between}"
-        what += f", up from {_time(before.value)} (n = {before.rows:,})"
-    return f"{who}: {what}. Since about {clock(drift.since, now, zone)}."
-
-
-def clock(at: float, now: float, zone: tzinfo | None = None) -> str:
-    """A Unix time as people say it: with its day, unless that is today's."""
-    said, today = (datetime.fromtimestamp(time, zone) for time in (at, now))
-    return f"{said:%H:%M}" if said.date() == today.date() else f"{said:%Y-%m-%d %H:%M}"
-
-
-def _percent(value: float | None) -> str:
-    value = value or 0
-    return f"{100 * value:.0f}%" if value == 0 or value >= 0.0095 else f"{100 * value:.1g}%"
-
-
-def _longer(value: float | None) -> str:
-    return "timed out" if value == np.inf else f"took longer than {_time(value)}"
-
-
-def _time(value: float | None) -> str:
-    return "the limit" if value == np.inf else seconds(value)

@@ -11,10 +11,11 @@ from datetime import tzinfo
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from router.core.formatting import counted
+from router.core.formatting import clock, counted
 from router.metrics import predicates
 from router.metrics.columns import RequestLabels
-from router.metrics.drift import Drift, calls_since, clock
+from router.metrics.drift import Drift, calls_since
+from router.metrics.drift_sentence import percent
 from router.metrics.estimates import share
 from router.metrics.registry import FIGURES
 from router.metrics.view import Filter, Slice, View
@@ -110,7 +111,7 @@ def _of_drift(drift: Drift, newest: Newest, view: View, now: float, zone: tzinfo
         return Verdict("degraded", f"{who} has become slower since {since}.", behind)
     since_then = view.where(Filter(since=drift.since, categories=(drift.category,)))
     answered = FIGURES["answered_share"].of(since_then)[()].value
-    words = f"{who} has failed {100 * (drift.after.value or 0):.0f}% of calls since {since}"
+    words = f"{who} has failed {percent(drift.after.value)} of calls since {since}"
     return _held(words, answered, behind)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 import pytest
 
 from router.core.attempts import Attempt, Spent
-from router.core.formatting import attempt_facts, counted, expense, seconds
+from router.core.formatting import attempt_facts, clock, counted, expense, interval, moment, seconds, size
 from router.core.messages import Usage
 
 
@@ -55,3 +57,26 @@ ANSWERED = Attempt(
 )
 def test_the_facts_of_an_attempt_are_those_that_its_sentence_leaves_out(attempt: Attempt, words: str) -> None:
     assert attempt_facts(attempt) == words
+
+
+def test_a_moment_has_its_day_and_its_minute() -> None:
+    assert moment(1_764_357_240, UTC) == "2025-11-28 19:14"
+
+
+@pytest.mark.parametrize(("later", "words"), [(60, "19:14"), (5 * 3600, "2025-11-28 19:14")])
+def test_a_clock_has_no_day_where_that_is_today(later: float, words: str) -> None:
+    assert clock(1_764_357_240, 1_764_357_240 + later, UTC) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(0, "0.0 kB"), (1_234, "1.2 kB"), (999_960, "1.0 MB"), (12_345_678, "12.3 MB"), (1_200_000_000, "1.20 GB")],
+)
+def test_a_size_has_the_unit_that_keeps_it_short(count: int, words: str) -> None:
+    assert size(count) == words
+
+
+def test_an_interval_that_is_unknown_is_empty() -> None:
+    assert [interval(0.123, 0.345), interval(0.123, 0.345, digits=1), interval(None, 0.5)] == [
+        "12% to 34%", "12.3% to 34.5%", "",
+    ]  # fmt: skip

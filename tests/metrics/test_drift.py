@@ -37,9 +37,9 @@ from router.metrics.drift import (
     _distinct,
     drifts,
     more_failures,
-    sentence,
     slower,
 )
+from router.metrics.drift_sentence import sentence
 from router.metrics.estimates import share
 from router.store.database import Database
 from router.store.scores import Passed, Suite

@@ -103,9 +103,13 @@ def drift(model: str, measure: Literal["failures", "latency"] = "failures") -> D
     [
         (drift("one"), "the primary has failed 59% of calls since 04:13; its fallbacks hold, 97.5% answered."),
         (drift("two"), "two has failed 59% of calls since 04:13; its fallbacks hold, 97.5% answered."),
+        (
+            drift("one")._replace(after=Estimate(0.004, rows=9_000)),
+            "the primary has failed 0.4% of calls since 04:13; its fallbacks hold, 97.5% answered.",
+        ),
         (drift("two", "latency"), "two has become slower since 04:13."),
     ],
-    ids=["the primary", "a fallback", "slower"],
+    ids=["the primary", "a fallback", "rarely", "slower"],
 )
 def test_a_drift_is_said_with_since_when_and_what_became_of_the_requests(
     store: Store, tmp_path: Path, of: Drift, words: str

@@ -10,14 +10,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
 from router.config.origins import host_of, origin_of
 from router.config.values import MAX_COUNT, MAX_SECONDS
 from router.core.errors import AllModelsFailed
+from router.core.formatting import moment
 from router.core.requests import Request
 from router.lab import close_lab, open_lab
 from tests.pages.conftest import OpenApp, as_read, look, press, texts
@@ -395,6 +398,16 @@ def test_each_change_in_the_history_shows_what_it_changed(home: Path, page: AppT
         ["-    - two"],
         ["-    - three"],
     ]
+
+
+def test_times_in_the_history_are_in_the_browser_s_zone(
+    home: Path, page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(click(page, "icon_remove_tools\nthree"), home)
+    monkeypatch.setattr(ContextProxy, "timezone", "Pacific/Kiritimati")  # where it is never the time of another place
+    [version] = open_lab().editor.history()
+    words = moment(version.until, ZoneInfo("Pacific/Kiritimati"))
+    assert any(each.label.startswith(words) for each in look(page).expander)
 
 
 def test_chains_can_be_changed_though_their_figures_cannot_be_read(home: Path, open_app: OpenApp) -> None:

@@ -21,6 +21,7 @@ from components.shared.chain import draw_model
 from components.shared.icons import ICON
 from components.shared.lists import read_lists
 from components.shared.markdown import label
+from components.shared.zone import when
 
 WIDTH = 340
 """Pixels of a model's name with its buttons; narrower on a phone."""
@@ -110,8 +111,8 @@ def _draw_breaker(lab: Lab, category: str, ref: ModelRef) -> None:
     breaker = lab.breaker(ref)
     if breaker.state == "closed":
         return
-    until = time.strftime("%H:%M:%S", time.localtime(time.time() + (breaker.opens_in or 0)))
-    state = f"skipped until {until}" if breaker.state == "open" else "the next call tests it"
+    until = when(time.time() + (breaker.opens_in or 0))
+    state = f"skipped until {until:%H:%M:%S}" if breaker.state == "open" else "the next call tests it"
     st.markdown(f":small[:red[{state}]]", width="content")
     st.button(
         ":small[Reset]",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
@@ -12,9 +11,11 @@ import streamlit as st
 
 from router.config.draft import Draft
 from router.core.errors import ConfigError
+from router.core.formatting import moment
 from router.lab import Lab
 
 from components.shared.markdown import label
+from components.shared.zone import zone
 
 Restore: TypeAlias = Callable[[Callable[[], object], str], None]
 """Restores a version and says the sentence, or why it cannot be restored."""
@@ -29,7 +30,7 @@ def draw_history(lab: Lab, restore: Restore) -> None:
     with contextlib.suppress(ConfigError):  # shown above
         text = lab.editor.draft().text
     for version in versions:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(version.until))
+        when = moment(version.until, zone())
         with st.expander(f"{when}: {label(version.why)}", icon=":material/history:"):
             # The button comes first, so that nothing above it can grow and move it before a click.
             st.button(

@@ -13,7 +13,7 @@ from router.chat.service import CONTINUE
 from router.compare import can_be_asked, files_of, plan_of
 from router.core.conversations import Settings, Turn
 from router.core.errors import FallbackLabError, InvalidRequest
-from router.core.formatting import cut_short
+from router.core.formatting import cut_short, size
 from router.core.messages import Answer, Message
 from router.core.totals import fill_of
 from router.engine.handle import Handle
@@ -81,7 +81,7 @@ def _looks(lab: Lab, turn: Turn, handle: Handle) -> Iterator[None]:
 
 def _draw_prompt(lab: Lab, turn: Turn) -> None:
     for attachment in turn.attachments:
-        st.markdown(f":material/attach_file: {label(attachment.name)} :gray[({attachment.size / 1000:,.1f} kB)]")
+        st.markdown(f":material/attach_file: {label(attachment.name)} :gray[({size(attachment.size)})]")
         if attachment.media_type.startswith("image/"):
             with guarded("This image"), contextlib.suppress(InvalidRequest):  # no longer stored
                 st.image(lab.chat.file(turn, attachment), width=280, alt=attachment.name)

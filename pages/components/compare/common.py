@@ -11,7 +11,7 @@ from router.core.comparisons import Plan
 from router.core.conversations import Attachment, Settings, Turn
 from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.faults import Fault
-from router.core.formatting import counted, parameters
+from router.core.formatting import counted, parameters, size
 from router.engine.faults import Faults
 from router.lab import Lab
 
@@ -66,7 +66,7 @@ def edit_files(begin: Draft) -> dict[Attachment, bytes]:
             st.rerun()
         for number, file in enumerate(attached):
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"{label(file.name)} :gray[({file.size / 1000:,.1f} kB)]")
+                st.markdown(f"{label(file.name)} :gray[({size(file.size)})]")
                 st.button("Remove", icon=":material/close:", type="tertiary", key=f"compare_detach_{number}",
                           help=f"Remove {label(file.name)}", on_click=attached.__delitem__, args=(file,))  # fmt: skip
     return attached
@@ -141,7 +141,7 @@ def draw_setup(plan: Plan) -> None:
         if plan.common.schema is not None:
             draw_source(pretty(plan.common.schema), language="json", key="compare_setup_schema")
         for file in plan.files:
-            st.markdown(f":material/attach_file: {label(file.name)} :gray[({file.size / 1000:,.1f} kB)]")
+            st.markdown(f":material/attach_file: {label(file.name)} :gray[({size(file.size)})]")
         for model, fault in plan.faults.items():
             st.markdown(f":material/bolt: **{label(model)}** {fault_words(fault)}")
         draw_before(plan.before, key="compare_setup_before")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from router.compare import calls
 from router.compare.matrix import beginning
 from router.core.comparisons import Comparison
 from router.core.errors import FallbackLabError
-from router.core.formatting import counted
+from router.core.formatting import counted, moment
 from router.lab import Lab
 
 from components.compare.draft import Draft, sent
 from components.compare.planner import plan_form
 from components.compare.votes import draw_leaderboard
 from components.shared.markdown import label
+from components.shared.zone import zone
 
 FEW = 4
 """Calls; above this number the page shows an estimate of cost and duration."""
@@ -50,7 +49,7 @@ def _draw_earlier(lab: Lab) -> None:
     st.caption("Everyone who can open this app can see these.")
     for comparison in found:
         plan = comparison.plan
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(comparison.created))
+        when = moment(comparison.created, zone())
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(
                 label(title_of(comparison)),

@@ -10,7 +10,7 @@ import streamlit as st
 
 from router.compare.figures import LaneSummary, summaries
 from router.core.comparisons import Comparison
-from router.core.formatting import expense, seconds
+from router.core.formatting import expense, interval, seconds
 from router.core.spreadsheet import table_csv
 
 from components.shared.chart_colors import axis_colors, ink
@@ -75,7 +75,7 @@ def _frame(lanes: Sequence[LaneSummary]) -> pd.DataFrame:
         {
             "lane": lane.name,
             "answered": lane.share,
-            "interval": f"{lane.low:.0%} to {lane.high:.0%}" if lane.low is not None and lane.high is not None else "",
+            "interval": interval(lane.low, lane.high),
             "latency_p50": lane.latency,
             "first_token_p50": lane.first_token,
             "tokens_per_second": lane.rate,

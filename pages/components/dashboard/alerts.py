@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from router.alerts.watcher import Watching
-from router.core.formatting import counted
+from router.core.formatting import clock, counted
 from router.lab import Lab
-from router.metrics.drift import clock
 
 from components.shared.markdown import label
 from components.shared.zone import zone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from router.core.formatting import interval
 from router.metrics import FIGURES
 from router.metrics.estimates import Estimate
 
@@ -24,7 +25,7 @@ def draw_callers(shown: ViewModel) -> None:
             "Caller": caller,
             "Requests": count.value,
             "Answered": (answered := outcomes.get((caller, "answered"), Estimate(None))).value,
-            "95% interval": _interval(answered),
+            "95% interval": interval(answered.low, answered.high, digits=1),
             "Cost": costs[caller,].value,
             "Unpriced": costs[caller,].unknown,
         }
@@ -44,7 +45,3 @@ def draw_callers(shown: ViewModel) -> None:
                 "Unpriced": st.column_config.NumberColumn(format="localized"),
             },
         )
-
-
-def _interval(share: Estimate) -> str:
-    return "" if share.low is None or share.high is None else f"{share.low:.1%} to {share.high:.1%}"

@@ -293,7 +293,7 @@ def _said(card: Card, frame: pd.DataFrame) -> str:
 
 
 def _part(part: Any) -> str:
-    return f"{part:%d %b %Y %H:%M}" if isinstance(part, datetime) else "all" if pd.isna(part) else str(part)
+    return f"{part:%Y-%m-%d %H:%M}" if isinstance(part, datetime) else "all" if pd.isna(part) else str(part)
 
 
 def _open(card: Card, mark: Mark | Change) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import streamlit as st
 
 from router.config.editing import Change
+from router.core.formatting import moment
 
 from components.shared.chart_colors import ink
 from components.shared.following import drawer
 from components.shared.markdown import label
-from components.shared.zone import when
+from components.shared.zone import zone
 
 _LINES = 3
 """Lines of each side of a change that its tooltip has."""
@@ -57,7 +58,7 @@ def _side(change: Change, sign: str) -> str:
 
 def open_change(change: Change) -> None:
     """A drawer with what was changed."""
-    title = f"models.yaml · {when(change.at):%d %b %Y %H:%M}"
+    title = f"models.yaml · {moment(change.at, zone())}"
 
     @drawer(title, ":material/history:")
     def draw() -> None:

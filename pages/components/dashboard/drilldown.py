@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from router.core.errors import StoreError
-from router.core.formatting import counted, dollars, place
+from router.core.formatting import counted, dollars, moment, place
 from router.core.records import Observation, RequestSummary
 from router.metrics import FIGURES, RequestLabels
 from router.metrics.view import Slice
@@ -24,7 +24,7 @@ from components.dashboard.words import in_words
 from components.shared.following import drawer
 from components.shared.markdown import label
 from components.shared.trace import draw_strip, draw_trace
-from components.shared.zone import when
+from components.shared.zone import when, zone
 
 PAGE = 25
 """Rows per page of the list."""
@@ -145,7 +145,7 @@ def draw_request(store: Store, request_id: str) -> None:
     asked = f"{first.category}" if first.category else first.attempt.model
     with st.container(horizontal=True, vertical_alignment="center"):
         link = f"[:material/link: {first.request_id[:8]}](?{urlencode({REQUEST: first.request_id})})"
-        at = f"{when(first.attempt.started):%d %b %Y %H:%M:%S}"
+        at = f"{when(first.attempt.started):%Y-%m-%d %H:%M:%S}"
         st.markdown(f"**Trace** · {label(asked)} · from {label(first.source)} · {at} · {link}", width="stretch")
         with st.popover("JSON", icon=":material/data_object:", type="tertiary"):
             st.code(_as_json(seen), language="json", height=360)
@@ -154,7 +154,7 @@ def draw_request(store: Store, request_id: str) -> None:
     if given := store.feedback.of_request(request_id):
         thumb = ":material/thumb_up: Liked" if given.liked else ":material/thumb_down: Not liked"
         score = "" if given.score in (0, 1) else f" ({given.score:g})"
-        st.caption(f"{thumb}{score} on {when(given.at):%d %b %Y %H:%M}")
+        st.caption(f"{thumb}{score} on {moment(given.at, zone())}")
         if given.comment:
             st.caption(label(given.comment))
     draw_trace(attempts)

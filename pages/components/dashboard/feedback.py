@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from router.core.formatting import interval
 from router.metrics.feedback import liked
 from router.store import FeedbackLog
 
@@ -27,7 +28,7 @@ def draw_feedback(log: FeedbackLog, shown: ViewModel) -> None:
             "model": model,
             "liked": f"{round((each.value or 0) * each.rows):,} of {each.rows:,}",
             "share": each.value,
-            "95% interval": f"{each.low or 0:.0%} to {each.high or 0:.0%}",
+            "95% interval": interval(each.low, each.high),
         }
         for model, each in found.items()
     ]

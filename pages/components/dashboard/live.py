@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from router.core.formatting import activity, counted, seconds
+from router.core.formatting import activity, counted, seconds, size
 from router.lab import Lab
 
 from components.shared.chain import draw_model
@@ -60,7 +60,7 @@ def _draw_panel(lab: Lab, *, paused: bool) -> None:
         parts = [
             f"**{len(live.in_flight)}** in progress",
             f"**{len(off)}** of {counted(len(live.breakers), 'breaker')} open" if off else "all breakers closed",
-            f"cache **{_size(live.cache_bytes)}**",
+            f"cache **{'off' if live.cache_bytes is None else size(live.cache_bytes)}**",
             f"**{counted(live.waiting, 'row')}** to be written" if live.waiting else "all rows written",
         ]
         now = f"At {when(time.time()):%H:%M:%S}, paused" if paused else "Now"
@@ -82,9 +82,3 @@ def _draw_panel(lab: Lab, *, paused: bool) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             for ref, _ in live.breakers:
                 draw_model(lab, ref)
-
-
-def _size(count: int | None) -> str:
-    if count is None:
-        return "off"
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.2f} GB"

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from router.core.formatting import counted, dollars, seconds
+from router.core.formatting import counted, dollars, moment, seconds
 from router.metrics import FIGURES, Estimate
 from router.metrics.estimates import Key
 
 from components.dashboard.view_model import ViewModel
-from components.shared.zone import when
+from components.shared.zone import zone
 
 
 class Tile(NamedTuple):
@@ -65,7 +65,7 @@ def draw_overview(shown: ViewModel) -> None:
     separate = ", ".join(f"{value:,.0f} {words}" for value, words in apart if value)
     against = ""
     if shown.partly_recorded and shown.began is not None:
-        against = f"No full period before: recording began on {when(shown.began):%d %b %Y %H:%M}. "
+        against = f"No full period before: recording began on {moment(shown.began, zone())}. "
     elif (before := shown.one("requests")[1]) is not None:
         against = "Compared with the previous period. " if before.value else "No requests in the previous period. "
     if shown.by_outcome:

@@ -8,7 +8,8 @@ import streamlit as st
 
 from router.lab import Lab
 from router.metrics import View
-from router.metrics.drift import calls_since, drifts, sentence
+from router.metrics.drift import calls_since, drifts
+from router.metrics.drift_sentence import sentence
 from router.metrics.verdict import verdict
 
 from components.dashboard.drilldown import open_rows

@@ -5,12 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from router.core.errors import FallbackLabError
-from router.core.formatting import counted, dollars
+from router.core.formatting import counted, dollars, moment
 from router.evaluate.results import Results
 from router.lab import Lab
 
 from components.shared.markdown import label
-from components.shared.zone import when
+from components.shared.zone import zone
 
 SHOWN = 30
 """Runs in the list."""
@@ -56,12 +56,12 @@ def facts(lab: Lab, run: str, results: Results) -> str:
     """When a run began, how far it is, and what it cost so far."""
     plan = results.planned
     if lab.evaluations.running(run) is not None:
-        return f"{when(results.began):%Y-%m-%d %H:%M}, in progress"
+        return f"{moment(results.began, zone())}, in progress"
     state = ENDED[results.ended]
     unknown = f" + {counted(results.unpriced, 'call')} unknown" if results.unpriced else ""
     failed = sum(asked.state == "failed" for asked in results.asked.values())
     missing = f", {failed:,} failed" if failed else ""
     return (
-        f"{when(results.began):%Y-%m-%d %H:%M}, {results.over:,} of {counted(plan.cells, 'answer')}{missing}, {state},"
+        f"{moment(results.began, zone())}, {results.over:,} of {counted(plan.cells, 'answer')}{missing}, {state},"
         f" {dollars(results.spent)}{unknown}"
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from router.core.formatting import counted, dollars, seconds
+from router.core.formatting import counted, dollars, interval, seconds
 from router.core.runs import Planned
 from router.evaluate.leaderboard import Standing, notes, standings
 from router.evaluate.statistics import separates_sentence
@@ -89,7 +89,7 @@ def draw_board(board: Sequence[Standing]) -> None:
             "tier": each.tier,
             "lane": each.summary.name,
             "passed": _percent(each.summary.passed),
-            "interval": _interval(each.summary.low, each.summary.high),
+            "interval": interval(each.summary.low, each.summary.high),
             "every": _percent(each.every.value if each.every is not None else None),
             "cases": each.summary.cases,
             "failed": each.summary.failed,
@@ -141,10 +141,6 @@ def _best(each: Standing) -> str:
 
 def _percent(share: float | None) -> float | None:
     return 100 * share if share is not None else None
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return f"{low:.0%} to {high:.0%}" if low is not None and high is not None else ""
 
 
 class _Figure(NamedTuple):
