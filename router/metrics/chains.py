@@ -9,8 +9,8 @@ from typing import NamedTuple
 from router.core.formatting import dollars, seconds
 from router.core.intervals import wilson
 from router.metrics import predicates
-from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate
+from router.metrics.observed import Observed
 from router.metrics.registry import FIGURES
 from router.metrics.view import Filter, View
 from router.store import Passes, ScoreLog

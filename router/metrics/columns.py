@@ -1,4 +1,4 @@
-"""Both tables of what was observed as columns in memory: read once, kept on disk, and only added to.
+"""A table of what was observed as columns in memory: read once, and only added to.
 
 Rows that were rolled up into hourly summaries (router/store/retention.py) stand in front of the others, each summary as
 many rows as it stands for; their ids are negative, for there is nothing behind them.
@@ -13,12 +13,8 @@ GIL, and numpy reads the numbers out of them.
 
 from __future__ import annotations
 
-import logging
-import struct
-import threading
 import zlib
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -29,25 +25,16 @@ from sqlalchemy import Connection
 
 from router.core.attempts import Attempt
 from router.core.fields import labels_of
-from router.core.files import whole
 from router.core.records import Observation, Origin, RequestSummary
 from router.metrics.summaries import Expanded, expand
 from router.store.database import Database
-from router.store.hours import ATTEMPTS, REQUESTS, Summarized
-
-log = logging.getLogger(__name__)
+from router.store.hours import Summarized
 
 CHUNK = 100_000
 """Rows that are read at once."""
 
 SUMMARIES = 20_000
 """Summaries that are read at once."""
-
-_MAGIC = b"fallback-lab observed 3\n"
-"""Begins every snapshot; one of another format is not read."""
-
-_LENGTHS, _CHECKS = struct.Struct(">II"), struct.Struct(">II")
-"""Behind it, the heading's length and checksum; at the end, those of both tables' columns."""
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -96,7 +83,7 @@ class _Indexes(dict[str, int]):
         return number
 
 
-class _Heading(msgspec.Struct):
+class Heading(msgspec.Struct):
     """How the snapshot describes a table; the columns' bytes follow, one after the other."""
 
     count: int
@@ -112,7 +99,7 @@ class _Heading(msgspec.Struct):
         return self.count * sum(np.dtype(dtype).itemsize for dtype in self.dtypes.values())
 
 
-class _Table(Generic[Labels]):
+class Table(Generic[Labels]):
     """One table's columns, which grow; views that were handed out never change.
 
     Args:
@@ -251,9 +238,9 @@ class _Table(Generic[Labels]):
 
     # --- On disk -----------------------------------------------------------------------------------
 
-    def heading(self) -> _Heading:
+    def heading(self) -> Heading:
         dtypes = {name: column.dtype.str for name, column in self._columns.items()}
-        return _Heading(self.count, self._mark, self._hours, self._table.labels, list(self._indexes), dtypes)
+        return Heading(self.count, self._mark, self._hours, self._table.labels, list(self._indexes), dtypes)
 
     def write(self, file: BinaryIO) -> int:
         """Write the columns, in the heading's order. Returns their checksum."""
@@ -263,7 +250,7 @@ class _Table(Generic[Labels]):
             crc = zlib.crc32(column[: self.count].data, crc)
         return crc
 
-    def restore(self, heading: _Heading, snapshot: Path, offset: int) -> int:
+    def restore(self, heading: Heading, snapshot: Path, offset: int) -> int:
         """Take over what a snapshot holds of the table, from a byte on. Returns the checksum of its columns."""
         crc = 0
         with snapshot.open("rb") as file:
@@ -274,94 +261,3 @@ class _Table(Generic[Labels]):
         self._indexes = _Indexes(zip(heading.labels, range(len(heading.labels)), strict=True))
         self._mark, self._hours, self.count = heading.mark, heading.hours, heading.count
         return crc
-
-
-class Observed:
-    """What was observed, for all sessions; may be used from any thread.
-
-    Args:
-        snapshot: the file that spares the next start from reading everything; whatever it is, it does no harm.
-    """
-
-    def __init__(self, database: Database, snapshot: Path) -> None:
-        self._database = database
-        self._snapshot = snapshot
-        self._lock = threading.Lock()
-        self._requests = _Table(REQUESTS, RequestLabels, {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12})
-        self._attempts = _Table(
-            ATTEMPTS,
-            AttemptLabels,
-            {"latency": 1e-6, "ttft": 1e-6, "cost": 1e-12, "completion_tokens": 1},
-        )
-        self._unsaved = 0
-        self._loaded = False
-
-    def rows(self) -> tuple[Rows[RequestLabels], Rows[AttemptLabels]]:
-        """All requests and attempts that are stored by now.
-
-        Raises:
-            StoreError: the database is damaged.
-        """
-        with self._lock:
-            if not self._loaded:
-                self._load()
-                self._loaded = True
-            with ThreadPoolExecutor(2) as pool:
-                self._unsaved += sum(pool.map(lambda table: table.refresh(self._database), self._tables))
-            if self._unsaved > CHUNK + self._attempts.count // 4:
-                self._save()
-            return self._requests.rows(), self._attempts.rows()
-
-    def forget(self) -> None:
-        """Drop everything, also what is on disk."""
-        with self._lock:
-            for table in self._tables:
-                table.clear()
-            self._unsaved = 0
-            self._snapshot.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Keep what was read for the next start."""
-        with self._lock:
-            if self._unsaved:
-                self._save()
-
-    @property
-    def _tables(self) -> tuple[_Table[Any], _Table[Any]]:
-        return self._requests, self._attempts
-
-    def _save(self) -> None:
-        headings = msgspec.json.encode([table.heading() for table in self._tables])
-        try:
-            with whole(self._snapshot) as file:
-                file.write(_MAGIC + _LENGTHS.pack(len(headings), zlib.crc32(headings)) + headings)
-                file.write(_CHECKS.pack(*[table.write(file) for table in self._tables]))
-        except OSError as error:
-            log.info("What was observed cannot be kept for the next start: %s", error)
-        self._unsaved = 0
-
-    def _load(self) -> None:
-        """Take over the snapshot, unless it is damaged, of another format, or not there."""
-        try:
-            with self._snapshot.open("rb") as file:
-                if file.read(len(_MAGIC)) != _MAGIC:
-                    return
-                length, crc = _LENGTHS.unpack(file.read(_LENGTHS.size))
-                data = file.read(length)
-                if not data or zlib.crc32(data) != crc:
-                    return
-                headings = msgspec.json.decode(data, type=tuple[_Heading, _Heading])
-                if [heading.names for heading in headings] != [REQUESTS.labels, ATTEMPTS.labels]:
-                    return
-                # Each table in a thread of its own: memory that nobody has touched yet is slow to fill.
-                starts = [file.tell(), file.tell() + headings[0].size]
-                with ThreadPoolExecutor(2) as pool:
-                    found = pool.map(_Table.restore, self._tables, headings, [self._snapshot] * 2, starts)
-                    checks = _CHECKS.pack(*found)
-                file.seek(starts[1] + headings[1].size)
-                if checks == file.read():
-                    return
-        except (OSError, struct.error):
-            return
-        for table in self._tables:
-            table.clear()

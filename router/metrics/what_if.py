@@ -16,8 +16,8 @@ from router.core.formatting import counted, dollars, place
 from router.core.intervals import wilson
 from router.metrics import predicates
 from router.metrics.chains import DAYS
-from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate, share
+from router.metrics.observed import Observed
 from router.metrics.registry import FIGURES
 from router.metrics.view import Filter, View
 

@@ -20,8 +20,8 @@ from router.evaluate.evaluations import Evaluations
 from router.evaluate.library import Library
 from router.evaluate.results import Results
 from router.metrics.chains import EVALUATED_DAYS
-from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate
+from router.metrics.observed import Observed
 from router.metrics.view import Filter, View
 from router.store import Passes, Store
 from router.tune.behavior import Measured

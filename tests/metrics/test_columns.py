@@ -18,12 +18,8 @@ import pytest
 from router.core.errors import StoreError
 from router.core.records import Step
 from router.metrics import columns
-from router.metrics.columns import (
-    AttemptLabels,
-    Observed,
-    RequestLabels,
-    Rows,
-)
+from router.metrics.columns import AttemptLabels, RequestLabels, Rows
+from router.metrics.observed import Observed
 from router.store.database import Database
 from tests.conftest import MakeLab
 from tests.traffic import write_traffic
@@ -122,8 +118,8 @@ def test_only_new_rows_are_read(database: Database, path: Path, monkeypatch: pyt
     before = observed.rows()
     seen = len(before[1].id)
     asked: list[int] = []
-    append = columns._Table._append
-    monkeypatch.setattr(columns._Table, "_append", lambda *args: (asked.append(args[2]), append(*args)))
+    append = columns.Table._append
+    monkeypatch.setattr(columns.Table, "_append", lambda *args: (asked.append(args[2]), append(*args)))
     write_traffic(path, 300, seed=2)
     assert_as_stored(observed, path)
     assert min(asked) >= len(before[0].id)
@@ -180,7 +176,7 @@ def test_the_next_start_reads_no_row_again(database: Database, path: Path, monke
     first = opened(database, path)
     first.rows()
     first.close()
-    monkeypatch.setattr(columns._Table, "_append", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(columns.Table, "_append", lambda *_: pytest.fail("read again"))
     assert_as_stored(opened(database, path), path)
 
 
@@ -203,7 +199,7 @@ def test_nobody_else_may_read_the_snapshot(database: Database, path: Path) -> No
 def test_a_snapshot_is_kept_where_much_was_read(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "CHUNK", 400)
+    monkeypatch.setattr("router.metrics.observed.CHUNK", 400)
     opened(database, path).rows()
     assert path.with_name("observed").exists()
 
@@ -235,13 +231,13 @@ def test_a_damaged_snapshot_is_ignored(database: Database, path: Path, damage: A
 def test_a_snapshot_whose_labels_were_others_is_ignored(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heading = columns._Table.heading
+    heading = columns.Table.heading
 
     def as_others_were(table: Any) -> Any:
         found = heading(table)
         return msgspec.structs.replace(found, names=found.names[::-1], labels=["[]"] * len(found.labels))
 
-    monkeypatch.setattr(columns._Table, "heading", as_others_were)
+    monkeypatch.setattr(columns.Table, "heading", as_others_were)
     first = opened(database, path)
     first.rows()
     first.close()

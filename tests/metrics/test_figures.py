@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from router.core.errors import TIMED_OUT
-from router.metrics.columns import Observed
 from router.metrics.estimates import Estimate, lift, ranks
 from router.metrics.figures import QUANTILES
+from router.metrics.observed import Observed
 from router.metrics.registry import FIGURES
 from router.metrics.view import Filter, View
 from router.store.database import Database

@@ -12,9 +12,9 @@ import pytest
 
 from router.core.attempts import Attempt
 from router.core.records import Observation, RequestSummary, Step
-from router.metrics.columns import Observed
 from router.metrics.drift import Drift
 from router.metrics.estimates import Estimate
+from router.metrics.observed import Observed
 from router.metrics.verdict import DAY, Verdict, verdict
 from router.metrics.view import View
 from router.store import Store

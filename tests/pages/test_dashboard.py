@@ -29,7 +29,7 @@ from router.metrics import (
     Filter,
     View,
 )
-from router.metrics.columns import Observed
+from router.metrics.observed import Observed
 from router.store.database import Database
 from tests.pages.conftest import PAGES, field, look, press, strips, texts
 from tests.traffic import DAY, UNTIL, write_traffic
