@@ -73,6 +73,10 @@ def show_chains(
         return
     if list_ or to:
         raise click.UsageError("Use --list and --to with --rollback.")
+    _show(config_path, as_json)
+
+
+def _show(config_path: Path, as_json: bool) -> None:
     with closing(Lab(config_path)) as lab:
         chains = lab.config().chains
         lines = chain_lines(lab.observed, lab.store.scores, chains, time.time())

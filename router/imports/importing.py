@@ -134,13 +134,31 @@ def import_log(
         StoreError: the database cannot be written; batches before stay.
     """
     report = Report(form)
-    with closing(Spool()) as spool, closing(rows(path)) as found_rows:
+    with closing(Spool()) as spool:
+        _collect(path, spool, report, category_from, progress)
+        batch: list[ImportedRequest] = []
+        for request in _requests(spool, Requests(config, form, category), report):
+            batch.append(request)
+            if len(batch) >= BATCH:
+                _take(batch, store, report, dry_run=dry_run)
+                batch = []
+        _take(batch, store, report, dry_run=dry_run)
+    if not report.rows:
+        raise InvalidRequest(f"{path} has no rows.")
+    return report
+
+
+def _collect(
+    path: Path, spool: Spool, report: Report, category_from: str | None, progress: Callable[[int], object]
+) -> None:
+    """Take the calls of a log into the spool, which groups them."""
+    with closing(rows(path)) as found_rows:
         for row in found_rows:
             report.rows += 1
             if row.values is None:
                 report.refuse(row.problem, row.line)
                 continue
-            for found in _found(FORMATS[form], row.values):
+            for found in _found(FORMATS[report.form], row.values):
                 if isinstance(found, Refused):
                     report.refuse(str(found), row.line)
                 elif isinstance(found, NoCall):
@@ -149,21 +167,15 @@ def import_log(
                     report.repeated += 1
             if report.rows % 1_000 == 0:
                 progress(row.seen)
-        requests = Requests(config, form, category)
-        batch: list[ImportedRequest] = []
-        for group in spool.groups():
-            for calls in split(group):
-                try:
-                    batch.append(requests.made(calls))
-                except Refused as problem:
-                    report.refuse(str(problem), 0)
-            if len(batch) >= BATCH:
-                _take(batch, store, report, dry_run=dry_run)
-                batch = []
-        _take(batch, store, report, dry_run=dry_run)
-    if not report.rows:
-        raise InvalidRequest(f"{path} has no rows.")
-    return report
+
+
+def _requests(spool: Spool, requests: Requests, report: Report) -> Iterator[ImportedRequest]:
+    for group in spool.groups():
+        for calls in split(group):
+            try:
+                yield requests.made(calls)
+            except Refused as problem:
+                report.refuse(str(problem), 0)
 
 
 def _found(form: Format, row: Mapping[str, Any]) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -62,14 +63,12 @@ def graded(runs: Iterable[Results], category: str) -> Iterator[Graded]:
         StoreError: a journal cannot be read.
     """
     for results in runs:
-        plan = results.plan
-        for lane in plan.lanes if plan is not None else ():
-            if not _is_plain(lane.settings):
-                continue
-            for case in plan.suite.cases if plan is not None else ():
-                if case.category == category:
-                    for repeat in range(plan.repeats if plan is not None else 0):
-                        yield from _graded(results, case, lane, repeat)
+        if (plan := results.plan) is None:
+            continue
+        cases = [case for case in plan.suite.cases if case.category == category]
+        lanes = [lane for lane in plan.lanes if _is_plain(lane.settings)]
+        for lane, case, repeat in product(lanes, cases, range(plan.repeats)):
+            yield from _graded(results, case, lane, repeat)
 
 
 def _is_plain(settings: Settings) -> bool:

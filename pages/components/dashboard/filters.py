@@ -74,7 +74,8 @@ def _draw_refresh() -> int | None:
     return REFRESH[every]
 
 
-def _draw_fields(rows: tuple[Rows[RequestLabels], Rows[AttemptLabels]]) -> dict[str, Any]:
+def _options(rows: tuple[Rows[RequestLabels], Rows[AttemptLabels]]) -> dict[str, tuple[str, set[Any]]]:
+    """What there is to choose of each field, with its name in words."""
     attempts = rows[1].labels
     either: list[RequestLabels | AttemptLabels] = [*rows[0].labels, *attempts]
     stored: dict[str, tuple[str, set[Any]]] = {
@@ -94,7 +95,11 @@ def _draw_fields(rows: tuple[Rows[RequestLabels], Rows[AttemptLabels]]) -> dict[
         # Values in the URL without stored data stay options: without them, the URL would show everything.
         values.update(set(st.query_params.get_all(name)) - {_said(name, value) for value in values} - {""})
         values.update(st.session_state.get(name, ()))  # a saved view's
-    options = stored | {"outcomes": ("Outcome", set(_OUTCOMES))}
+    return stored | {"outcomes": ("Outcome", set(_OUTCOMES))}
+
+
+def _draw_fields(rows: tuple[Rows[RequestLabels], Rows[AttemptLabels]]) -> dict[str, Any]:
+    options = _options(rows)
     # A constant label keeps the popover open; the selection is shown next to it.
     with st.popover("Filters", icon=":material/filter_alt:", key="dashboard_filters"):
         fields = {
