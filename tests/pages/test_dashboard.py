@@ -906,7 +906,6 @@ def test_nothing_within_the_filters_says_of_when_the_newest_is(database: Path, o
     write(database, 200, until=1_700_000_000)
     [said] = [info.value for info in open_dashboard(range="1 h").info]
     assert said.startswith("No requests match these filters. The newest request is from 2023-11-14 ")
-    assert "Nov 2023" in said
 
 
 @pytest.mark.parametrize(("query", "where"), [({}, PLAIN), ({"faults": "true"}, "1")], ids=["left out", "asked for"])
