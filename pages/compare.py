@@ -150,7 +150,7 @@ def _draw_head(lab: Lab, comparison: Comparison) -> None:
                 key="compare_again",
                 on_click=_go_on,
                 args=(lab, comparison.id),
-                help="Ask again what was stopped, lost or failed; answers that are there are kept",
+                help="Ask again what was stopped, lost or failed; existing answers are kept",
             )
         st.button("New", icon=":material/add:", on_click=_start_new, help="Start a new comparison")
         st.button(

@@ -155,7 +155,7 @@ class Alerts:
         if "webhook" in to:
             try:
                 name = await self._webhook.post(config.webhook, "Test: alerts of Fallback Lab arrive here.", tries=1)
-                sentences.append(f"The webhook of {name} took the test message.")
+                sentences.append(f"The webhook of {name} accepted the test message.")
             except NotDelivered as error:
                 is_sent = False
                 sentences.append(f"The test message was not sent. {error}")

@@ -100,7 +100,7 @@ def _problem(status: int) -> str | None:
         return f"answered with a redirect (HTTP {status}), which is not followed: set the variable to where it leads"
     if status in (401, 403, 404, 410):
         return f"refused the message (HTTP {status}): check that the address is still valid"
-    return f"did not take the message (HTTP {status})"
+    return f"did not accept the message (HTTP {status})"
 
 
 def _escaped(text: str) -> str:

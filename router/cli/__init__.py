@@ -27,7 +27,7 @@ _COMMANDS = {
     "export": ("router.cli.export:export_rows", "Write stored requests or attempts to a file."),
     "import": (
         "router.cli.import_logs:import_file",
-        "Take in a log of requests, or a suite of cases, from another tool.",
+        "Import a log of requests, or a suite of cases, from another tool.",
     ),
     "keys": ("router.cli.keys:show_keys", "Show the keys that models.yaml names, and the hosts each may be sent to."),
     "log": ("router.cli.log:show_log", "Show the most recent calls."),

@@ -38,7 +38,7 @@ _COLUMNS = (
 @click.option("--list", "list_", is_flag=True, help="With --rollback: list the earlier versions and change nothing.")
 @click.option("--to", metavar="VERSION", help="With --rollback: restore this version from the list.")
 @click.option(
-    "--export", "target", type=click.Choice(list(TARGETS)), help="Print the chains as another gateway says them."
+    "--export", "target", type=click.Choice(list(TARGETS)), help="Print the chains in another gateway's format."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="With --export: the file to write (default: stdout).")
 @click.argument("category", required=False)
@@ -111,7 +111,7 @@ def _export(config_path: Path, target: str, category: str | None, output: Path |
             file.write(exported.text.encode())
     console = Console(stderr=True)
     if exported.lost:
-        console.say(f"What {TARGETS[target].name} cannot say:", "yellow")
+        console.say(f"What {TARGETS[target].name} cannot express:", "yellow")
     for lost in exported.lost:
         console.say(f"- {lost}", "yellow")
 

@@ -143,11 +143,13 @@ out_option = click.option(
 @click.option("--resume", metavar="RUN", help="Go on with a run that ended early; what is answered is not asked again.")
 @click.option("--retry-failed", is_flag=True, help="With --resume, ask again what no model answered.")
 @click.option("--grade-again", is_flag=True, help="With --resume, grade all answers again, without asking again.")
-@click.option("--in-flight", type=click.IntRange(1, 256), metavar="N", help="Answers in progress at once (16).")
+@click.option(
+    "--in-flight", type=click.IntRange(1, 256), metavar="N", help="Answers in progress at once (16 by default)."
+)
 @click.option(
     "--unconfined",
     is_flag=True,
-    help=f"Run code without a sandbox where there is none. {UNCONFINED}=yes has to say so, too.",
+    help=f"Run code without a sandbox where there is none. {UNCONFINED}=yes must be set, too.",
 )
 @click.option("--no-cache", is_flag=True, help="Do not use the response cache.")
 @out_option

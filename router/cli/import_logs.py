@@ -17,10 +17,10 @@ from router.imports import FORMATS, Report, detect, import_log
 
 
 @click.command("import")
-@click.option("--format", "form", type=click.Choice([*FORMATS]), help="The log's format; found out if left out.")
+@click.option("--format", "form", type=click.Choice([*FORMATS]), help="The log's format (default: detected).")
 @click.option("--category", help="The category of a log's requests that have none.")
 @click.option("--category-from", metavar="NAME", help="The tag, metadata key or column that names the category.")
-@click.option("--dry-run", is_flag=True, help="Say what a log would add, and store nothing.")
+@click.option("--dry-run", is_flag=True, help="Only report what a log would add; store nothing.")
 @click.option("--name", help="The suite's name; by default the file's.")
 @click.option("--force", is_flag=True, help="Replace a suite of that name.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -43,7 +43,7 @@ def import_file(
     found = form or detect(file)
     if found is None:
         if category or category_from or dry_run:
-            raise InvalidRequest(f"{file} is no log whose format can be told. Name it with --format.")
+            raise InvalidRequest(f"The format of {file} cannot be detected. Name it with --format.")
         from router.cli.runs import import_suite  # noqa: PLC0415  # it loads all of the evaluation
 
         import_suite(config_path, file, name, force)
@@ -88,7 +88,7 @@ def _print(report: Report, *, dry_run: bool) -> None:
     if report.repeated:
         say(f"{counted(report.repeated, 'call')} more than once in the file.")
     if report.others:
-        say(f"Passed over, since no call of a model: {report.others:,}.")
+        say(f"Skipped, since not a call of a model: {report.others:,}.")
     if unknown := [f"{name} {count:,}" for name, count in report.unknown.items() if count]:
         say(f"Unknown: {', '.join(unknown)}.")
     for why, count in report.refused.most_common():

@@ -15,11 +15,10 @@ from router.core.errors import InvalidRequest
 from router.core.formatting import dollars, moment
 from router.evaluate.graders import GRADERS
 from router.evaluate.library import Library
+from router.evaluate.results import ENDED
 from router.evaluate.suites import suite_schema
 from router.evaluate.verdicts import against_first
 from router.lab import Lab
-
-_ENDED = {"complete": "complete", "stopped": "stopped", "limit": "at its spending limit", None: "not ended"}
 
 
 @click.command()
@@ -52,7 +51,7 @@ def _list(lab: Lab) -> None:
         if (plan := results.plan) is None:
             continue
         lanes = ", ".join(lane.name for lane in plan.lanes)
-        ended = _ENDED[results.ended]
+        ended = ENDED[results.ended]
         begun = moment(results.began)
         answers = f"{results.over:,} of {plan.cells:,}"
         rows.append((run, begun, plan.suite.name, lanes, answers, ended, dollars(results.spent)))
@@ -83,7 +82,7 @@ def import_suite(config_path: Path, file: Path, name: str | None, force: bool) -
     say_left(imported)
     suite = msgspec.structs.replace(imported.suite, name=name or imported.suite.name)
     if library.is_own(suite.name) and not force:
-        raise InvalidRequest(f"There is a suite {suite.name} already. Use --force to replace it, or --name.")
+        raise InvalidRequest(f"There is already a suite called {suite.name}. Use --force to replace it, or --name.")
     path = library.keep(suite, replace=force)
     click.echo(f"{path}: run it with fallback-lab eval {suite.name}")
 

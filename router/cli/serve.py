@@ -27,13 +27,15 @@ def serve(config_path: Path, host: str, port: int, workers: int) -> None:
     config = load_config(config_path)
     if not is_loopback(host) and not config.server.keys:
         raise click.UsageError(
-            f"{host} is reached from other machines, and anybody there could spend your keys. Name keys for callers in"
-            f" {config_path} first (`server: {{keys: …}}`): docs/endpoint.md."
+            f"{host} can be reached from other machines, and anyone there could spend your keys. Name keys for"
+            f" callers in {config_path} first (`server: {{keys: …}}`): docs/endpoint.md."
         )
     try:
         listening = listening_on(host, port)
     except OSError as error:
-        raise click.UsageError(f"{host}:{port} cannot be listened on: {error.strerror}. Choose another.") from None
+        raise click.UsageError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another address or port."
+        ) from None
     os.environ["FALLBACK_LAB_CONFIG"] = str(config_path.absolute())
     where = f"[{host}]" if ":" in host else host
     click.echo(f"Serving {config_path} at http://{where}:{port}/v1. Ctrl+C ends it.", err=True)

@@ -230,7 +230,7 @@ def _experiments(file: _File) -> Iterator[tuple[str, Experiment]]:
     for name, each in file.experiments.items():
         at = ("experiments", name)
         if not NAME.fullmatch(name):
-            raise _Located(at, f"`{shortened(name)}` is no name of an experiment: up to 64 letters, digits, `_.-`.")
+            raise _Located(at, f"`{shortened(name)}` cannot name an experiment: use up to 64 letters, digits, `_.-`.")
         _check_category(file, each.category, (*at, "category"))
         if each.share > 0 and (other := running.setdefault(each.category, name)) != name:
             raise _Located(

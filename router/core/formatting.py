@@ -192,7 +192,7 @@ MAX_ADDRESS = 2_000
 def image_words(url: str) -> str:
     """An answer's image: the type and size that its data URL states, or its address."""
     if match := _DATA_URL.match(url):
-        return f"{match['type'] or 'image'}, {(len(url) - match.end()) * 3 / 4000:,.1f} kB"
+        return f"{match['type'] or 'image'}, {size((len(url) - match.end()) * 3 // 4)}"
     return cut(url, MAX_ADDRESS)
 
 

@@ -204,5 +204,5 @@ def _call(identity: str, name: str, arguments: str) -> dict[str, Any]:
         read = None
     if isinstance(read, dict):
         return {"id": identity, "function": name, "arguments": read, "type": "function"}
-    error = "The arguments are no JSON object."
+    error = "The arguments are not a JSON object."
     return {"id": identity, "function": name, "arguments": {"": arguments}, "type": "function", "parse_error": error}

@@ -203,7 +203,7 @@ class Evaluations:
 
     def _path(self, run: str) -> Path:
         if Path(run).name != run:
-            raise InvalidRequest(f"{shortened(run)} is no run. `fallback-lab runs` lists them.")
+            raise InvalidRequest(f"{shortened(run)} is not a run. `fallback-lab runs` lists them.")
         return self._folder / f"{run}.jsonl"
 
     def _go_on(

@@ -144,7 +144,7 @@ class Library:
         """
         path = self._path(suite.name)
         if not replace and _is_taken(path, None):
-            raise InvalidRequest(f"There is a suite {suite.name} already. Choose another name.")
+            raise InvalidRequest(f"There is already a suite called {suite.name}. Choose another name.")
         self._make_folder()
         save_suite(suite, path, shown(path))
         return path
@@ -164,7 +164,7 @@ class Library:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{shown(self._folder)} cannot be made: {error.strerror}.") from None
+            raise StoreError(f"{shown(self._folder)} cannot be created: {error.strerror}.") from None
 
     def _path(self, name: str) -> Path:
         if re.fullmatch(NAME, name) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -11,7 +11,7 @@ import msgspec
 
 from router.core.attempts import Spent, spent
 from router.core.errors import InvalidRequest
-from router.core.runs import CellKey, Ended, Entry, Graded, Landed, Planned, Sent
+from router.core.runs import CellKey, End, Ended, Entry, Graded, Landed, Planned, Sent
 from router.core.suites import Case, Grade
 from router.evaluate.scores import Scored, score_of
 from router.runs.journal import Reader
@@ -21,6 +21,11 @@ T = TypeVar("T")
 State = Literal["sent", "answered", "failed", "cut"]
 
 _OVER = ("answered", "failed")
+
+ENDED: Mapping[End | None, str] = {
+    "complete": "complete", "stopped": "stopped", "limit": "at its spending limit", None: "not complete",
+}  # fmt: skip
+"""How a run ended, in words."""
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):

@@ -90,7 +90,7 @@ class Experiments:
             try:
                 self.check()
             except Exception:
-                log.exception("Experiments could not be looked at")
+                log.exception("Experiments could not be checked")
 
     def check(self) -> None:
         """Look at every running experiment, and stop those that break a guardrail.

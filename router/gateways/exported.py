@@ -57,5 +57,5 @@ def merged(losses: Iterable[Loss], chains: Iterable[Chain]) -> tuple[Lost, ...]:
 
 def comments(mark: str, title: str, lost: Iterable[Lost]) -> str:
     """A title and what is lost, a comment a line."""
-    lines = [title, *(["What cannot be said here:"] if lost else []), *(f"- {each}" for each in lost)]
+    lines = [title, *(["What cannot be expressed here:"] if lost else []), *(f"- {each}" for each in lost)]
     return "".join(f"{mark} {line}\n" for line in lines)

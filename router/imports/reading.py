@@ -112,7 +112,7 @@ def _decoded(data: bytes) -> Any:
 def _objects(value: Any, line: int, raw: BinaryIO) -> Iterator[Row]:
     """The row that a value is, or the rows in the answer of an API."""
     if not isinstance(value, dict):
-        what = "it is no JSON" if value is _BROKEN else "it is no JSON object"
+        what = "it is not JSON" if value is _BROKEN else "it is not a JSON object"
         yield Row(line, None, raw.tell(), what)
     elif isinstance(listed := value.get("data"), list):
         for each in listed:
@@ -146,7 +146,7 @@ def _listed(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
         ended = not more
         held += more
         if ended or len(held) > MAX_ROW:
-            yield Row(line, None, raw.tell(), "the list is broken off here, or is no JSON from here on")
+            yield Row(line, None, raw.tell(), "the list is broken off here, or is not JSON from here on")
             return
 
 
@@ -175,7 +175,7 @@ def _table(text: io.TextIOWrapper, raw: BinaryIO) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Row(line, None, raw.tell(), f"it is no CSV: {error}")
+            yield Row(line, None, raw.tell(), f"it is not CSV: {error}")
             continue
         if len(cells) > len(names):
             yield Row(line, None, raw.tell(), f"it has {len(cells)} cells, and the heading {len(names)}")

@@ -95,7 +95,7 @@ class Requests:
         names = {name for step in steps for name in (step.model, step.provider, step.reason)}
         names |= {own_id, whole.session if whole is not None else None}
         if not all(is_name(name) for name in names if name is not None):
-            raise Refused("a name in it is none, such as its model's")
+            raise Refused("a name in it is not valid, such as its model's")
         request_id = own_id or digest("import", self._form, first.key or msgspec.json.encode(first))[:32]
         category = next((call.category for call in calls if call.category), None) or self._category
         category = category if category is not None and is_name(category) else None

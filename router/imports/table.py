@@ -29,7 +29,7 @@ def calls(row: Mapping[str, Any]) -> Iterator[Call]:
     named = text(row.get("outcome")) or ("failed" if said or (status or 0) >= 400 else "answered")
     outcome = next((each for each in _OUTCOMES if each == named), None)
     if outcome is None:
-        refuse("`outcome` is none of answered, failed, skipped and cancelled")
+        refuse("`outcome` is not one of answered, failed, skipped and cancelled")
     found = attempt(
         model=text(row.get("model")),
         provider=text(row.get("provider")),

@@ -199,7 +199,7 @@ def _calls(answer: Answer) -> Iterator[ToolCall]:
     for call in answer.tool_calls:
         try:
             arguments = json.loads(call.arguments or "{}")
-            problem = None if isinstance(arguments, dict) else "The arguments are no JSON object."
+            problem = None if isinstance(arguments, dict) else "The arguments are not a JSON object."
         except ValueError as error:
             arguments, problem = {}, f"The arguments are not JSON: {error}."
         yield ToolCall(

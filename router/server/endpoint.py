@@ -206,7 +206,7 @@ class Endpoint:
         await asyncio.to_thread(store.writer.flush, 1.0)
         asked = await asyncio.to_thread(store.observations.of_request, given.request_id)
         if not asked or asked[0].origin.caller != incoming.caller:
-            raise Refusal("There is no request of this id (`x-request-id` of its answer).", status=404)
+            raise Refusal("There is no request with this ID (`x-request-id` of its answer).", status=404)
         store.feedback.save(given)
         await respond(send, 200, b'{"status":"ok"}')
 

@@ -177,7 +177,7 @@ async def test_a_message_that_was_not_taken_is_noticed_and_sent_later(world: Wor
     await look(world, alerts)
     [notice] = alerts.notices()
     assert notice == (
-        "An alert was not sent. The webhook of LAB_ALERTS_URL did not take the message (HTTP 500)."
+        "An alert was not sent. The webhook of LAB_ALERTS_URL did not accept the message (HTTP 500)."
         " It is tried again every 10 minutes."
     )
     await look(world, alerts)
@@ -283,7 +283,7 @@ def test_a_test_message_goes_where_the_rules_send_theirs(
     lab = make_lab(f"{CHAINS}alerts: [{{when: drift, to: webhook}}, {{when: drift, to: log}}]\n", environ)
     tested = lab.test_alerts()
     assert tested == (
-        True, "The webhook of LAB_ALERTS_URL took the test message. The test message is in the server's log."
+        True, "The webhook of LAB_ALERTS_URL accepted the test message. The test message is in the server's log."
     )  # fmt: skip
     assert hook.messages == ["Test: alerts of Fallback Lab arrive here."]
     assert "Test: alerts of Fallback Lab arrive here." in caplog.text

@@ -74,11 +74,11 @@ async def test_a_failure_that_may_pass_is_tried_again_after_a_while(poster: Post
 
 async def test_after_three_tries_it_is_given_up_with_the_status(poster: Poster, hook: Hook) -> None:
     hook.answers = [status(500)] * 3
-    assert await poster.refusal() == "The webhook of LAB_ALERTS_URL did not take the message (HTTP 500)."
+    assert await poster.refusal() == "The webhook of LAB_ALERTS_URL did not accept the message (HTTP 500)."
     assert len(hook.received) == 3
 
 
-@pytest.mark.parametrize(("code", "words"), [(404, "check that the address is still valid"), (400, "did not take")])
+@pytest.mark.parametrize(("code", "words"), [(404, "check that the address is still valid"), (400, "did not accept")])
 async def test_a_refusal_is_not_tried_again(poster: Poster, hook: Hook, code: int, words: str) -> None:
     hook.answers = [status(code)]
     assert words in await poster.refusal()

@@ -62,7 +62,7 @@ def test_without_rules_it_says_where_to_read_on(run: Run) -> None:
 
 def test_a_test_message_is_sent(with_hook: Hook, run: Run) -> None:
     result = run("alerts", "--test")
-    assert (result.exit_code, result.stdout) == (0, "The webhook of LAB_ALERTS_URL took the test message.\n")
+    assert (result.exit_code, result.stdout) == (0, "The webhook of LAB_ALERTS_URL accepted the test message.\n")
     assert with_hook.messages == ["Test: alerts of Fallback Lab arrive here."]
 
 

@@ -268,5 +268,5 @@ def test_a_suite_of_another_format_is_taken_in_and_run_by_its_name(run: Run, tmp
 def test_a_suite_is_not_replaced_unless_that_is_said(run: Run, suite: str) -> None:
     assert run("import", suite).exit_code == 0
     result = run("import", suite)
-    assert (result.exit_code, "There is a suite greetings already." in result.stderr) == (2, True)
+    assert (result.exit_code, "There is already a suite called greetings." in result.stderr) == (2, True)
     assert run("import", suite, "--force").exit_code == 0

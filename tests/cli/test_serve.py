@@ -35,7 +35,7 @@ def test_a_port_that_is_taken_is_one_sentence(config: Path) -> None:
         port = taken.getsockname()[1]
         code, output = run(config, "--port", str(port))
     assert code == 2
-    assert f"127.0.0.1:{port} cannot be listened on: Address already in use" in output
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use" in output
 
 
 def test_a_broken_file_is_one_sentence(config: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_start_without_a_zone_is_in_utc_and_nothing_runs_before_it() -> None:
         ),
         (
             RUN.replace("  cheap:", "  a b:"),
-            "line 5: `a b` is no name of an experiment: up to 64 letters, digits, `_.-`.",
+            "line 5: `a b` cannot name an experiment: use up to 64 letters, digits, `_.-`.",
         ),
         (SHADOW.replace("code", "coda"), "line 5: `coda` is not a category. Did you mean `code`?"),
         (SHADOW.replace("[x/y]", "[]"), "line 5: `shadow.code.models` is empty. Name at least one."),

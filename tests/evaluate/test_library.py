@@ -208,7 +208,7 @@ def test_a_name_that_could_lead_elsewhere_is_refused(name: str, library: Library
 
 def test_a_folder_that_cannot_be_made_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "suites").write_text("a file", encoding="utf-8")
-    with pytest.raises(StoreError, match=r"suites cannot be made: "):
+    with pytest.raises(StoreError, match=r"suites cannot be created: "):
         Library(tmp_path / "suites").write("mine", TEXT, None)
 
 
@@ -298,7 +298,7 @@ def test_a_suite_that_was_kept_is_read_back(library: Library) -> None:
 @pytest.mark.parametrize("file", ["mine.yaml", "mine.jsonl"])
 def test_a_suite_is_not_kept_over_another_one(file: str, library: Library, folder: Path) -> None:
     put(folder, file)
-    with pytest.raises(InvalidRequest, match=r"^There is a suite mine already\. Choose another name\.$"):
+    with pytest.raises(InvalidRequest, match=r"^There is already a suite called mine\. Choose another name\.$"):
         library.keep(msgspec.structs.replace(library.find("tools").suite, name="mine"))
     assert (folder / file).read_text(encoding="utf-8") == TEXT
 

@@ -115,7 +115,7 @@ async def test_a_judge_that_fails_leaves_no_grade(tmp_path: Path, upstream: Upst
 @pytest.mark.parametrize(
     ("grades", "words"),
     [
-        ({"checks": ["is-jso"]}, "`is-jso` is no grader. Did you mean `is-json`?"),
+        ({"checks": ["is-jso"]}, "`is-jso` is not a grader. Did you mean `is-json`?"),
         ({"checks": ["equals"]}, "`equals` has nothing to compare with."),
         ({"checks": [{"llm-rubric": "Polite."}]}, "`llm-rubric` needs a judge. Name a model or a chain as `judge`."),
         ({"checks": [{"a": 1, "b": 2}]}, "a check is a grader's name"),

@@ -178,7 +178,7 @@ def test_the_command_prints_the_file_and_tells_what_is_lost() -> None:
     result = run("--export", "litellm", "code")
     assert result.exit_code == 0
     assert yaml.safe_load(result.stdout)["model_list"][0]["model_name"] == "code"
-    assert "cannot say" in result.stderr
+    assert "cannot express" in result.stderr
 
 
 def test_the_command_writes_a_file(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_what_a_rule_names_is_drawn_as_text(open_dashboard: OpenApp, set_hook: H
 def test_a_test_message_is_sent_and_that_is_said(open_dashboard: OpenApp, set_hook: Hook) -> None:
     app = press(open_dashboard("drift"), "Send a test")
     assert [as_read(success.value) for success in app.success] == [
-        "The webhook of LAB_ALERTS_URL took the test message."
+        "The webhook of LAB_ALERTS_URL accepted the test message."
     ]
     assert set_hook.messages == ["Test: alerts of Fallback Lab arrive here."]
 

@@ -31,6 +31,7 @@ ESCAPES = {"label", "faithful"}
 
 OURS = {
     *("len", "calls", "_cells", "counted", "seconds", "cost", "dollars", "place", "difference", "fault_words", "_ties"),
+    *("moment", "size"),
     "separates_sentence",
 }
 """Functions that return numbers with their units, words of ours, or Markdown that is escaped already."""
@@ -54,7 +55,6 @@ REVIEWED = {
     "head.py: kind": "a loop over the formats of an export",
     "limits.py: words": "a function's parameter, words of ours",
     "prompts.py: f'A file with the column{plural} {columns} adds its rows.{others}'": "labels",
-    "live.py: f':material/sensors: {now} · ' + ' · '.join(parts)": "numbers and a time",
     "overview.py: _help(_of(figure.meaning, tile.key), figure.unit, now)": "sentences of the registry of figures",
     "overview.py: against + (f'Not counted in rates and latency: {separate}.' if separate else '')": "numbers",
     "overview.py: tile.title": "titles of the tiles",

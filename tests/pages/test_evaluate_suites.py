@@ -280,7 +280,7 @@ def test_nonsense_is_one_sentence(name: str, data: bytes, suites: AppTest) -> No
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("mine", "There is a suite mine already."), ("../x", "cannot name a suite")]
+    ("name", "sentence"), [("mine", "There is already a suite called mine."), ("../x", "cannot name a suite")]
 )
 def test_an_import_that_cannot_be_kept_is_one_sentence(name: str, sentence: str, suites: AppTest, home: Path) -> None:
     app = keep(upload(suites, "cases.csv", b"input,target\nHello,Hi\n"), name)

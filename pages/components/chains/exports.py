@@ -15,8 +15,8 @@ _ALL = "All chains"
 
 
 def draw_exports(config: Config) -> None:
-    """A chain, or all of them, as another gateway says them, and what cannot be said there."""
-    st.caption("What is saved in models.yaml, in another gateway's words. Keys appear as the names of their variables.")
+    """A chain, or all of them, in the format of another gateway, and what that cannot express."""
+    st.caption("What models.yaml has saved, in another gateway's format. Keys appear as their variables' names.")
     with st.container(horizontal=True, gap="small"):
         target = st.selectbox(
             "Gateway", list(TARGETS), format_func=lambda name: TARGETS[name].name, key="export_target", width=280
@@ -37,7 +37,7 @@ def draw_exports(config: Config) -> None:
     )
     if exported.lost:
         things = counted(len(exported.lost), "thing")
-        with st.expander(f"{things} that cannot be said there", icon=":material/warning:"), st.container(gap=None):
+        with st.expander(f"{things} that cannot be expressed there", icon=":material/warning:"), st.container(gap=None):
             for lost in exported.lost:
                 st.markdown(f"- {faithful(str(lost))}")
     st.code(exported.text, language=exported.language)

@@ -26,7 +26,7 @@ _LOOKS = {
 }
 _HELP = (
     "Rules under `alerts` in models.yaml. They count real traffic alone, whatever the filters here. A rule that fires"
-    " is told once; it is over when it has not held for a whole window."
+    " is reported once; it is over when it has not held for a whole window."
 )
 
 

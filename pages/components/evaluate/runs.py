@@ -6,7 +6,7 @@ import streamlit as st
 
 from router.core.errors import FallbackLabError
 from router.core.formatting import counted, dollars, moment
-from router.evaluate.results import Results
+from router.evaluate.results import ENDED, Results
 from router.lab import Lab
 
 from components.shared.markdown import label
@@ -14,8 +14,6 @@ from components.shared.zone import zone
 
 SHOWN = 30
 """Runs in the list."""
-
-ENDED = {"complete": "complete", "stopped": "stopped", "limit": "at its spending limit", None: "not complete"}
 
 
 def draw_runs(lab: Lab) -> None:

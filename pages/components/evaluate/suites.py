@@ -207,7 +207,7 @@ def _delete(library: Library, name: str) -> None:
 def _import(library: Library) -> None:
     st.caption(
         "promptfoo, Inspect samples, OpenAI evals, BFCL, HumanEval, GSM8K, IFEval, CSV, JSONL, Parquet, or a suite in"
-        " YAML. Nothing is dropped in silence: what cannot be taken is named."
+        " YAML. Nothing is dropped silently: what cannot be imported is named."
     )
     given = st.file_uploader("File", key="evaluate_file", label_visibility="collapsed")
     if given is None:

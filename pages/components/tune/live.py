@@ -17,7 +17,7 @@ from components.shared import handover
 from components.shared.following import dialog
 from components.shared.markdown import label
 
-_WHOSE = "Of the requests at the endpoint and in the library; what is asked on these pages takes no part."
+_WHOSE = "Of the requests at the endpoint and in the library; requests from these pages take no part."
 
 
 def trial_button(lab: Lab, category: str, key: str) -> bool:
@@ -90,7 +90,7 @@ def open_shadow(lab: Lab, category: str, models: Sequence[str]) -> None:
         budget = st.number_input("Budget a day, $", 0.01, 10_000.0, 1.0, 0.5, key="tune_shadow_budget", width=160)
     st.caption("Nobody waits for these answers or sees them. They say how often a model fails and how fast it is.")
     if category in lab.config().shadow:
-        st.caption(f"It takes the place of the shadow that {label(category)} has.")
+        st.caption(f"It replaces the current shadow of {label(category)}.")
     if not st.button("Review the change", type="primary", icon=":material/difference:", key="tune_shadow_review"):
         return
     settings = {"models": [*models], "share": share / 100, "dollars_per_day": budget}

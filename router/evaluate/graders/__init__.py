@@ -41,7 +41,7 @@ def problem(check: Check, case: Case) -> str | None:
     """Why a check of a case cannot be used, one sentence; None if it can. No answer is needed for it."""
     grader = GRADERS.get(check.type)
     if grader is None:
-        return f"`{check.type[:80]}` is no grader{nearest(check.type, GRADERS)}"
+        return f"`{check.type[:80]}` is not a grader{nearest(check.type, GRADERS)}"
     for name in check.options.keys() - grader.options.keys():
         return f"`{check.type}` has no option `{name[:80]}`{nearest(name, grader.options) if grader.options else '.'}"
     if check.threshold is not None and not 0 <= check.threshold <= 1:
@@ -83,7 +83,7 @@ def grade(answered: Answered, check: Check, tools: Tools = Tools()) -> Grade:
 def _found(answered: Answered, check: Check, tools: Tools) -> Found:
     grader = GRADERS.get(check.type)
     if grader is None:
-        raise GraderFailed(f"`{check.type[:80]}` is no grader.")
+        raise GraderFailed(f"`{check.type[:80]}` is not a grader.")
     found = grader.run(answered, check, tools)
     if not 0 <= found.score <= 1:
         raise GraderFailed(f"Its score is {found.score}, which is not from 0 to 1.", found.cost)

@@ -61,7 +61,7 @@ def _expected(check: Check, case: Case) -> list[Expected]:
     calls = [_call(item) for item in given]
     for name, _ in calls:
         if name not in schemas:
-            raise InvalidRequest(f"`tool-calls` expects a call of {quoted(name)}, which is no tool of the case.")
+            raise InvalidRequest(f"`tool-calls` expects a call of {quoted(name)}, which is not a tool of the case.")
     return [Expected(name, accepted, schemas[name]) for name, accepted in calls]
 
 
@@ -135,7 +135,7 @@ def _mismatch(call: ToolCall, expected: Expected) -> str | None:
     except ValueError as error:
         return f"The arguments of {quoted(call.name)} are not JSON: {error}."
     if not isinstance(arguments, dict):
-        return f"The arguments of {quoted(call.name)} are no object."
+        return f"The arguments of {quoted(call.name)} are not an object."
     return next((f"In {quoted(call.name)}, {problem}." for problem in _problems(arguments, expected)), None)
 
 
@@ -224,7 +224,7 @@ def is_valid_call(answered: Answered, _: Check) -> Found:
         return Found(0.0, "It calls no tool.")
     for call in answered.answer.tool_calls:
         if call.name not in schemas:
-            return Found(0.0, f"It calls {quoted(call.name)}, which is no tool of the case.")
+            return Found(0.0, f"It calls {quoted(call.name)}, which is not a tool of the case.")
         try:
             problem = problem_of(schemas[call.name], decoded(call.arguments or "{}"))
         except ValueError as error:

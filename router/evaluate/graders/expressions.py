@@ -42,7 +42,7 @@ def check_expression(pattern: str, what: str) -> None:
     if _DOT_ALL.search(pattern):
         raise InvalidRequest(f"{what} has the flag `s`, which is not known here: write `[\\s\\S]` instead of `.`.")
     if _linear(pattern) is None and _backtracking(pattern) is None:
-        raise InvalidRequest(f"{what} is no regular expression that can be used here.")
+        raise InvalidRequest(f"{what} is not a regular expression that can be used here.")
 
 
 def matches(pattern: str, text: str) -> bool:

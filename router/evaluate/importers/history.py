@@ -168,5 +168,5 @@ def _accepted(arguments: str, name: str) -> Any:
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        raise NotTaken(f"The arguments of its call of `{shortened(name)}` are no JSON object.", _LIKE)
+        raise NotTaken(f"The arguments of its call of `{shortened(name)}` are not a JSON object.", _LIKE)
     return {name: {key: [value] for key, value in given.items()}}

@@ -29,7 +29,7 @@ def _case(record: Mapping[str, Any]) -> Case:
     if not fits or not all(isinstance(id_, str) for id_ in ids or ()):
         raise NotTaken("Its `instruction_id_list` and `kwargs` are not two lists of the same length.", FIX)
     if not all(isinstance(given, dict | None) for given in kwargs or ()):
-        raise NotTaken("Its `kwargs` are no objects.", FIX)
+        raise NotTaken("Its `kwargs` are not objects.", FIX)
     instructions = [
         {"id": id_, **{name: value for name, value in (given or {}).items() if value is not None}}
         for id_, given in zip(ids or (), kwargs or (), strict=True)

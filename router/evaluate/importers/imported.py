@@ -187,7 +187,7 @@ def _unfit(root: Any) -> Iterator[str]:
             yield f"a whole number beyond {MAX_WHOLE}"
         elif isinstance(value, Mapping):
             if odd := [name for name in value if not isinstance(name, str) or not name.isprintable()]:
-                yield f"the name `{shortened(odd[0])}`, which is no text on one line"
+                yield f"the name `{shortened(odd[0])}`, which is not text on one line"
             todo.extend((depth + 1, item) for item in value.values())
         elif isinstance(value, list | tuple):
             todo.extend((depth + 1, item) for item in value)

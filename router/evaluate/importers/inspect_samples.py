@@ -116,5 +116,5 @@ def _metadata(value: object) -> Mapping[str, Any]:
         except ValueError as error:
             raise NotTaken(f"Its `metadata` cannot be read: {error}.", FIX) from None
     if not isinstance(value, dict | None) and value != "":
-        raise NotTaken("Its `metadata` is no object.", FIX)
+        raise NotTaken("Its `metadata` is not an object.", FIX)
     return value if isinstance(value, dict) else {}

@@ -77,7 +77,7 @@ def _record(place: str, line: str) -> Record:
         value = decode(line)
     except ValueError as error:
         return Record(place, {}, str(error))
-    return Record(place, value) if isinstance(value, dict) else Record(place, {}, "it is no JSON object")
+    return Record(place, value) if isinstance(value, dict) else Record(place, {}, "it is not a JSON object")
 
 
 def _listed(source: Source, text: str) -> Iterator[Record]:
@@ -88,7 +88,7 @@ def _listed(source: Source, text: str) -> Iterator[Record]:
     lines = JsonLines(text)
     for number, item in enumerate(items):
         place = source.place(lines.of((number,)))
-        yield Record(place, item) if isinstance(item, dict) else Record(place, {}, "it is no JSON object")
+        yield Record(place, item) if isinstance(item, dict) else Record(place, {}, "it is not a JSON object")
 
 
 def _csv(source: Source) -> Iterator[Record]:
@@ -138,7 +138,9 @@ def _parquet(source: Source) -> Iterator[Record]:
             raise ConfigError(f"{source.path} has more than {MAX_CASES:,} rows. Import a part of it.")
         yield from _rows(source, file.iter_batches(batch_size=1_000))
     except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{source.path} is no readable Parquet file: {str(error).partition(chr(10))[0]}.") from None
+        raise ConfigError(
+            f"{source.path} is not a readable Parquet file: {str(error).partition(chr(10))[0]}."
+        ) from None
 
 
 def _rows(source: Source, batches: Iterator[Any]) -> Iterator[Record]:

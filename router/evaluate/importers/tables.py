@@ -81,7 +81,7 @@ def _case(columns: Mapping[str, str], template: str, check: str, row: Mapping[st
     target, system = texts_in(fields, "target"), fields.get("system")
     weight = number(fields.get("weight"))
     if fields.get("weight") not in (None, "") and weight is None:
-        raise NotTaken("Its weight is no number.", FIX)
+        raise NotTaken("Its weight is not a number.", FIX)
     messages = asked(_filled(template, row) if template else fields["prompt"])
     return Case(
         id=id_in(fields),

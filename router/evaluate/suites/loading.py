@@ -210,7 +210,7 @@ class _Reader:
         except (ConfigError, InvalidRequest) as error:
             raise _Located(at, str(error)) from None
         if not image.media_type.startswith("image/"):
-            raise _Located(at, f"`{shortened(name)}` is no image. Use a PNG, JPEG, GIF or WebP file.")
+            raise _Located(at, f"`{shortened(name)}` is not an image. Use a PNG, JPEG, GIF or WebP file.")
         return content_part(image, data)
 
 

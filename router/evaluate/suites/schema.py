@@ -112,7 +112,7 @@ def _check_schema(schema: Any, what: str) -> None:
     try:
         jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:
-        raise ValueError(f"{what} are no JSON schema: {shortened(error.message, 200)}") from None
+        raise ValueError(f"{what} are not a JSON schema: {shortened(error.message, 200)}") from None
 
 
 def check_message(message: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -158,7 +158,7 @@ def test_arguments_that_are_no_object_are_the_answers_fault(arguments: str) -> N
     [
         (None, "The value of `tool-calls` must be a list of calls, such as "),
         ([{"forecast": {"city": "Oslo"}}], "The value of `tool-calls` must be a list of calls, such as "),
-        ([{"fly": {}}], "`tool-calls` expects a call of `fly`, which is no tool of the case."),
+        ([{"fly": {}}], "`tool-calls` expects a call of `fly`, which is not a tool of the case."),
     ],
 )
 def test_calls_that_cannot_be_expected_are_refused(value: Any, sentence: str) -> None:
@@ -178,7 +178,7 @@ def test_no_call_is_expected() -> None:
         ("total", '{"values": ["1"]}', 'The call of `total`: It does not fit the schema at `values/0`: "1" is not of'),
         ("total", "{}", "The call of `total`: It does not fit the schema: "),
         ("total", "{", "The call of `total`: Its arguments are not JSON: "),
-        ("fly", "{}", "It calls `fly`, which is no tool of the case."),
+        ("fly", "{}", "It calls `fly`, which is not a tool of the case."),
     ],
 )
 def test_a_call_fits_its_tool_or_does_not(name: str, arguments: str, reason: str) -> None:

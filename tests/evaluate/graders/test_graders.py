@@ -51,7 +51,7 @@ def test_an_answer_that_is_too_long_or_no_text_breaks_no_grader(name: str) -> No
 @pytest.mark.parametrize(
     ("check", "sentence"),
     [
-        (Check(type="contain", value="a"), "`contain` is no grader. Did you mean `contains`?"),
+        (Check(type="contain", value="a"), "`contain` is not a grader. Did you mean `contains`?"),
         (Check(type="contains", value="a", options={"case": 1}), "`contains` has no option `case`."),
         (Check(type="levenshtein", value="a", options={"maxi": 1}), "`levenshtein` has no option `maxi`. Did you"),
         (Check(type="contains", value="a", threshold=5), "The threshold of `contains` must be from 0 to 1."),
@@ -96,7 +96,7 @@ def test_a_grader_that_fails_is_an_error_and_never_a_pass(
 
 def test_an_unknown_grader_is_an_error() -> None:
     found = grade(Answered(case=case(), answer=Answer(text="x")), Check(type="it"))
-    assert (found.passed, found.error) == (False, "`it` is no grader.")
+    assert (found.passed, found.error) == (False, "`it` is not a grader.")
 
 
 def test_a_negated_check_that_fails_says_why() -> None:

@@ -109,7 +109,7 @@ def test_what_is_missing_is_named() -> None:
         ("contains", ["a"], "The value of `contains` must be a text."),
         ("contains-all", [{}], "The value of `contains-all` must be a text."),
         ("contains-any", [], "`contains-any` has nothing to compare with. Give it a text, or the case a target."),
-        ("regex", "(", "The expression `(` is no regular expression that can be used here."),
+        ("regex", "(", "The expression `(` is not a regular expression that can be used here."),
         ("regex", None, "The value of `regex` must be a text."),
         ("regex", "(?s)a.b", "has the flag `s`, which is not known here: write `[\\s\\S]` instead of `.`."),
         ("regex", "a" * 5001, "must not be longer than 5,000 characters."),

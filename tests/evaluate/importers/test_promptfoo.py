@@ -225,13 +225,13 @@ def test_settings_that_cannot_be_taken_are_named(providers: str, what: str) -> N
         ("{vars: {x: '{{ 7 * 7 }}'}}", "Its template computes something"),
         ("{vars: {x: '{{y}}'}}", "Its template needs `{{y}}`"),
         ("{vars: {x: ''}}", "The prompt is empty."),
-        ("{vars: file://vars.yaml}", "Its `vars` is no mapping."),
-        ("{vars: {x: a}, assert: {type: equals}}", "Its `assert` is no list."),
-        ("{vars: {x: a}, threshold: 7}", "Its threshold is no number from 0 to 1."),
+        ("{vars: file://vars.yaml}", "Its `vars` is not a mapping."),
+        ("{vars: {x: a}, assert: {type: equals}}", "Its `assert` is not a list."),
+        ("{vars: {x: a}, threshold: 7}", "Its threshold is not a number from 0 to 1."),
         ("{vars: {x: a}, providerOutput: b}", "Its `providerOutput` stands for the answer"),
         ("{vars: {x: a}, prompts: [other]}", "None of the prompts that it is for can be taken."),
         ("{vars: {x: a}, metadata: {a: .inf}}", "It has a number that is not finite."),
-        ("5", "It cannot be read: it is no mapping."),
+        ("5", "It cannot be read: it is not a mapping."),
     ],
 )
 def test_a_test_that_cannot_be_taken_is_named_with_its_line(test: str, what: str) -> None:
@@ -266,7 +266,7 @@ def test_a_key_that_is_not_taken_is_named(key: str, fix: str) -> None:
         ("file:///etc/passwd", "`/etc/passwd` is another file."),
         ("langfuse://x", "The prompt `langfuse://x` is kept elsewhere."),
         ("{id: x, function: f}", "A prompt has no text"),
-        ("5", "A prompt is no text."),
+        ("5", "A prompt is not text."),
     ],
 )
 def test_a_prompt_that_cannot_be_taken_is_named(written: str, what: str) -> None:

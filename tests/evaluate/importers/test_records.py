@@ -70,7 +70,7 @@ def test_parquet_has_its_rows() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("[1]", "it is no JSON object"),
+        ("[1]", "it is not a JSON object"),
         ("{", "it is not JSON"),
         ('{"a": 1, "a": 2}', "it has the name `a` twice"),
         ('{"a": "' + "x" * MAX_LINE + '"}', "it has more than 5 million characters"),
@@ -96,7 +96,7 @@ def test_a_row_with_more_fields_than_columns_is_named() -> None:
         (text("a,a\n1,2\n", "a.csv"), r"a\.csv, line 1: there are two columns called `a`"),
         (text('a\n"' + "x" * (MAX_LINE + 1) + '"\n', "a.csv"), r"a\.csv, line \d: not valid CSV: field larger"),
         (Source(Path("a.csv"), b"a\n\xff\n"), r"a\.csv is not UTF-8 text \(byte 2\)"),
-        (Source(Path("a.parquet"), b"PAR1 and no more"), r"a\.parquet is no readable Parquet file"),
+        (Source(Path("a.parquet"), b"PAR1 and no more"), r"a\.parquet is not a readable Parquet file"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -95,7 +95,7 @@ def test_what_test_case_writes_is_imported(tmp_path: Path) -> None:
         ({"choices": ["a", "b"], "target": ["A", "B"]}, "Its target is not the letter of one of its choices."),
         ({"choices": ["a", "b"], "target": "AB"}, "Its target is not the letter of one of its choices."),
         ({"metadata": "{"}, "Its `metadata` cannot be read"),
-        ({"metadata": [1]}, "Its `metadata` is no object."),
+        ({"metadata": [1]}, "Its `metadata` is not an object."),
     ],
 )
 def test_a_sample_that_cannot_be_taken_is_named(change: dict[str, Any], what: str) -> None:

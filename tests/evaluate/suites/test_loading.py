@@ -223,7 +223,7 @@ def test_an_image_goes_before_its_prompt(tmp_path: Path) -> None:
         ),
         (
             "cases:\n  - prompt: x\n    tools: [{name: a, parameters: {type: object, required: yes}}]\n",
-            "line 3: `cases.0.tools.0`: the parameters of `a` are no JSON schema",
+            "line 3: `cases.0.tools.0`: the parameters of `a` are not a JSON schema",
         ),
         (
             "cases:\n  - prompt: x\n    checks: [contain]\n",
@@ -303,7 +303,7 @@ def test_a_text_that_is_no_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text")
     path = tmp_path / "suite.yaml"
     path.write_text("cases: [{prompt: x, images: [notes.txt]}]")
-    with pytest.raises(ConfigError, match=r"line 1: `notes\.txt` is no image\."):
+    with pytest.raises(ConfigError, match=r"line 1: `notes\.txt` is not an image\."):
         load_suite(path, GRADERS)
 
 

@@ -98,7 +98,7 @@ def _flat(item: Any, share: float, threshold: float | None) -> Iterator[Assertio
         raise NotTaken("One of its assertions has no `type`.", "Write it as a mapping with `type` and `value`.")
     weight = 1.0 if item.get("weight") is None else number(item["weight"])
     if weight is None or weight < 0:
-        raise NotTaken("The weight of one of its assertions is no number.", "Set a number of at least 0.")
+        raise NotTaken("The weight of one of its assertions is not a number.", "Set a number of at least 0.")
     if not _is_set(item):
         yield Assertion(item, share * weight)
         return
@@ -133,7 +133,7 @@ def _check(assertion: Assertion, given: Vars) -> Check:
     _refuse(kind, asked)
     limit = None if asked.get("threshold") is None else number(asked["threshold"])
     if asked.get("threshold") is not None and limit is None:
-        raise NotTaken(f"The threshold of its `{kind}` is no number.", "Write a number.")
+        raise NotTaken(f"The threshold of its `{kind}` is not a number.", "Write a number.")
     metric = asked.get("metric")
     return Check(
         **_graded_by(kind, render(asked.get("value"), given), limit),

@@ -86,7 +86,7 @@ def listed(found: Tree, items: list[Any], at: Place) -> Iterator[Record]:
     """The tests of a list in a tree."""
     for number, item in enumerate(items):
         place = found.place((*at, number))
-        yield Record(place, item) if isinstance(item, dict) else Record(place, {}, "it is no mapping")
+        yield Record(place, item) if isinstance(item, dict) else Record(place, {}, "it is not a mapping")
 
 
 def _row(record: Record) -> Record:

@@ -220,7 +220,7 @@ class _Tests:
         for key, kind in (("vars", dict), ("options", dict), ("metadata", dict), ("assert", list)):
             for given in (default.get(key), own.get(key)):
                 if not isinstance(given, kind | None):
-                    raise NotTaken(f"Its `{key}` is no {'list' if kind is list else 'mapping'}.", FIX)
+                    raise NotTaken(f"Its `{key}` is not a {'list' if kind is list else 'mapping'}.", FIX)
         for key in ("vars", "options", "metadata"):
             merged[key] = {**(default.get(key) or {}), **(own.get(key) or {})}
         shared = [] if merged["options"].get("disableDefaultAsserts") is True else default.get("assert") or []
@@ -272,7 +272,7 @@ def _refuse(test: Mapping[str, Any]) -> None:
             if isinstance(each, str) and each.startswith(("file://", "package:")):
                 raise NotTaken(f"Its variable `{shortened(name)}` is another file.", "Write its content there.")
     if (mean := test.get("threshold")) is not None and (number(mean) is None or not 0 <= (number(mean) or 0) <= 1):
-        raise NotTaken("Its threshold is no number from 0 to 1.", "Write one.")
+        raise NotTaken("Its threshold is not a number from 0 to 1.", "Write one.")
 
 
 def _combinations(test: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -80,7 +80,7 @@ def prompts_of(source: Source, given: Any) -> Iterator[Prompt]:
             raise NotTaken("A prompt has no text in `raw` or `id`.", "Write its text there.")
         yield from (prompt._replace(names=(*label, *prompt.names)) for prompt in prompts_of(source, content))
     elif not isinstance(given, str):
-        raise NotTaken("A prompt is no text.", "Write it as text.")
+        raise NotTaken("A prompt is not text.", "Write it as text.")
     elif given.startswith("exec:"):
         raise NotTaken(f"The prompt `{shortened(given)}` runs code, which is not done here.", "Write what it makes.")
     elif given.startswith(_ELSEWHERE):

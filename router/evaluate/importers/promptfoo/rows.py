@@ -43,7 +43,7 @@ def test_of(row: Mapping[str, Any]) -> Mapping[str, Any]:
         elif name in ("description", "providerOutput") and value:
             test[name] = value
     if (threshold := str(row.get("__threshold") or "").strip()) and (mean := number(threshold)) is None:
-        raise NotTaken("Its `__threshold` is no number.", "Write a number from 0 to 1.")
+        raise NotTaken("Its `__threshold` is not a number.", "Write a number from 0 to 1.")
     metric = {"metric": row["__metric"]} if row.get("__metric") else {}
     test["assert"] = [{**assertion, **metric} for assertion in test["assert"]]
     return {**test, "threshold": mean} if threshold else test
