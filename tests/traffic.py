@@ -157,11 +157,11 @@ class _Chunk:
         """The columns of both tables."""
         for place in range(CHAINS.shape[1]):
             self._ask(place, CHAINS[self._category, place])
-        keyless = self._passed_over_for_keys()
+        keyless = self._skipped_for_keys()
         self._ask(LENGTHS[self._category], np.where(keyless == LENGTHS[self._category], STAND_IN, -1))
         return self._finished()
 
-    def _passed_over_for_keys(self) -> NDArray[np.int64]:
+    def _skipped_for_keys(self) -> NDArray[np.int64]:
         """How many models of each request were skipped for a missing key."""
         reasons = [np.where(steps >= 0, steps // 4 % len(REASONS), NONE) for steps in self._steps]
         return np.sum([reason == NO_KEY for reason in reasons], axis=0)

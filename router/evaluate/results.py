@@ -77,7 +77,7 @@ class Results:
         self.possibly_paid: set[CellKey] = set()
         self.spent = 0.0
         self.unpriced = 0
-        self.ended: str | None = None
+        self.ended: End | None = None
         self.version = 0
         self._made: tuple[int, dict[str, Any]] = (0, {})
 

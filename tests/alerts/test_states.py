@@ -53,7 +53,7 @@ def test_what_goes_on_is_told_again_once_a_day() -> None:
     assert told(looks)[1][1] == "Still: answered < 99% over 15m in code, since 2026-09-21 14:13 UTC. Now 97%."
 
 
-def test_what_comes_back_after_its_end_is_told_anew() -> None:
+def test_what_comes_back_after_its_end_is_told_again() -> None:
     looks = [(0, True), (30, False), (30 + WINDOW, False), (60 + WINDOW, True)]
     assert [words[:5] for _, words in told(looks)] == ["Alert", "Over:", "Alert"]
 
@@ -103,7 +103,7 @@ def test_the_file_is_for_its_owner_alone_and_unwritten_where_nothing_changed(pat
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_a_damaged_file_begins_anew(path: Path) -> None:
+def test_a_damaged_file_starts_over(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b'{"a": {"since": ')
     states = States(path)

@@ -1,4 +1,4 @@
-"""Models that are known not to do what a request needs are passed over; what is not known is tried."""
+"""Models that are known not to do what a request needs are skipped; what is not known is tried."""
 
 from __future__ import annotations
 

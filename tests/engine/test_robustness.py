@@ -698,21 +698,21 @@ def without_local(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     return path
 
 
-MEND = "uv sync --group local"
+FIX = "uv sync --group local"
 
 
 def test_without_keys_and_without_the_local_group_the_answer_names_the_fix(without_local: Path) -> None:
     result = CliRunner(catch_exceptions=False).invoke(main, ["--config", str(without_local), "ask", "Hello?"])
     assert result.exit_code == 1
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("No model was called: ") and MEND in last
+    assert last.startswith("No model was called: ") and FIX in last
 
 
 def test_check_says_that_the_local_group_is_not_installed(without_local: Path) -> None:
     result = CliRunner(catch_exceptions=False).invoke(main, ["--config", str(without_local), "check"])
     assert result.exit_code == 0
     assert f"Offline: {EMBEDDED} cannot be used: the embedded model is not installed." in result.stdout
-    assert MEND in result.stdout
+    assert FIX in result.stdout
 
 
 def test_a_group_that_goes_away_under_a_running_lab_is_told_in_words(
@@ -721,7 +721,7 @@ def test_a_group_that_goes_away_under_a_running_lab_is_told_in_words(
     lab = make_lab("chains: {chat: [some/model]}\n")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     problem = EmbeddedProvider(lab.keys).problem()
-    assert problem is not None and MEND in problem.detail
+    assert problem is not None and FIX in problem.detail
 
 
 # --- The port is taken -----------------------------------------------------------------------------

@@ -143,7 +143,7 @@ def test_a_missing_variable_is_one_sentence(open_compare: OpenApp) -> None:
     assert error.value.replace("\\", "").startswith("Row 4 of the table needs a value for {{mother-tongue}}.")
 
 
-# --- Under way -------------------------------------------------------------------------------------
+# --- In progress -----------------------------------------------------------------------------------
 
 
 def test_stop_of_a_lane_leaves_the_other_one_in_progress(open_compare: OpenApp, upstream: Upstream) -> None:

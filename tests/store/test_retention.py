@@ -182,7 +182,7 @@ def test_after_a_prune_no_row_is_read_again(database: Database, path: Path, monk
     known = [table._hours[0] for table in observed._tables]
     asked: list[int] = []
     monkeypatch.setattr(columns, "expand", lambda *args: (asked.append(args[2]), summaries.expand(*args))[1])
-    monkeypatch.setattr(columns._Table, "_append", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(columns.Table, "_append", lambda *_: pytest.fail("read again"))
     pruning(database).prune(DAY)
     assert_same(figures(observed), before)
     assert sorted(asked) == sorted(known)
@@ -192,13 +192,13 @@ def test_a_reader_sees_no_row_twice_or_not_at_all_while_a_prune_goes_on(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Database(path)
-    take = columns._Table._refresh_summaries
+    take = columns.Table._refresh_summaries
 
     def prune_first(*args: Any) -> int:
         pruning(other).prune(DAY)
         return take(*args)
 
-    monkeypatch.setattr(columns._Table, "_refresh_summaries", prune_first)
+    monkeypatch.setattr(columns.Table, "_refresh_summaries", prune_first)
     rows = Observed(database, path.with_name("observed")).rows()
     other.close()
     before = [len(each.id) for each in rows]

@@ -16,9 +16,10 @@ from router.core.errors import ConfigError, InvalidRequest
 from router.core.suites import Suite
 from router.evaluate.suites import suite_text
 from router.lab import Lab
+from router.metrics.chains import EVALUATED_DAYS
 from router.tune.choice import LEAST_PROMPTS
 from router.tune.goals import Goals, Limits
-from router.tune.tuning import EVALUATED_DAYS, Tuning
+from router.tune.tuning import Tuning
 from tests.evaluated import Skill, write_run
 from tests.tune.labs import AURORA, GLM, KIMI, MODELS_YAML, SKILLS
 from tests.tune.logs import RunLog, attempt, case_of

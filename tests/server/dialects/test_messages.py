@@ -244,7 +244,7 @@ def test_thoughts_return_to_their_producer_alone(is_streamed: bool) -> None:
 
 
 def _as_read(message: Any) -> dict[str, Any]:
-    """The parts that JSON writes anew."""
+    """The parts that JSON encodes again."""
     calls = [
         {**call, "function": {**call["function"], "arguments": '{"city":"Rome"}'}} for call in message["tool_calls"]
     ]
