@@ -13,7 +13,7 @@ from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.messages import Answer, Usage
 from router.core.requests import Request
-from router.core.runs import CellKey, Ended, Graded, Landed, Lane, Planned, Sent
+from router.core.runs import CellKey, CellResult, Ended, Graded, Lane, Planned, Sent
 from router.core.suites import Case, Check, Grade, Suite
 
 
@@ -65,7 +65,7 @@ def _entries(plan: Planned, skills: Mapping[str, Skill], at: float) -> Iterator[
                 cell = CellKey(case.key, lane.key, repeat)
                 luck = _uniform(case.key, lane.name, str(repeat))
                 yield Sent(at, cell)
-                yield Landed(at, cell, "answered", (_answer(case, skill, luck),), (_attempt(lane, skill, luck),),
+                yield CellResult(at, cell, "answered", (_answer(case, skill, luck),), (_attempt(lane, skill, luck),),
                              skill.latency * (0.6 + luck))  # fmt: skip
                 yield Graded(at, cell, case.id, tuple(_grades(case, is_right=_is_right(case, skill, luck))))
     yield Ended(at, "complete")

@@ -87,13 +87,13 @@ class Planned(msgspec.Struct, frozen=True, tag="plan", omit_defaults=True):
 
 
 class Sent(msgspec.Struct, frozen=True, tag="sent"):
-    """A cell is about to be asked. Without a `Landed` after it, it may have been paid for."""
+    """A cell is about to be asked. Without a `CellResult` after it, it may have been paid for."""
 
     at: float
     cell: CellKey
 
 
-class Landed(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
+class CellResult(msgspec.Struct, frozen=True, tag="answer", omit_defaults=True):
     """A cell's answer, or why there is none.
 
     Attributes:
@@ -135,4 +135,4 @@ class Ended(msgspec.Struct, frozen=True, tag="end"):
     why: End
 
 
-Entry: TypeAlias = Planned | Sent | Landed | Graded | Ended
+Entry: TypeAlias = Planned | Sent | CellResult | Graded | Ended

@@ -15,7 +15,7 @@ from router.core.suites import Case
 
 
 class Held(NamedTuple):
-    """How a dialog went; see `Landed`."""
+    """How a dialog went; see `CellResult`."""
 
     state: Literal["answered", "failed", "cut"]
     answers: tuple[Answer, ...]

@@ -56,8 +56,8 @@ def _samples(results: Results, plan: Planned, lane: Lane) -> Iterator[Sample]:
     for case in plan.suite.cases:
         for repeat in range(plan.repeats):
             cell = CellKey(case.key, lane.key, repeat)
-            if (landed := results.answer(cell)) is not None:
-                yield sample_of(results, case, cell, landed)
+            if (result := results.answer(cell)) is not None:
+                yield sample_of(results, case, cell, result)
 
 
 def _header(results: Results, plan: Planned, lane: Lane, samples: Sequence[Sample]) -> dict[str, Any]:

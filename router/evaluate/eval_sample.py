@@ -12,7 +12,7 @@ import msgspec
 
 from router.core.attempts import Attempt, is_call, spent
 from router.core.messages import Answer, Usage, digest
-from router.core.runs import CellKey, Landed
+from router.core.runs import CellKey, CellResult
 from router.core.suites import Case
 from router.evaluate.results import Results
 
@@ -27,7 +27,7 @@ _SUMMARY = (
 )  # fmt: skip
 
 
-def sample_of(results: Results, case: Case, cell: CellKey, landed: Landed) -> Sample:
+def sample_of(results: Results, case: Case, cell: CellKey, result: CellResult) -> Sample:
     """A case's answer, with its grades, in the shape of Inspect's EvalSample."""
     found: Sample = {
         "id": case.id,
@@ -35,20 +35,20 @@ def sample_of(results: Results, case: Case, cell: CellKey, landed: Landed) -> Sa
         "uuid": digest(str(results.began), case.id, cell.lane, str(cell.repeat))[:22],
         "input": [_message(message) for message in case.request.messages],
         "target": list(case.target) if len(case.target) != 1 else case.target[0],
-        "messages": list(_dialog(case, landed.answers)),
+        "messages": list(_dialog(case, result.answers)),
         "scores": _scores(results, case, cell),
-        "metadata": {**case.metadata, **_metadata(results, case, cell, landed)},
-        "model_usage": _usage_by_model(landed.attempts),
-        "completed_at": timestamp(landed.at),
-        "total_time": landed.latency,
-        "turn_count": len(landed.answers),
+        "metadata": {**case.metadata, **_metadata(results, case, cell, result)},
+        "model_usage": _usage_by_model(result.attempts),
+        "completed_at": timestamp(result.at),
+        "total_time": result.latency,
+        "turn_count": len(result.answers),
         "events": [],
     }
-    found["output"] = _output(found["messages"], landed)
-    if landed.attempts:
-        found["started_at"] = timestamp(landed.attempts[0].started)
-    if landed.error is not None:
-        found["error"] = {"message": landed.error, "traceback": "", "traceback_ansi": ""}
+    found["output"] = _output(found["messages"], result)
+    if result.attempts:
+        found["started_at"] = timestamp(result.attempts[0].started)
+    if result.error is not None:
+        found["error"] = {"message": result.error, "traceback": "", "traceback_ansi": ""}
     return found
 
 
@@ -101,11 +101,11 @@ def timestamp(at: float) -> str:
 # --- What became of it -----------------------------------------------------------------------------
 
 
-def _output(messages: Sequence[Mapping[str, Any]], landed: Landed) -> dict[str, Any]:
-    last = landed.attempts[-1] if landed.attempts else None
-    found: dict[str, Any] = {"model": last.model if last is not None else "none", "choices": [], "time": landed.latency}
-    if landed.answers:
-        reason = STOP_REASONS.get(landed.answers[-1].finish_reason or "", "unknown")
+def _output(messages: Sequence[Mapping[str, Any]], result: CellResult) -> dict[str, Any]:
+    last = result.attempts[-1] if result.attempts else None
+    found: dict[str, Any] = {"model": last.model if last is not None else "none", "choices": [], "time": result.latency}
+    if result.answers:
+        reason = STOP_REASONS.get(result.answers[-1].finish_reason or "", "unknown")
         found["choices"] = [{"message": messages[-1], "stop_reason": reason}]
     if last is not None and last.usage is not None:
         found["usage"] = usage_of(last.usage, last.cost)
@@ -139,13 +139,13 @@ def _scores(results: Results, case: Case, cell: CellKey) -> dict[str, dict[str, 
     return found
 
 
-def _metadata(results: Results, case: Case, cell: CellKey, landed: Landed) -> dict[str, Any]:
+def _metadata(results: Results, case: Case, cell: CellKey, result: CellResult) -> dict[str, Any]:
     scored = results.scored.get((cell, case.id))
     return {
         "category": case.category,
         "tags": list(case.tags),
-        "cost": spent(landed.attempts).known,
-        "attempts": msgspec.to_builtins(landed.attempts),
+        "cost": spent(result.attempts).known,
+        "attempts": msgspec.to_builtins(result.attempts),
         **({"grading_error": scored.error} if scored is not None and scored.error is not None else {}),
     }
 

@@ -14,7 +14,7 @@ from router.core.conversations import Settings
 from router.core.errors import StoreError
 from router.core.records import ScoredAnswer
 from router.core.requests import Request
-from router.core.runs import CellKey, End, Ended, Graded, Landed, Planned, Sent
+from router.core.runs import CellKey, CellResult, End, Ended, Graded, Planned, Sent
 from router.core.suites import Answered, Case, Grade
 from router.engine.handle import Handle
 from router.engine.options import Options
@@ -123,35 +123,35 @@ class Evaluation:
             if self._is_spent():
                 self.stop("limit")
                 return
-            landed = self._landed(cell)
-            for case in self._ungraded(cell, landed.state):
-                self._keep_grades(cell, case, landed)
+            result = self._result(cell)
+            for case in self._ungraded(cell, result.state):
+                self._keep_grades(cell, case, result)
         except StoreError as error:  # what cannot be written is not asked
             self.problem = str(error)
             self.stop()
 
-    def _landed(self, cell: CellKey) -> Landed:
+    def _result(self, cell: CellKey) -> CellResult:
         """The cell's answer: the one that was written already, or else a new one."""
         asked = self.results.asked.get(cell)
-        if asked is not None and asked.state == "answered" and (landed := self.results.answer(cell)) is not None:
-            return landed
+        if asked is not None and asked.state == "answered" and (result := self.results.answer(cell)) is not None:
+            return result
         self._journal.add(Sent(time.time(), cell))
-        landed = self._ask(cell)
-        self._journal.add(landed)
-        return landed
+        result = self._ask(cell)
+        self._journal.add(result)
+        return result
 
-    def _keep_grades(self, cell: CellKey, case: Case, landed: Landed) -> None:
+    def _keep_grades(self, cell: CellKey, case: Case, result: CellResult) -> None:
         answered = Answered(
             case=case,
-            answer=landed.answers[-1],
-            earlier=landed.answers[:-1],
-            latency=landed.latency,
-            cost=cost_of(landed),
+            answer=result.answers[-1],
+            earlier=result.answers[:-1],
+            latency=result.latency,
+            cost=cost_of(result),
         )
         graded = Graded(time.time(), cell, case.id, self._grade(answered))
         self._journal.add(graded)
         scored = score_of(case, graded.grades)
-        answers = [attempt for attempt in landed.attempts if attempt.outcome == "answered"]
+        answers = [attempt for attempt in result.attempts if attempt.outcome == "answered"]
         if answers and scored.score is not None:
             self._keep(
                 ScoredAnswer(
@@ -168,7 +168,7 @@ class Evaluation:
                 )
             )
 
-    def _ask(self, cell: CellKey) -> Landed:
+    def _ask(self, cell: CellKey) -> CellResult:
         lane = self._lanes[cell.lane]
         sample = cell.repeat * SAMPLES + int(lane.key[:5], 16)  # no lane is given what another one paid and waited for
         options = Options(source="eval", cache="use" if self._plan.cache else "off", sample=sample)
@@ -181,7 +181,7 @@ class Evaluation:
             return self._followed(handle)
 
         held = hold(self._cases[cell.question][0], complete)
-        return Landed(time.time(), cell, **held._asdict())
+        return CellResult(time.time(), cell, **held._asdict())
 
     def _followed(self, handle: Handle) -> Completion:
         with self._lock:
@@ -210,9 +210,9 @@ class Evaluation:
         self._journal.close()
 
 
-def cost_of(landed: Landed) -> float | None:
+def cost_of(result: CellResult) -> float | None:
     """US dollars of all turns with their failed attempts; None if any part is unknown."""
-    return spent(landed.attempts).known
+    return spent(result.attempts).known
 
 
 def by_question(plan: Planned) -> dict[str, list[Case]]:

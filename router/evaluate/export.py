@@ -27,13 +27,13 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def to_jsonl(results: Results, plan: Planned) -> Iterator[bytes]:
     """One object a cell and case: the columns of the CSV, with the request, all turns, attempts and grades."""
     for lane, case, cell, row in _rows(results, plan):
-        landed = results.answer(cell)
+        result = results.answer(cell)
         everything = {
             "request": case.request,
             "then": case.then,
             "target": case.target,
-            "answers": landed.answers if landed is not None else (),
-            "attempts": landed.attempts if landed is not None else (),
+            "answers": result.answers if result is not None else (),
+            "attempts": result.attempts if result is not None else (),
             "grades": results.grades(cell, case.id),
             "settings": lane.settings,
         }
@@ -100,7 +100,7 @@ def _rows(results: Results, plan: Planned) -> Iterator[tuple[Lane, Case, CellKey
 
 def _row(results: Results, lane: Lane, case: Case, cell: CellKey) -> dict[str, Any]:
     asked, scored = results.asked.get(cell), results.scored.get((cell, case.id))
-    landed, person = results.answer(cell), results.people.get((cell, case.id))
+    result, person = results.answer(cell), results.people.get((cell, case.id))
     values = (
         lane.name,
         case.id,
@@ -109,7 +109,7 @@ def _row(results: Results, lane: Lane, case: Case, cell: CellKey) -> dict[str, A
         asked.state if asked is not None else "not asked",
         scored.score if scored is not None else None,
         scored.passed if scored is not None and scored.score is not None else None,
-        landed.answers[-1].text if landed is not None and landed.answers else None,
+        result.answers[-1].text if result is not None and result.answers else None,
         asked.model if asked is not None else None,
         asked.latency if asked is not None else None,
         asked.spent.known if asked is not None else None,

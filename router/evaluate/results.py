@@ -11,7 +11,7 @@ import msgspec
 
 from router.core.attempts import Spent, spent
 from router.core.errors import InvalidRequest
-from router.core.runs import CellKey, End, Ended, Entry, Graded, Landed, Planned, Sent
+from router.core.runs import CellKey, CellResult, End, Ended, Entry, Graded, Planned, Sent
 from router.core.suites import Case, Grade
 from router.evaluate.scores import Scored, score_of
 from router.runs.journal import Reader
@@ -120,7 +120,7 @@ class Results:
             self.version = self._reader.read
         return self
 
-    def answer(self, cell: CellKey) -> Landed | None:
+    def answer(self, cell: CellKey) -> CellResult | None:
         """A cell's answer with its attempts; None if it was never answered.
 
         Raises:
@@ -130,7 +130,7 @@ class Results:
         if asked is None or asked.offset is None:
             return None
         entry = self._reader.at(asked.offset)
-        return entry if isinstance(entry, Landed) else None
+        return entry if isinstance(entry, CellResult) else None
 
     def grades(self, cell: CellKey, case: str) -> tuple[Grade, ...]:
         """What each check of a case says of a cell; none if it is not graded.
@@ -166,7 +166,7 @@ class Results:
                 self.ended = None
                 if (before := self._set(cell, Asked("sent"))) is not None and before.state == "sent":
                     self.possibly_paid.add(cell)
-            case Landed(cell=cell):
+            case CellResult(cell=cell):
                 cost = spent(entry.attempts)
                 self.spent += cost.cost or 0.0
                 self.unpriced += cost.unpriced

@@ -17,7 +17,7 @@ import numpy as np
 from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.errors import DECISIONS
-from router.core.runs import CellKey, Landed, Lane
+from router.core.runs import CellKey, CellResult, Lane
 from router.core.suites import Case
 from router.evaluate.results import Results
 from router.tune.evidence import ERRORS
@@ -105,7 +105,7 @@ def _graded(results: Results, case: Case, lane: Lane, repeat: int) -> Iterator[G
     )
 
 
-def _of_first(entry: Landed) -> list[Attempt]:
+def _of_first(entry: CellResult) -> list[Attempt]:
     """The calls of the model that was asked first, over all turns."""
     first = entry.attempts[0].model
     return [each for each in entry.attempts if each.model == first and each.place == 0 and each.outcome != "skipped"]

@@ -117,8 +117,8 @@ def measured(title: str, faults: Sequence[Step]) -> list[tuple[str, str, str]]:
 
 def attempts_of(results: Results) -> int:
     """Calls in the answers that were written."""
-    landed = [results.answer(cell) for cell in results.asked]
-    return sum(is_call(attempt) for each in landed if each is not None for attempt in each.attempts)
+    result = [results.answer(cell) for cell in results.asked]
+    return sum(is_call(attempt) for each in result if each is not None for attempt in each.attempts)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.messages import Answer, ToolCall, Usage
 from router.core.requests import Request
-from router.core.runs import CellKey, Ended, Graded, Landed, Lane, Planned
+from router.core.runs import CellKey, CellResult, Ended, Graded, Lane, Planned
 from router.core.suites import Case, Check, Grade, Suite
 from router.evaluate.eval_log import to_logs, to_zip
 from router.evaluate.results import Results
@@ -45,10 +45,10 @@ def results(tmp_path: Path) -> Results:
     answers = (Answer(tool_calls=(CALL,)), Answer(text="Yes, sunny.", reasoning="Hm."))
     entries: list[Any] = [
         plan,
-        Landed(1.0, cells[0], "answered", answers, (attempt,), 1.5),
+        CellResult(1.0, cells[0], "answered", answers, (attempt,), 1.5),
         Graded(2.0, cells[0], "weather", (Grade(check="includes", score=1.0, passed=True, reason="It is there."),)),
         Graded(3.0, cells[0], "weather", (Grade(check="person", score=0.0, passed=False, reason="Rude."),), by="me"),
-        Landed(4.0, cells[1], "failed", error="All models failed."),
+        CellResult(4.0, cells[1], "failed", error="All models failed."),
         Ended(5.0, "complete"),
     ]
     path = tmp_path / "run.jsonl"
@@ -131,41 +131,43 @@ def test_no_lane_overwrites_another_s_file(results: Results, names: tuple[str, s
 
 def test_tokens_and_cost_are_of_all_turns_and_of_calls_that_failed(tmp_path: Path) -> None:
     attempts = (attempt(outcome="failed", reason="stream_cut"), attempt(), attempt())
-    found = sample(log_of(tmp_path, Landed(60.0, cell(), "answered", (Answer(text="a"), Answer(text="b")), attempts)))
+    found = sample(
+        log_of(tmp_path, CellResult(60.0, cell(), "answered", (Answer(text="a"), Answer(text="b")), attempts))
+    )
     usage = found["model_usage"]["m"]
     assert (usage["output_tokens"], usage["total_cost"]) == (9, pytest.approx(0.03))
 
 
 def test_tokens_from_the_prompt_cache_are_not_counted_twice(tmp_path: Path) -> None:
-    found = sample(log_of(tmp_path, Landed(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),))))
+    found = sample(log_of(tmp_path, CellResult(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),))))
     usage = found["output"]["usage"]
     assert (usage["input_tokens"], usage["input_tokens_cache_read"], usage["total_tokens"]) == (6, 4, 13)
 
 
 def test_a_cost_that_is_unknown_in_part_is_unknown(tmp_path: Path) -> None:
     attempts = (attempt(), attempt(cost=None))
-    found = sample(log_of(tmp_path, Landed(60.0, cell(), "answered", (Answer(text="a"),), attempts)))
+    found = sample(log_of(tmp_path, CellResult(60.0, cell(), "answered", (Answer(text="a"),), attempts)))
     assert (found["model_usage"]["m"]["total_cost"], found["metadata"]["cost"]) == (None, None)
 
 
 def test_an_answer_that_was_cut_by_its_limit_says_so(tmp_path: Path) -> None:
     answer = Answer(text="a", finish_reason="length")
-    found = sample(log_of(tmp_path, Landed(60.0, cell(), "answered", (answer,), (attempt(),))))
+    found = sample(log_of(tmp_path, CellResult(60.0, cell(), "answered", (answer,), (attempt(),))))
     assert found["output"]["choices"][0]["stop_reason"] == "max_tokens"
 
 
 def test_checks_of_one_name_do_not_hide_each_other(tmp_path: Path) -> None:
     grades = tuple(Grade(check="includes", score=score, passed=score > 0) for score in (1.0, 0.0))
     case = msgspec.structs.replace(CASE, checks=(Check(type="includes"),) * 2)
-    landed = Landed(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),))
-    scores = sample(log_of(tmp_path, landed, Graded(61.0, cell(), "weather", grades), cases=(case,)))["scores"]
+    result = CellResult(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),))
+    scores = sample(log_of(tmp_path, result, Graded(61.0, cell(), "weather", grades), cases=(case,)))["scores"]
     assert (scores["includes"]["value"], scores["includes-2"]["value"]) == (1.0, 0.0)
 
 
 def test_what_could_not_be_graded_is_said(tmp_path: Path) -> None:
     grade = Grade(check="judge", score=None, passed=False, error="The judge did not answer.")
-    landed = Landed(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),))
-    found = sample(log_of(tmp_path, landed, Graded(61.0, cell(), "weather", (grade,))))
+    result = CellResult(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),))
+    found = sample(log_of(tmp_path, result, Graded(61.0, cell(), "weather", (grade,))))
     assert "The judge did not answer." in found["metadata"]["grading_error"]
 
 
@@ -177,8 +179,9 @@ def test_a_case_s_repeats_do_not_narrow_the_error(tmp_path: Path) -> None:
             key = cell(case, repeat)
             grades = (Grade(check="includes", score=score, passed=score > 0),)
             entries += [
-                Landed(60.0, key, "answered", (Answer(text="a"),), (attempt(),)), Graded(61.0, key, case.id, grades),
-            ]  # fmt: skip
+                CellResult(60.0, key, "answered", (Answer(text="a"),), (attempt(),)),
+                Graded(61.0, key, case.id, grades),
+            ]
     header = in_zip(log_of(tmp_path, *entries, cases=cases, repeats=4), "header.json")
     [found] = [score for score in header["results"]["scores"] if score["name"] == "includes"]
     assert (found["metrics"]["mean"]["value"], found["metrics"]["stderr"]["value"]) == (0.5, pytest.approx(0.5))
@@ -186,12 +189,12 @@ def test_a_case_s_repeats_do_not_narrow_the_error(tmp_path: Path) -> None:
 
 def test_cases_that_ask_the_same_are_two_samples(tmp_path: Path) -> None:
     cases = (CASE, msgspec.structs.replace(CASE, id="again"))
-    data = log_of(tmp_path, Landed(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),)), cases=cases)
+    data = log_of(tmp_path, CellResult(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),)), cases=cases)
     assert len({summary["uuid"] for summary in in_zip(data, "summaries.json")}) == 2
 
 
 def test_a_run_ended_with_its_last_answer_whenever_it_is_exported(tmp_path: Path) -> None:
-    data = log_of(tmp_path, Landed(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),)))
+    data = log_of(tmp_path, CellResult(60.0, cell(), "answered", (Answer(text="a"),), (attempt(),)))
     assert in_zip(data, "header.json")["stats"]["completed_at"] == "1970-01-01T00:01:00+00:00"
 
 
@@ -209,8 +212,8 @@ def test_inspect_reads_a_developer_s_message(tmp_path: Path) -> None:
     log = pytest.importorskip("inspect_ai.log")
     messages = ({"role": "developer", "content": "Be brief."}, {"role": "user", "content": "Weather?"})
     case = msgspec.structs.replace(CASE, request=Request(messages=messages))
-    landed = Landed(60.0, cell(case), "answered", (Answer(text="a"),), (attempt(),))
-    (tmp_path / "log.eval").write_bytes(log_of(tmp_path, landed, cases=(case,)))
+    result = CellResult(60.0, cell(case), "answered", (Answer(text="a"),), (attempt(),))
+    (tmp_path / "log.eval").write_bytes(log_of(tmp_path, result, cases=(case,)))
     found = log.read_eval_log(str(tmp_path / "log.eval"))
     assert [message.role for message in found.samples[0].messages] == ["system", "user", "assistant"]
 

@@ -246,7 +246,7 @@ def test_an_answer_outlives_the_process_that_asked(
     run = evaluations.begin(planned(evaluations))
     over(evaluations, run)
     results = Results(tmp_path / "runs" / f"{run}.jsonl").refresh()
-    answers = [landed.answers[-1].text for cell in results.asked if (landed := results.answer(cell))]
+    answers = [result.answers[-1].text for cell in results.asked if (result := results.answer(cell))]
     assert answers == ["yes"] * 4
 
 

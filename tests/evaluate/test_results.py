@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from router.core.runs import CellKey, Landed, Planned, Sent
+from router.core.runs import CellKey, CellResult, Planned, Sent
 from router.evaluate.results import Results
 from router.runs.journal import append
 from tests.evaluate.written import A, case, planned, write
@@ -28,7 +28,7 @@ def test_answers_and_failed_calls_are_over_and_what_is_only_sent_is_not(path: Pa
 def test_what_is_asked_again_is_over_when_it_has_its_answer(path: Path) -> None:
     results = write(path, PLAN, {"a": {"one": "failed", "two": True}})
     seen = []
-    for entry in (Sent(0, CELL), Landed(0, CELL, "cut"), Sent(0, CELL), Landed(0, CELL, "answered")):
+    for entry in (Sent(0, CELL), CellResult(0, CELL, "cut"), Sent(0, CELL), CellResult(0, CELL, "answered")):
         append(path, entry)
         seen.append(results.refresh().over)
     assert seen == [1, 1, 1, 2]

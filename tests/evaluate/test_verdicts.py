@@ -11,7 +11,7 @@ from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.messages import Answer
 from router.core.requests import Request
-from router.core.runs import CellKey, Graded, Landed, Lane, Planned
+from router.core.runs import CellKey, CellResult, Graded, Lane, Planned
 from router.core.suites import Case, Check, Grade, Suite
 from router.evaluate.results import Results
 from router.evaluate.statistics import changes
@@ -48,10 +48,10 @@ def write(path: Path, *plans: Planned, wins: int = 0, failed: int = 0, finished:
             for repeat in range(last.repeats):
                 cell = CellKey(case.key, lane.key, repeat)
                 if lane == A and number < failed:
-                    journal.add(Landed(0, cell, "failed", error="No."))
+                    journal.add(CellResult(0, cell, "failed", error="No."))
                     continue
                 right = lane == B or number >= wins
-                journal.add(Landed(0, cell, "answered", answers=(Answer(text="x"),)))
+                journal.add(CellResult(0, cell, "answered", answers=(Answer(text="x"),)))
                 journal.add(Graded(0, cell, case.id, (Grade(check="equals", score=float(right), passed=right),)))
     journal.close()
     return Results(path).refresh()

@@ -10,7 +10,7 @@ from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.messages import Answer
 from router.core.requests import Request
-from router.core.runs import CellKey, Ended, Graded, Landed, Lane, Planned, Sent
+from router.core.runs import CellKey, CellResult, Ended, Graded, Lane, Planned, Sent
 from router.core.suites import Case, Check, Grade, Suite
 from router.evaluate.results import Results
 from router.runs.journal import Journal
@@ -69,10 +69,10 @@ def _entries(cell: CellKey, asked: Case, came: Came, call: Attempt) -> Iterator[
     if came == "no answer yet":
         return
     if came == "failed":
-        yield Landed(0, cell, "failed", attempts=(call,), error="No.")
+        yield CellResult(0, cell, "failed", attempts=(call,), error="No.")
         return
     latency = None if call.cached else call.latency
-    yield Landed(0, cell, "answered", answers=(Answer(text="x"),), attempts=(call,), latency=latency)
+    yield CellResult(0, cell, "answered", answers=(Answer(text="x"),), attempts=(call,), latency=latency)
     if came != "not graded yet":
         yield Graded(0, cell, asked.id, tuple(_grade(check.title, came) for check in asked.checks))
 

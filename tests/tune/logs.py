@@ -14,7 +14,7 @@ from router.core.conversations import Settings
 from router.core.messages import Answer
 from router.core.records import Step
 from router.core.requests import Request
-from router.core.runs import CellKey, Graded, Landed, Lane, Planned
+from router.core.runs import CellKey, CellResult, Graded, Lane, Planned
 from router.core.suites import Case, Check, Grade, Suite
 from router.evaluate.results import Results
 from router.metrics.columns import AttemptLabels, Labels, RequestLabels, Rows
@@ -116,7 +116,7 @@ class RunLog:
         is_answered = attempts[-1].outcome == "answered"
         state = state or ("answered" if is_answered else "failed")
         answers = (Answer(text="x"),) if is_answered else ()
-        self._entries.append(Landed(self._at, cell, state, answers, attempts, 1.0))
+        self._entries.append(CellResult(self._at, cell, state, answers, attempts, 1.0))
         if is_answered:
             score = None if passed is None else float(passed)
             grade = Grade(check="contains x", score=score, passed=bool(passed), error="?" if passed is None else None)

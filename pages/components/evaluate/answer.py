@@ -9,7 +9,7 @@ import streamlit as st
 
 from router.core.errors import FallbackLabError
 from router.core.formatting import dollars
-from router.core.runs import CellKey, Landed, Lane
+from router.core.runs import CellKey, CellResult, Lane
 from router.core.suites import Case, Grade
 from router.evaluate.matrix import text_of
 from router.evaluate.people import opinion
@@ -52,25 +52,25 @@ def _draw_question(case: Case) -> None:
 
 def _draw_answer(opened: Opened, cell: CellKey, case: Case) -> None:
     results = opened.results
-    asked, landed = results.asked[cell], results.answer(cell)
+    asked, result = results.asked[cell], results.answer(cell)
     if asked.state == "sent":
         st.caption("In progress, or sent by a process that was killed before the answer came.")
     if asked.error is not None:
         st.error(label(asked.error), icon=":material/error:")
-    if landed is None:
+    if result is None:
         return
-    _draw_said(landed)
-    if landed.attempts:
-        draw_strip(landed.attempts, key=f"evaluate_{cell.lane}_{cell.repeat}")
-        offer_trace(landed.attempts, key=f"evaluate_{cell.lane}_{cell.repeat}")
+    _draw_said(result)
+    if result.attempts:
+        draw_strip(result.attempts, key=f"evaluate_{cell.lane}_{cell.repeat}")
+        offer_trace(result.attempts, key=f"evaluate_{cell.lane}_{cell.repeat}")
     draw_grades(results.grades(cell, case.id))
     if asked.state == "answered":
         _draw_opinion(opened, cell, case)
 
 
-def _draw_said(landed: Landed) -> None:
-    for number, answer in enumerate(landed.answers):
-        st.caption(f"Answer to turn {number + 1}" if len(landed.answers) > 1 else "Answer")
+def _draw_said(result: CellResult) -> None:
+    for number, answer in enumerate(result.answers):
+        st.caption(f"Answer to turn {number + 1}" if len(result.answers) > 1 else "Answer")
         if answer.text:
             draw_markdown(answer.text, key=f"evaluate_said_{number}")
         draw_images(answer.images)
