@@ -14,12 +14,12 @@ from router.cli.tables import Cell, Column, Row, link_cell, print_table
 from router.cli.terminal import Console
 from router.config.lint import advice
 from router.config.schema import Config, ModelRef
-from router.core.attempts import Attempt
+from router.core.attempts import Attempt, why
 from router.core.formatting import cost, place, seconds
 from router.core.requests import Request
-from router.engine.call import EMPTY
 from router.engine.handle import Handle
 from router.engine.options import Options
+from router.engine.validation import EMPTY
 from router.lab import Lab
 
 AT_ONCE = 8
@@ -119,7 +119,7 @@ def _ping_row(ref: ModelRef, attempt: Attempt) -> Row:
     served = attempt.served_model if attempt.served_model != ref.model else "the same"
     return (
         ref.text,
-        Cell("yes", "green") if good else Cell(f"no: {attempt.detail or attempt.reason}", "red"),
+        Cell("yes", "green") if good else Cell(f"no: {why(attempt)}", "red"),
         seconds(attempt.latency if good else None),
         served or "–",
         cost(attempt) if attempt.outcome != "skipped" else "–",

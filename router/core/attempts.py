@@ -181,3 +181,9 @@ class Completion(Frozen, frozen=True, kw_only=True):
     def cost(self) -> float | None:
         """US dollars of all attempts, including failed ones; None if any part is unknown."""
         return spent(self.attempts).known
+
+
+def why(attempt: Attempt) -> str:
+    """Why an attempt did not answer: its sentence, or the stored reason."""
+    status = f" (HTTP {attempt.status})" if attempt.status else ""
+    return attempt.detail or f"{(attempt.reason or 'unknown').replace('_', ' ')}{status}"

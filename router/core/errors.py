@@ -43,7 +43,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
-from router.core.attempts import Attempt, Completion
+from router.core.attempts import Attempt, Completion, why
 from router.core.messages import Answer
 
 
@@ -126,7 +126,7 @@ def _skipped(attempts: Sequence[Attempt]) -> list[str]:
     models: dict[str, list[str]] = {}
     for attempt in attempts:
         if attempt.model not in called:
-            models.setdefault((attempt.detail or attempt.reason or "unknown").rstrip("."), []).append(attempt.model)
+            models.setdefault(why(attempt).rstrip("."), []).append(attempt.model)
     return [
         f"{', '.join(names)} {'was' if len(names) == 1 else 'were'} skipped because {reason}"
         for reason, names in models.items()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 
-from router.core.attempts import Attempt, Spent, Validation
+from router.core.attempts import Attempt, Spent, Validation, why
 from router.core.capabilities import ModelInfo
 from router.core.comparisons import Cell
 from router.core.conversations import SAMPLING, Settings, Turn
@@ -160,9 +160,9 @@ def _outcome(attempt: Attempt) -> str:
     again = f" (try {attempt.number})" if attempt.number > 1 else ""
     again += " (injected fault)" if attempt.injected else ""
     if attempt.outcome == "skipped":
-        return f"skipped: {_why(attempt)}"
+        return f"skipped: {why(attempt)}"
     if attempt.outcome == "failed":
-        return f"failed{again}: {_why(attempt)}"
+        return f"failed{again}: {why(attempt)}"
     if attempt.outcome == "cancelled":
         return "stopped" if attempt.latency is None else f"stopped after {seconds(attempt.latency)}"
     if attempt.cached:
@@ -175,12 +175,6 @@ def _outcome(attempt: Attempt) -> str:
         parts.append(f"served by {attempt.served_model}")
     parts.append("shared" if attempt.shared else f"cost {cost(attempt)}")
     return ", ".join(parts)
-
-
-def _why(attempt: Attempt) -> str:
-    """Why an attempt did not answer: its sentence, or the stored reason."""
-    status = f" (HTTP {attempt.status})" if attempt.status else ""
-    return attempt.detail or f"{(attempt.reason or 'unknown').replace('_', ' ')}{status}"
 
 
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]{1,80})?[^,]{0,80};base64,", re.IGNORECASE)
@@ -227,7 +221,7 @@ def skipped(attempts: Sequence[Attempt]) -> list[str]:
     for attempt in attempts:
         if attempt.outcome in ("skipped", "failed"):
             verb = "skipped" if attempt.outcome == "skipped" else "failed"
-            reason = _why(attempt).rstrip(".")
+            reason = why(attempt).rstrip(".")
             names = models.setdefault(f"{verb}: {reason}.", [])
             if attempt.model not in names:
                 names.append(attempt.model)

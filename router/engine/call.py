@@ -16,30 +16,24 @@ from router.config.policy import ChainPolicy
 from router.config.schema import ModelRef
 from router.core.attempts import Attempt, CostSource, Outcome, Routing, UpstreamAttempt
 from router.core.capabilities import ModelInfo
-from router.core.errors import AnswerTimeout, InvalidAnswer, ProviderError, StreamCut, StreamStalled, decide
+from router.core.errors import AnswerTimeout, ProviderError, StreamCut, StreamStalled, decide
 from router.core.events import AnswerBuilder, Began, Finished, ProviderEvent, Queued, Restarted, Served, Waiting
 from router.core.faults import Fault
 from router.core.messages import Answer, Usage
 from router.core.pricing import CostFunction, is_unbilled
-from router.core.untrusted import MAX_MESSAGE, MAX_NAME, NO_JSON, cut
+from router.core.untrusted import MAX_MESSAGE, MAX_NAME, cut
 from router.engine.breaker import Breaker, BreakerOpen, Permit
 from router.engine.faults import Faults, inject
 from router.engine.limit import Limit
 from router.engine.pace import paced
 from router.engine.retry import wait_before_retry
 from router.engine.shared_call import Failure, Result, SharedCall, Skipped, Success
-from router.engine.validation import Found, validate
+from router.engine.validation import Found, check_whole, validate
 from router.providers import Call, Provider, Unusable
 from router.providers.slots import Slots
 
 AFTER_FINISH = 2.0
 """Seconds that usage may come after the finish reason; then the answer is whole without it."""
-
-MAX_PARTS = 256
-"""Tool calls, and pieces of reasoning, that one answer may have; a hundred are more than any model asks for at once."""
-
-EMPTY = "The answer is empty."
-"""What is said of a whole answer with nothing in it."""
 
 
 class ModelRoute(msgspec.Struct, frozen=True):
@@ -317,30 +311,3 @@ def _scrub(error: ProviderError, scrub: Callable[[str], str]) -> None:
 
 def _short(name: str | None) -> str | None:
     return cut(name, MAX_NAME) if name is not None else None
-
-
-def check_whole(answer: Answer) -> None:
-    """An answer that cannot be used is a failure.
-
-    Raises:
-        ProviderError: no finish reason, nothing in it, too many parts, or tool calls whose arguments are not JSON.
-    """
-    if answer.finish_reason is None:
-        raise StreamCut("The stream ended without a finish reason.")
-    if not answer.text.strip() and not answer.tool_calls and not answer.images:
-        raise InvalidAnswer(EMPTY, status=200)
-    for parts, what in (
-        (answer.tool_calls, "tool calls"),
-        (answer.reasoning_details, "pieces of reasoning"),
-        (answer.images, "images"),
-    ):
-        if len(parts) > MAX_PARTS:
-            raise InvalidAnswer(f"The answer has {len(parts):,} {what}; at most {MAX_PARTS} are taken.", status=200)
-    for call in answer.tool_calls:
-        try:
-            arguments = msgspec.json.decode(call.arguments or "{}")
-        except NO_JSON:
-            arguments = None
-        if not isinstance(arguments, dict) or not call.name:
-            called = call.name or call.id
-            raise InvalidAnswer(f"The tool call {called} has arguments that are not a JSON object.", status=200)

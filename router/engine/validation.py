@@ -1,7 +1,8 @@
-"""Whether an answer fits what was asked for: its tool calls the request's tools, or its text the response format.
+"""Whether an answer is whole, and whether it fits what was asked for.
 
-What is found is a fact about the answer, stored with it. What follows from it is each chain's own policy: chains with
-different ones may share a call, or an answer from the cache.
+One that is not whole is a failure. It fits if its tool calls are calls of the request's tools, or its text has the
+response format. That is a fact about the answer, stored with it. What follows from it is each chain's own policy:
+chains with different ones may share a call, or an answer from the cache.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import msgspec
+
 from router.config.policy import ChainPolicy
 from router.core.attempts import Attempt, Validation
-from router.core.errors import InvalidJson, InvalidToolCall, ProviderError
+from router.core.errors import InvalidAnswer, InvalidJson, InvalidToolCall, ProviderError, StreamCut
 from router.core.messages import Answer, ToolCall
 from router.core.requests import Request
-from router.core.untrusted import MAX_MESSAGE, MAX_NAME, cut, mapping, mappings, text
+from router.core.untrusted import MAX_MESSAGE, MAX_NAME, NO_JSON, cut, mapping, mappings, text
 from router.engine.schemas import Json, mismatch
 
 _CHECKS = ThreadPoolExecutor(2, "answer-checks")
 """Each waits for a child process; few at once, so that these do not hold up the answers that stream."""
+
+MAX_PARTS = 256
+"""Tool calls, and pieces of reasoning, that one answer may have; a hundred are more than any model asks for at once."""
+
+EMPTY = "The answer is empty."
+"""What is said of a whole answer with nothing in it."""
 
 
 class Found(NamedTuple):
@@ -28,6 +37,33 @@ class Found(NamedTuple):
 
     validation: Validation | None = None
     mismatch: str | None = None
+
+
+def check_whole(answer: Answer) -> None:
+    """An answer that cannot be used is a failure.
+
+    Raises:
+        ProviderError: no finish reason, nothing in it, too many parts, or tool calls whose arguments are not JSON.
+    """
+    if answer.finish_reason is None:
+        raise StreamCut("The stream ended without a finish reason.")
+    if not answer.text.strip() and not answer.tool_calls and not answer.images:
+        raise InvalidAnswer(EMPTY, status=200)
+    for parts, what in (
+        (answer.tool_calls, "tool calls"),
+        (answer.reasoning_details, "pieces of reasoning"),
+        (answer.images, "images"),
+    ):
+        if len(parts) > MAX_PARTS:
+            raise InvalidAnswer(f"The answer has {len(parts):,} {what}; at most {MAX_PARTS} are taken.", status=200)
+    for call in answer.tool_calls:
+        try:
+            arguments = msgspec.json.decode(call.arguments or "{}")
+        except NO_JSON:
+            arguments = None
+        if not isinstance(arguments, dict) or not call.name:
+            called = call.name or call.id
+            raise InvalidAnswer(f"The tool call {called} has arguments that are not a JSON object.", status=200)
 
 
 async def validate(answer: Answer, request: Request) -> Found:

@@ -18,7 +18,7 @@ import pytest
 
 from router.core.errors import ProviderError
 from router.core.messages import Answer
-from router.engine.call import check_whole
+from router.engine.validation import check_whole
 from tests.recordings import READERS, RECORDINGS, Recording, built, read
 from tests.scripted import Body
 
