@@ -13,6 +13,7 @@ from router.core.messages import digest
 from router.core.records import Observation, Origin, RequestOutcome, RequestSummary, path_of, skipped_for_keys_alone
 from router.imports.calls import Call, Refused
 from router.store import ImportedRequest
+from router.store.records import is_name
 
 GAP = 60.0
 """Seconds after a failure in which the next call is still of the same request."""
@@ -20,16 +21,10 @@ GAP = 60.0
 _OVERLAP = 0.5
 """Seconds by which clocks may let a call begin before the one that it follows has ended."""
 
-_NAME = re.compile(r"[\w./:@+-]{1,200}")
 _DATED = re.compile(r"-20\d{6}(?=$|:)")
 
 UNKNOWN = "unknown"
 """The provider where the log names none."""
-
-
-def is_name(text: str) -> bool:
-    """Whether it can be a model's, a provider's or a category's name."""
-    return _NAME.fullmatch(text) is not None
 
 
 def split(calls: Sequence[Call]) -> Iterator[list[Call]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import httpx
@@ -34,49 +34,54 @@ async def exchange(  # noqa: PLR0912  # a generator more in between costs a tent
         keys: fill in the headers, and are removed from what a server says about an error.
         connect: seconds to open a connection.
     """
-    response: httpx.Response | None = None
-    try:
+    with _translated(keys):
         data = msgspec.json.encode(sent.body)
         headers = {"Content-Type": "application/json", **sent.headers}
         response = await send(transport, keys, sent.url, headers=headers, body=data, connect=connect)
-        body = Body(response)
-        # A failed call has an ID too, to ask its provider about. An ID in the answer comes later and replaces it.
-        call_id = _call_id(response.headers.raw)
-        if call_id or sent.producer:
-            yield Served(id=call_id, producer=sent.producer)
-        if sent.notes:
-            yield Noted(sent.notes)
-        if response.status_code != 200:
-            raise failure(response.status_code, await body.read_error(), response.headers)
-        # Some servers answer a request for a stream with one body or vice versa, under either label.
-        if not await body.is_stream():
-            for event in reader.whole(_object(await body.read_json())):
+        try:
+            body = Body(response)
+            # A failed call has an ID too, to ask its provider about. An ID in the answer comes later and replaces it.
+            call_id = _call_id(response.headers.raw)
+            if call_id or sent.producer:
+                yield Served(id=call_id, producer=sent.producer)
+            if sent.notes:
+                yield Noted(sent.notes)
+            if response.status_code != 200:
+                raise failure(response.status_code, await body.read_error(), response.headers)
+            # Some servers answer a request for a stream with one body or vice versa, under either label.
+            if not await body.is_stream():
+                for event in reader.whole(_object(await body.read_json())):
+                    yield event
+            else:
+                async with aclosing(body.events()) as stream:
+                    async for message in stream:
+                        if message.data == "[DONE]":
+                            await _drain(stream)
+                            break
+                        if message.event == "error":
+                            raise failure(200, message.data)
+                        for event in reader.read(message.data):
+                            yield event
+                for event in () if reader.is_finished else reader.read(body.bare_line()):
+                    yield event
+            for event in reader.end():
                 yield event
-        else:
-            async with aclosing(body.events()) as stream:
-                async for message in stream:
-                    if message.data == "[DONE]":
-                        await _drain(stream)
-                        break
-                    if message.event == "error":
-                        raise failure(200, message.data)
-                    for event in reader.read(message.data):
-                        yield event
-            for event in () if reader.is_finished else reader.read(body.bare_line()):
-                yield event
-        for event in reader.end():
-            yield event
+        finally:
+            await response.aclose()
+
+
+@contextmanager
+def _translated(keys: HeaderKeys) -> Iterator[None]:
+    """Whatever a server's bytes cause is a `ProviderError` without keys: it ends this call but not the chain."""
+    try:
+        yield
     except ProviderError as error:
         error.args = (cut(keys.scrub(str(error)), MAX_MESSAGE),)
         raise
     except FOREIGN_ERRORS as error:
         raise translate(error, began=True) from error
     except Exception as error:
-        # Anything else that a server's bytes cause ends this call but not the chain.
         raise InvalidAnswer(f"The answer cannot be read ({type(error).__name__}).", status=200) from error
-    finally:
-        if response is not None:
-            await response.aclose()
 
 
 DRAIN_LIMIT = 0.1
@@ -111,23 +116,17 @@ async def read_json(
     """
     try:
         async with asyncio.timeout(READ_LIMIT):
-            response = await send(transport, keys, url, headers=headers, body=None, connect=connect)
-            body = Body(response)
-            try:
-                if response.status_code != 200:
-                    raise failure(response.status_code, await body.read_error(), response.headers)
-                return await body.read_json()
-            finally:
-                await response.aclose()
-    except ProviderError as error:
-        error.args = (cut(keys.scrub(str(error)), MAX_MESSAGE),)
-        raise
+            with _translated(keys):
+                response = await send(transport, keys, url, headers=headers, body=None, connect=connect)
+                body = Body(response)
+                try:
+                    if response.status_code != 200:
+                        raise failure(response.status_code, await body.read_error(), response.headers)
+                    return await body.read_json()
+                finally:
+                    await response.aclose()
     except TimeoutError:
         raise AnswerTimeout(f"No whole answer within {READ_LIMIT:g} s.") from None
-    except FOREIGN_ERRORS as error:
-        raise translate(error, began=True) from error
-    except Exception as error:
-        raise InvalidAnswer(f"The answer cannot be read ({type(error).__name__}).", status=200) from error
 
 
 def _object(answer: object) -> Mapping[str, Any]:

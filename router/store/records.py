@@ -172,5 +172,10 @@ class ObservationLog(RecordLog[Observation]):
             return [record_of(Observation, row) for row in connection.execute(own).mappings()]
 
 
+def is_name(text: str) -> bool:
+    """Whether it can be a model's, a provider's or a category's name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _name(text: str | None) -> str | None:
-    return text if text is not None and _NAME.fullmatch(text) else None
+    return text if text is not None and is_name(text) else None
