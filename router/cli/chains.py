@@ -55,7 +55,7 @@ def show_chains(
 ) -> None:
     """Show each category's chain with its models' recent statistics.
 
-    With --export, CATEGORY's chain or all of them in another gateway's format; what that cannot say goes to stderr.
+    With --export, CATEGORY's chain or all of them in another gateway's format; what that cannot express goes to stderr.
     """
     if target is not None:
         if as_json or rollback or list_ or to:

@@ -35,7 +35,7 @@ def import_file(
     name: str | None,
     force: bool,
 ) -> None:
-    """Take in a log of requests, or a suite of cases.
+    """Import a log of requests, or a suite of cases.
 
     Logs: LiteLLM, OpenRouter, Langfuse, Helicone, OpenInference, OpenTelemetry, CSV; no prompt or answer is stored.
     Suites: promptfoo, Inspect, OpenAI evals, BFCL, HumanEval, GSM8K, IFEval, CSV, JSONL or Parquet.

@@ -9,11 +9,11 @@ from router.config.schema import Chain
 from router.config.values import shortened
 
 Loss: TypeAlias = tuple[Chain, str]
-"""A chain, and one sentence on what of it cannot be said."""
+"""A chain, and one sentence on what of it cannot be expressed."""
 
 
 class Lost(NamedTuple):
-    """Something that cannot be said in a format.
+    """Something that cannot be expressed in a format.
 
     Attributes:
         chains: the names of those that it is about.

@@ -11,7 +11,7 @@ ever exceeds 1 / c has a chance of c at most, however often one looks (Ville, 19
 - `WILKS`, a = 1: the event is to take longer than the (n - k)-th shortest of n calls. The law of its rate is then this
   one exactly, whatever that of times (Wilks, "Determination of sample sizes for setting tolerance limits", 1941).
 - `JEFFREYS`, a = 1/2: the event has an unknown rate (Krichevsky & Trofimov, 1981). The bound holds on average over
-  rates from Beta(1/2, 1/2); that it holds for each rate, `tests/test_drift.py` computes over those that matter.
+  rates from Beta(1/2, 1/2); that it holds for each rate, `tests/metrics/test_drift.py` computes over those that matter.
 
 Nobody knows when a change begins. So every `GRID`-th call is a start with a test of its own. Its share of the chance
 that is allowed for a week is the time since the start before, as a share of the week: all shares sum to the weeks that
