@@ -13,7 +13,7 @@ from router.cli import times
 from router.cli.stored import stored
 from router.cli.tables import STYLES, Cell, Column, Row, print_table
 from router.cli.terminal import json_text
-from router.core.formatting import seconds
+from router.core.formatting import dollars, seconds
 
 _COLUMNS = (
     Column("time"),
@@ -67,7 +67,7 @@ def show_log(config_path: Path, /, last: int, as_json: bool, **only: Any) -> Non
 
 
 def _row(row: RowMapping, today: datetime) -> Row:
-    at = datetime.fromtimestamp(row["started"]).astimezone()
+    at, cost = datetime.fromtimestamp(row["started"]).astimezone(), row["cost"]
     return (
         Cell(f"{at:%Y-%m-%d %H:%M:%S}", short=f"{at:%H:%M:%S}" if at.date() == today.date() else f"{at:%m-%d %H:%M}"),
         row["category"] or "–",
@@ -75,7 +75,7 @@ def _row(row: RowMapping, today: datetime) -> Row:
         Cell(row["outcome"] + (" (cached)" if row["cached"] else ""), STYLES.get(row["outcome"], "")),
         Cell(row["reason"] or "", short=(row["reason"] or "").replace("_", " ")),
         seconds(row["latency"]),
-        f"${row['cost']:.6f}" if row["cost"] is not None else "unknown" if row["number"] else "–",
+        Cell(f"${cost:.6f}", short=dollars(cost)) if cost is not None else "unknown" if row["number"] else "–",
         str(row["completion_tokens"] if row["completion_tokens"] is not None else "–"),
         seconds(row["ttft"]),
     )
