@@ -14,7 +14,6 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from router.config.schema import Config
-from router.config.values import shortened
 from router.core.messages import digest
 from router.core.records import Origin
 from router.engine.options import CacheMode, Options
@@ -30,7 +29,7 @@ from router.server.http import ClientLeft, body_of, header_pairs, is_local, json
 from router.server.measures import Measures
 from router.server.outcomes import retry_after
 from router.server.tags import Tags
-from router.server.targets import listed, target_of
+from router.server.targets import described, listed, target_of
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +43,7 @@ _DIALECTS: Mapping[str, Dialect] = {
 }
 
 _MODEL = "/v1/models/"
+_HEALTH = "/healthz"
 
 _CACHE: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "off": "off"}
 
@@ -91,44 +91,50 @@ class Endpoint:
             "/v1/feedback": ("POST", self._feedback),
             "/v1/models": ("GET", self._models),
             "/metrics": ("GET", self._metrics),
+            _HEALTH: ("GET", self._health),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], Headers(scope=scope)
         try:
-            if path == "/healthz" and scope["method"] in ("GET", "HEAD"):
-                await respond(send, 200, b'{"status":"ok"}')
-                return
             call = self._route(scope["method"], path)
-            config = self._router.parts.file.current()
-            check_is_program(headers)
-            caller = authenticated(headers, config.server, self._router.parts.keys, is_local=is_local(scope))
+            config, caller = self._router.parts.file.current(), None
+            if path != _HEALTH:
+                check_is_program(headers)
+                caller = authenticated(headers, config.server, self._router.parts.keys, is_local=is_local(scope))
             await call(Incoming(path, headers, config, caller), receive, send)
         except Refusal as refusal:
             self._measures.refused(refusal.status)
-            await self._refuse(send, path, refusal)
+            await self._refuse(send, scope, refusal)
         except ClientLeft:
             pass
         except Exception:
             log.exception("The endpoint failed because of an internal error")
             self._measures.refused(500)
-            await self._refuse(send, path, Refusal("Internal error. The server's log has details.", status=500))
+            await self._refuse(send, scope, Refusal("Internal error. The server's log has details.", status=500))
 
     def _route(self, method: str, path: str) -> _Call:
-        found = self._routes.get(path)
-        if found is None and path.startswith(_MODEL):
-            found = "GET", self._model
+        found = self._found(path)
         if found is None:
             there = ", ".join(f"{verb} {route}" for route, (verb, _) in self._routes.items())
             raise Refusal(f"There is no {path} here. There are: {there}.", status=404, code="unknown_url")
-        if found[0] != method:
+        if method != found[0] and (method, found[0]) != ("HEAD", "GET"):
             raise Refusal(f"{path} takes {found[0]} alone.", status=405)
         return found[1]
 
-    async def _refuse(self, send: Send, path: str, refusal: Refusal) -> None:
-        dialect = _DIALECTS.get(path.removesuffix("/count_tokens"), _DIALECTS["/v1/chat/completions"])
+    def _found(self, path: str) -> tuple[str, _Call] | None:
+        is_model = path.startswith(_MODEL) and path != _MODEL
+        return ("GET", self._model) if is_model else self._routes.get(path)
+
+    async def _refuse(self, send: Send, scope: Scope, refusal: Refusal) -> None:
+        path = scope["path"]
+        # Anthropic's SDKs read their own shape alone, also of what is not here or not in their dialect.
+        is_anthropic = path.startswith("/v1/messages") or "anthropic-version" in Headers(scope=scope)
+        dialect = _DIALECTS["/v1/messages" if is_anthropic else "/v1/chat/completions"]
         body = msgspec.json.encode(dialect.error(refusal))
         more = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
+        if refusal.status == 405 and (found := self._found(path)) is not None:
+            more["allow"] = "GET, HEAD" if found[0] == "GET" else found[0]
         await respond(send, refusal.status, body, more=header_pairs({**retry_after(refusal), **more}))
 
     # --- The routes --------------------------------------------------------------------------------
@@ -188,10 +194,7 @@ class Endpoint:
         await respond(send, 200, msgspec.json.encode({"object": "list", "data": found, **ends}))
 
     async def _model(self, incoming: Incoming, _: Receive, send: Send) -> None:
-        name = incoming.path.removeprefix(_MODEL)
-        model = next((each for each in listed(incoming.config) if each["id"] == name), None)
-        if model is None:
-            raise Refusal(f"`{shortened(name)}` is not listed in GET /v1/models.", status=404, code="model_not_found")
+        model = described(self._router, incoming.config, incoming.path.removeprefix(_MODEL))
         await respond(send, 200, msgspec.json.encode(model))
 
     async def _count_tokens(self, incoming: Incoming, receive: Receive, send: Send) -> None:
@@ -208,6 +211,9 @@ class Endpoint:
         if not asked or asked[0].origin.caller != incoming.caller:
             raise Refusal("There is no request with this ID (`x-request-id` of its answer).", status=404)
         store.feedback.save(given)
+        await respond(send, 200, b'{"status":"ok"}')
+
+    async def _health(self, _: Incoming, __: Receive, send: Send) -> None:
         await respond(send, 200, b'{"status":"ok"}')
 
     async def _metrics(self, _: Incoming, __: Receive, send: Send) -> None:

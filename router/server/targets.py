@@ -11,6 +11,9 @@ from router.config.values import shortened
 from router.library.router import Router, Target
 from router.server.dialects.base import Refusal
 
+_OURS = "fallback-lab"
+"""Who owns categories and aliases."""
+
 
 def target_of(router: Router, config: Config, name: str) -> Target:
     """What a caller's `model` means.
@@ -50,25 +53,32 @@ def listed(config: Config) -> list[dict[str, Any]]:
     """The categories, the aliases without `*` and the models of models.yaml, in a shape that OpenAI's and Anthropic's
     clients read.
     """
-    return [
-        {
-            "id": name,
-            "object": "model",
-            "created": 0,
-            "owned_by": owner,
-            "type": "model",
-            "display_name": name,
-            "created_at": "1970-01-01T00:00:00Z",
-        }
-        for name, owner in _named(config)
-    ]
+    return [_described(name, owner) for name, owner in _named(config)]
+
+
+def described(router: Router, config: Config, name: str) -> dict[str, Any]:
+    """Whatever a request may name as its model, in the same shape; raises as `target_of`."""
+    chain = target_of(router, config, name).chain
+    return _described(name, _OURS if chain.name is not None else chain.models[0].provider)
+
+
+def _described(name: str, owner: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": owner,
+        "type": "model",
+        "display_name": name,
+        "created_at": "1970-01-01T00:00:00Z",
+    }
 
 
 def _named(config: Config) -> Iterator[tuple[str, str]]:
     for name in config.chains:
-        yield name, "fallback-lab"
+        yield name, _OURS
     for name in config.server.aliases:
         if "*" not in name:
-            yield name, "fallback-lab"
+            yield name, _OURS
     for ref in config.known_models:
         yield ref.text, ref.provider

@@ -230,8 +230,24 @@ def test_a_category_a_model_with_its_provider_and_an_alias_can_be_named(serve: S
 def test_models_are_listed_for_both_sdks(served: Served, sdk: openai.OpenAI) -> None:
     assert [model.id for model in sdk.models.list()] == ["chat", "primary", "fallback"]
     assert sdk.models.retrieve("chat").owned_by == "fallback-lab"
-    with pytest.raises(openai.NotFoundError, match="not listed"):
+    with pytest.raises(openai.NotFoundError, match="neither a category nor a model"):
         sdk.models.retrieve("chatt")
+
+
+@pytest.mark.parametrize("name", ["chat", "primary", "local:primary", "gpt-5", "local:new"])
+def test_a_model_is_there_under_every_name_that_a_request_may_use(serve: Serve, upstream: Upstream, name: str) -> None:
+    served = serve(chain_yaml(upstream, "primary"), server={"aliases": {"gpt-*": "chat"}})
+    assert served.ask(name).status_code == 200
+    with openai.OpenAI(base_url=served.url, api_key="none", max_retries=0) as sdk:
+        assert sdk.models.retrieve(name).id == name
+
+
+def test_tools_that_a_choice_allows_are_the_only_ones_sent(served: Served, upstream: Upstream) -> None:
+    other = {"type": "function", "function": {"name": "other"}}
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "weather"}}]}
+    served.ask(tools=[other, WEATHER], tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+    [call] = upstream.requests
+    assert (call.body["tools"], call.body["tool_choice"]) == ([WEATHER], "required")
 
 
 def test_what_the_body_holds_beside_goes_to_the_provider(served: Served, upstream: Upstream) -> None:
@@ -397,7 +413,29 @@ def test_an_unknown_route_says_which_there_are(served: Served) -> None:
     response = served.post("/v1/embeddings", {})
     assert response.status_code == 404
     assert "POST /v1/chat/completions" in response.json()["error"]["message"]
-    assert served.get("/v1/chat/completions").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("OPTIONS", "/v1/messages", "POST"),
+        ("POST", "/v1/models", "GET, HEAD"),
+        ("DELETE", "/v1/models/chat", "GET, HEAD"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+def test_another_method_is_told_which_there_are(served: Served, method: str, path: str, allow: str) -> None:
+    with served.client as client:
+        response = client.request(method, path)
+    assert (response.status_code, response.headers.get("allow")) == (405, allow)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics", "/v1/models", "/v1/models/chat"])
+def test_what_can_be_got_can_be_asked_for_its_head(served: Served, path: str) -> None:
+    with served.client as client:
+        response = client.head(path)
+    assert (response.status_code, response.content) == (200, b"")
 
 
 # --- Who leaves ------------------------------------------------------------------------------------

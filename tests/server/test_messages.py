@@ -194,3 +194,14 @@ def test_a_body_that_cannot_be_used_is_refused_with_the_field(
     found = response.json()
     assert (found["type"], found["error"]["type"]) == ("error", "invalid_request_error")
     assert words_of_it in found["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/messages/batches", "/v1/files", "/v1/models/nobody"])
+def test_what_is_not_here_is_refused_in_the_shape_that_the_sdk_reads(
+    served: Served, sdk: anthropic.Anthropic, path: str
+) -> None:
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        sdk.get(path, cast_to=object)
+    assert refused.value.body["type"] == "error"  # type: ignore[index]
+    assert refused.value.body["error"]["type"] == "not_found_error"  # type: ignore[index]
+    assert served.post("/v1/messages/batches", {}).json()["type"] == "error"

@@ -73,6 +73,15 @@ class _Choice(msgspec.Struct):
     function: _Named
 
 
+class _AllowedTools(msgspec.Struct):
+    mode: Literal["auto", "required"]
+    tools: list[_Tool]
+
+
+class _Allowed(msgspec.Struct):
+    allowed_tools: _AllowedTools
+
+
 class _Schema(msgspec.Struct):
     name: str
     schema: dict[str, Any] | None = None
@@ -132,6 +141,7 @@ def read(body: Mapping[str, Any]) -> Asked:
     for name, sentence in _REFUSED.items():
         if body.get(name) is not None:
             raise Refusal(sentence, param=name)
+    body = _allowed(body)
     _check_tools(body)
     found = read_as(body, _Body, "")
     if found.n not in (None, 1):
@@ -208,6 +218,23 @@ def _sendable_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
     extra = {"extra_content": call["extra_content"]} if call.get("extra_content") else {}
     named = {"name": function["name"], "arguments": arguments}
     return {"id": call["id"], "type": "function", "function": named, **extra}
+
+
+def _allowed(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A body whose tools are those that its choice allows: only OpenAI's own models know that form."""
+    choice, tools = body.get("tool_choice"), body.get("tools")
+    if not (isinstance(choice, Mapping) and choice.get("type") == "allowed_tools" and isinstance(tools, list)):
+        return body
+    allowed = read_as(choice, _Allowed, "tool_choice").allowed_tools
+    names = {tool.function.name for tool in allowed.tools}
+    kept = [
+        tool
+        for tool, read in zip(tools, read_as(tools, list[_Tool], "tools"), strict=True)
+        if read.function.name in names
+    ]
+    if not kept:
+        raise Refusal("`tool_choice` allows none of `tools`.", param="tool_choice.allowed_tools.tools")
+    return {**body, "tools": kept, "tool_choice": allowed.mode}
 
 
 def _check_tools(body: Mapping[str, Any]) -> None:
