@@ -25,7 +25,7 @@ from router.library.router import Router
 from router.library.stream import Stream
 from router.server.dialects.base import Asked, Dialect, Refusal, Reply, Writer
 from router.server.http import begin_stream, end_stream, header_pairs, left, respond, send_part
-from router.server.outcomes import attempts_of, refusal_of, retry_after, trace_of
+from router.server.outcomes import attempts_of, refusal_of, retry_after, stopped, trace_of
 from router.server.scrubbing import Scrubbing
 
 KEEP_ALIVE = 10.0
@@ -75,6 +75,7 @@ class Answering:
         self._send = send
         self._created = int(time.time())
         self._started = False
+        self._writer: Writer | None = None
         self._has_left = False
 
     async def send(self, stream: Stream, receive: Receive) -> None:
@@ -84,6 +85,8 @@ class Answering:
         leaving.add_done_callback(lambda _: self._leave(stream))
         try:
             await (self._streamed(stream) if self._asked.stream else self._whole(stream))
+        except asyncio.CancelledError:  # by the server, which stops and has waited long enough
+            await self._refuse(stopped(), stream.attempts)
         finally:
             leaving.cancel()
             await stream.aclose()
@@ -110,7 +113,8 @@ class Answering:
 
     async def _refuse(self, refusal: Refusal, attempts: Sequence[Attempt]) -> None:
         if self._started:
-            await send_part(self._send, self._dialect.writer(self._asked, self._reply(None)).fail(refusal))
+            writer = self._writer or self._dialect.writer(self._asked, self._reply(None))
+            await send_part(self._send, writer.fail(refusal))
             await end_stream(self._send)
             return
         body = self._dialect.error(refusal)
@@ -182,13 +186,15 @@ class Answering:
             "x-fallback-lab-notes": " ".join(self._asked.notes) or None,
         }
         await self._start(head)
-        return self._dialect.writer(self._asked, self._reply(current.served or self._model_of(model)))
+        self._writer = self._dialect.writer(self._asked, self._reply(current.served or self._model_of(model)))
+        return self._writer
 
     async def _commit_whole(self, completion: Completion) -> Writer:
         """A whole answer as a stream: one that was held back, or one without content."""
         last = completion.attempts[-1]
         await self._start_pairs(self._headers(last, completion))
         writer = self._dialect.writer(self._asked, self._reply(last.served_model or self._model_of(last.model)))
+        self._writer = writer
         if out := b"".join(map(writer.add, replay(completion.answer))):
             await send_part(self._send, out)
         return writer

@@ -27,7 +27,7 @@ from router.server.dialects.responses import Responses
 from router.server.feedback import MAX_FEEDBACK, feedback_of
 from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
 from router.server.measures import Measures
-from router.server.outcomes import retry_after
+from router.server.outcomes import retry_after, stopped
 from router.server.tags import Tags
 from router.server.targets import described, listed, target_of
 
@@ -108,6 +108,8 @@ class Endpoint:
             await self._refuse(send, scope, refusal)
         except ClientLeft:
             pass
+        except asyncio.CancelledError:  # by the server, which stops
+            await self._refuse(send, scope, stopped())
         except Exception:
             log.exception("The endpoint failed because of an internal error")
             self._measures.refused(500)

@@ -49,7 +49,7 @@ def refusal_of(error: FallbackLabError) -> Refusal:
     if isinstance(error, InvalidRequest):
         return Refusal(message, status=400)
     if isinstance(error, Cancelled):
-        return Refusal("The server stopped the request.", status=503, code="stopped", retry_after=1)
+        return stopped()
     if not isinstance(error, AllModelsFailed):
         return Refusal(message, status=500, code="internal_error")
     last = error.last_error
@@ -62,6 +62,11 @@ def refusal_of(error: FallbackLabError) -> Refusal:
     if last.retry_after is not None:
         return Refusal(message, status=503, code=last.kind, retry_after=last.retry_after)
     return Refusal(message, status=502, code=last.kind)
+
+
+def stopped() -> Refusal:
+    """Why a request ends whose caller has not left."""
+    return Refusal("The server stopped the request.", status=503, code="stopped", retry_after=1)
 
 
 def _skipped_because(attempts: Sequence[Attempt]) -> str | None:

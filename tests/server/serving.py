@@ -23,11 +23,16 @@ class Served:
         url: ends in /v1.
     """
 
-    def __init__(self, port: int, path: Path, application: Serving) -> None:
+    def __init__(self, port: int, path: Path, application: Serving, server: uvicorn.Server) -> None:
         self.url = f"http://127.0.0.1:{port}/v1"
         self.port = port
         self.path = path
         self.application = application
+        self._server = server
+
+    def stop(self) -> None:
+        """What a signal does."""
+        self._server.should_exit = True
 
     @property
     def client(self) -> httpx.Client:
@@ -49,12 +54,12 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(path: Path, environ: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Serve a models.yaml until the end of the block."""
+def serving(path: Path, environ: Mapping[str, str] | None = None, **settings: Any) -> Iterator[Served]:
+    """Serve a models.yaml until the end of the block, under uvicorn's settings."""
     application = Serving(path, environ if environ is not None else {})
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(application, **SETTINGS)
+        config = uvicorn.Config(application, **{**SETTINGS, **settings})
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
@@ -62,7 +67,7 @@ def serving(path: Path, environ: Mapping[str, str] | None = None) -> Iterator[Se
             while not server.started:
                 assert thread.is_alive(), "the endpoint did not start"
                 thread.join(0.01)
-            yield Served(listening.getsockname()[1], path, application)
+            yield Served(listening.getsockname()[1], path, application, server)
         finally:
             server.should_exit = True
             thread.join()
