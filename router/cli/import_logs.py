@@ -69,6 +69,20 @@ def import_file(
             progress=lambda seen: progress.update(bar, completed=seen),
         )
     _print(report, dry_run=dry_run)
+    _check(report, file)
+
+
+def _check(report: Report, file: Path) -> None:
+    """End with an error where the log is of another format, or nothing in it can be read."""
+    if report.requests or report.stored:
+        return
+    like = detect(file)
+    if like not in (None, report.form):
+        raise InvalidRequest(
+            f"{file} is no log of {report.form}: it looks like {like}. Import it with --format {like}."
+        )
+    if not report.others:
+        raise InvalidRequest(f"No row of {file} can be read as {report.form}.")
 
 
 def _print(report: Report, *, dry_run: bool) -> None:

@@ -34,8 +34,11 @@ def explain(
     if at[-1:] == ("[key]",):
         at = (*at[:-2], str(at[-2]))
         odd = first["type"] == "string_pattern_mismatch"
+        whose = "caller's" if at[0] == "server" else "header"
         what = (
-            "is not a valid header name; use letters, digits and dashes" if odd else "must be text; write it in quotes"
+            f"is not a valid {whose} name; use letters, digits and dashes"
+            if odd
+            else "must be text; write it in quotes"
         )
         return f"{path}, line {lines.of(written(at))}: the name `{shortened(at[-1])}` {what}."
     return f"{path}, line {lines.of(written(at))}: {sentence(first, _model_at(at, root))}"

@@ -68,3 +68,14 @@ class ServerConfig(Data):
     @classmethod
     def _not_null(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @pydantic.field_validator("keys")
+    @classmethod
+    def _each_its_own(cls, value: Mapping[str, Caller]) -> Mapping[str, Caller]:
+        """Of two callers with one key, neither the limits nor the costs could be told apart."""
+        owners: dict[str, str] = {}
+        for name, caller in value.items():
+            for variable in caller.key:
+                if (owner := owners.setdefault(variable, name)) != name:
+                    raise ValueError(f"`{owner}` and `{name}` have the same key, {variable}; give each its own")
+        return value

@@ -205,8 +205,8 @@ class Endpoint:
 
     async def _feedback(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         """What a caller's users think of an answer; of their own requests alone."""
-        body = json_object(incoming.headers, await body_of(incoming.headers, receive, MAX_FEEDBACK))
-        given = feedback_of(body, time.time())
+        body = await body_of(incoming.headers, receive, MAX_FEEDBACK, limit="comment")
+        given = feedback_of(json_object(incoming.headers, body), time.time())
         store = self._router.parts.store
         await asyncio.to_thread(store.writer.flush, 1.0)
         asked = await asyncio.to_thread(store.observations.of_request, given.request_id)

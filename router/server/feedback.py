@@ -14,6 +14,10 @@ MAX_FEEDBACK = 20_000
 """Bytes of its body."""
 
 
+_PREFIXES = ("chatcmpl-", "msg_", "resp_")
+"""What the dialects put before a request's id, to make the answer's."""
+
+
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
     request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     score: Annotated[float, msgspec.Meta(ge=0, le=1)] | bool | None
@@ -30,5 +34,8 @@ def feedback_of(body: Mapping[str, Any], at: float) -> Feedback:
         Refusal: it is none.
     """
     found = read_as(body, _Body, "")
+    request_id = found.request_id
+    for prefix in _PREFIXES:
+        request_id = request_id.removeprefix(prefix)
     score = None if found.score is None else float(found.score)
-    return Feedback(request_id=found.request_id, score=score, at=at, comment=found.comment)
+    return Feedback(request_id=request_id, score=score, at=at, comment=found.comment)

@@ -22,11 +22,12 @@ BODY_WITHIN = 60.0
 Pairs = Iterable[tuple[bytes, bytes]]
 
 
-async def body_of(headers: Headers, receive: Receive, most: int) -> bytes:
+async def body_of(headers: Headers, receive: Receive, most: int, *, limit: str = "server.max_body") -> bytes:
     """The body of a request.
 
     Args:
         most: bytes.
+        limit: what says so.
 
     Raises:
         Refusal: it is larger, or does not arrive in time.
@@ -34,7 +35,7 @@ async def body_of(headers: Headers, receive: Receive, most: int) -> bytes:
     """
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 18 or int(length) > most:
-        raise _too_large(most)
+        raise _too_large(most, limit)
     pieces: list[bytes] = []
     size = 0
     try:
@@ -45,7 +46,7 @@ async def body_of(headers: Headers, receive: Receive, most: int) -> bytes:
                     raise ClientLeft
                 piece = message.get("body", b"")
                 if (size := size + len(piece)) > most:
-                    raise _too_large(most)
+                    raise _too_large(most, limit)
                 pieces.append(piece)
                 if not message.get("more_body"):
                     return b"".join(pieces)
@@ -53,8 +54,8 @@ async def body_of(headers: Headers, receive: Receive, most: int) -> bytes:
         raise Refusal(f"The body did not arrive within {BODY_WITHIN:g} s.", status=408) from None
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal(f"The body is larger than {most / 1e6:g} MB (`server.max_body`).", status=413, code="too_large")
+def _too_large(most: int, limit: str) -> Refusal:
+    return Refusal(f"The body is larger than {most / 1e6:g} MB (`{limit}`).", status=413, code="too_large")
 
 
 class ClientLeft(Exception):

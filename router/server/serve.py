@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
+import logging
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -24,6 +26,8 @@ from router.server.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from router.metrics import Observed
+
+log = logging.getLogger(__name__)
 
 SETTINGS: Mapping[str, Any] = {
     "http": HttpProtocol,
@@ -64,11 +68,13 @@ class Serving:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         router = await self._exit.enter_async_context(Router.open(self._path, environ=self._environ))
-        LiveGrades(router)
+        grades = LiveGrades(router)
         alerts = Alerts.of(router.parts, functools.cache(lambda: _observed(router.parts)))
         await alerts.start()
         self._exit.push_async_callback(alerts.stop)
         self._endpoint = Endpoint(router)
+        for notice in await asyncio.to_thread(lambda: [*router.parts.notices(), *grades.notices()]):
+            log.warning("%s", notice)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._exit.aclose()

@@ -129,6 +129,11 @@ def test_an_unknown_name_is_refused_with_its_line_and_the_nearest_one(
             "line 5: `providers.p.headers.X-A`: a header cannot contain line breaks",
         ),
         (PROVIDER.format("headers: {X A: b}"), "line 5: the name `X A` is not a valid header name"),
+        (CHAINS + "server: {keys: {team a: '${A}'}}\n", "line 3: the name `team a` is not a valid caller's name"),
+        (
+            CHAINS + "server: {keys: {a: '${KEY}', b: {key: ['${OWN}', '${KEY}']}}}\n",
+            "line 3: `server.keys`: `a` and `b` have the same key, KEY; give each its own",
+        ),
         (CHAINS + "models:\n", "line 3: `models` must be a mapping, not nothing"),
         (CHAINS + "models: [a]\n", "line 3: `models` must be a mapping, not a list"),
         (CHAINS + "models: {a: 5}\n", "line 3: `models.a` must be a mapping, not this number"),

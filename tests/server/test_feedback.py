@@ -32,6 +32,24 @@ def test_a_score_is_kept_with_the_request(served: Served) -> None:
     assert stored(served) == [(request, 0.25, "Too long.")]
 
 
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [("/v1/chat/completions", {}), ("/v1/messages", {"max_tokens": 9}), ("/v1/responses", {})],
+)
+def test_an_answer_is_rated_by_its_own_id(served: Served, path: str, more: dict[str, Any]) -> None:
+    asked = {"input": "Hi"} if path == "/v1/responses" else {"messages": [{"role": "user", "content": "Hi"}]}
+    response = served.post(path, {"model": "chat", **asked, **more}, of("a"))
+    body = {"request_id": response.json()["id"], "score": True}
+    assert served.post("/v1/feedback", body, of("a")).json() == {"status": "ok"}
+    assert stored(served) == [(response.headers["x-request-id"], 1.0, None)]
+
+
+def test_a_comment_that_is_too_long_is_refused_by_its_name(served: Served) -> None:
+    response = served.post("/v1/feedback", {"request_id": "x", "score": 1, "comment": "a" * 20_000}, of("a"))
+    assert response.status_code == 413
+    assert "`comment`" in response.json()["error"]["message"]
+
+
 def stored(served: Served) -> list[tuple[Any, ...]]:
     """What is stored by now: rows are written within a second."""
     rows: list[tuple[Any, ...]] = []
