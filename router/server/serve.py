@@ -6,7 +6,10 @@ import asyncio
 import contextlib
 import functools
 import logging
+import multiprocessing
+import signal
 import socket
+import threading
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -67,6 +70,7 @@ class Serving:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        _end_with_parent()
         router = await self._exit.enter_async_context(Router.open(self._path, environ=self._environ))
         grades = LiveGrades(router)
         alerts = Alerts.of(router.parts, functools.cache(lambda: _observed(router.parts)))
@@ -79,6 +83,17 @@ class Serving:
         await receive()
         await self._exit.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _end_with_parent() -> None:
+    """Let a worker stop when the process that started it is gone, however that ended: it would keep the port."""
+    if (parent := multiprocessing.parent_process()) is not None:
+
+        def wait() -> None:
+            parent.join()
+            signal.raise_signal(signal.SIGTERM)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _observed(parts: Parts) -> Observed:

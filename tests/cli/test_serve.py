@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -51,9 +52,9 @@ def test_answers_do_not_wait_for_acknowledgments() -> None:
         assert listening.proto == socket.IPPROTO_TCP
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("workers", [1, 2])
-def test_it_serves_until_a_signal_ends_it(config: Path, workers: int) -> None:
+@contextlib.contextmanager
+def served(config: Path, workers: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The command's process once it answers, and where."""
     with contextlib.closing(listening_on("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = ["fallback-lab", "--config", str(config), "serve", "--port", str(port), "--workers", str(workers)]
@@ -62,17 +63,36 @@ def test_it_serves_until_a_signal_ends_it(config: Path, workers: int) -> None:
     try:
         url = f"http://127.0.0.1:{port}"
         until = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{url}/healthz", trust_env=False).json() == {"status": "ok"}:
-                    break
+        while not is_up(url):
             assert process.poll() is None
             assert time.monotonic() < until
+        yield process, url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def is_up(url: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{url}/healthz", trust_env=False).json() == {"status": "ok"}
+    return False
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_serves_until_a_signal_ends_it(config: Path, workers: int) -> None:
+    with served(config, workers) as (process, url):
         body = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
         answers = [httpx.post(f"{url}/v1/chat/completions", json=body, trust_env=False) for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200] * 4
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
-    assert f"http://127.0.0.1:{port}/v1" in errors
+    _, errors = process.communicate(timeout=30)
+    assert f"{url}/v1" in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.process
+def test_its_workers_end_with_it_however_it_ends(config: Path) -> None:
+    with served(config, workers=2) as (process, url):
+        process.kill()
+        process.communicate(timeout=30)  # until no process holds its standard error
+        assert not is_up(url)
