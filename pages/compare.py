@@ -19,7 +19,7 @@ from router.core.formatting import counted
 from router.lab import Lab
 
 from components.compare.common import draw_setup
-from components.compare.draft import begin, draft_of, leave, take_given
+from components.compare.draft import begin, draft_of, keep_over_reload, leave, set_aside, take_given
 from components.compare.lanes import LiveLane, draw_answers, draw_running
 from components.compare.matrix import draw_difference, draw_matrix
 from components.compare.start import draw_start, set_blind, title_of
@@ -46,7 +46,9 @@ def main(lab: Lab) -> None:
         leave()
     if comparison is None:
         draw_start(lab)
+        keep_over_reload(lab)
         return
+    keep_over_reload(lab)
     _draw_head(lab, comparison)
     if problem := st.session_state.pop(_PROBLEM, None):
         st.error(label(problem), icon=":material/error:")
@@ -75,6 +77,7 @@ def _comparison(lab: Lab) -> Comparison | None:
 def _start_new() -> None:
     """Close this comparison; its URL opens it again."""
     st.query_params.clear()
+    set_aside()
     begin(None)
 
 

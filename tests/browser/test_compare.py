@@ -368,6 +368,76 @@ def test_an_answer_goes_to_compare_and_back_and_no_draft_is_lost(app: App, upstr
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Half a thought")
 
 
+# --- A reload --------------------------------------------------------------------------------------
+
+
+def expect_kept(page: Page, words: str) -> None:
+    page.wait_for_function("words => Object.values(sessionStorage).some(text => text.includes(words))", arg=words)
+
+
+def expect_nothing_kept(page: Page) -> None:
+    page.wait_for_function("!Object.keys(sessionStorage).some(name => name.startsWith('unsaved'))")
+
+
+def filled(page: Page) -> Page:
+    """The form with three lanes, a system prompt, a file, and a template with a value for its variable."""
+    visit(page, "three chain", "two chain", "one chain")
+    button(page, "For all lanes").click()
+    page.get_by_role("textbox", name="System prompt for all lanes").fill("Be brief.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    button(page, "Files").click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Some notes."}
+    )
+    expect(button(page, "Files (1)")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_text("Template", exact=True).click()
+    page.get_by_role("textbox", name="Template").fill("Where is {{place}}?")
+    page.keyboard.press("Tab")
+    button(page, "Upload CSV").click()
+    page.get_by_test_id("stFileUploaderDropzoneInput").last.set_input_files(
+        {"name": "p.csv", "mimeType": "text/csv", "buffer": b"place\nRome\n"}
+    )
+    expect_kept(page, "Rome")
+    page.keyboard.press("Escape")
+    return page
+
+
+def test_the_form_outlives_a_reload_with_its_lanes_settings_files_and_prompts(
+    app: App, upstream: Upstream, page: Page
+) -> None:
+    app.use(config(upstream, "one", "two", "three"))
+    filled(page).reload()
+    expect(page.get_by_role("textbox", name="Template")).to_have_value("Where is {{place}}?")
+    for number, lane in enumerate(("three chain", "two chain", "one chain"), start=1):
+        expect(page.get_by_role("combobox", name=f"Lane {number}")).to_have_value(lane)
+    button(page, "Compare").last.click()
+    expect_end(page)
+    assert [call.body["messages"] for call in upstream.received("three")] == [
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": asked_with_file("Where is Rome?")}]
+    ]
+
+
+def asked_with_file(prompt: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": "notes.txt:\n\nSome notes."}, {"type": "text", "text": prompt}]
+
+
+def test_a_form_that_was_sent_or_left_alone_does_not_come_back(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    visit(page)
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_be_visible()
+    expect_nothing_kept(page)
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("Sent once")
+    page.keyboard.press("Tab")
+    expect_kept(page, "Sent once")
+    button(page, "Compare").last.click()
+    expect_end(page)
+    expect_nothing_kept(page)
+    page.goto("/compare")
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("")
+
+
 # --- The keyboard ----------------------------------------------------------------------------------
 
 

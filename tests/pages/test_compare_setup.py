@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from router.core.conversations import Settings
 from router.core.faults import Fault
-from tests.pages.compare_page import choose, compare, comparison, rows, wait_for_end
+from tests.pages.compare_page import choose, compare, comparison, link, rows, wait_for_end
 from tests.pages.conftest import OpenApp, ask, field, look, press, texts
 from tests.upstream import PIXEL, Answer, Upstream, answer
 
@@ -192,6 +192,20 @@ def test_a_draft_on_compare_is_set_aside_and_comes_back(open_compare: OpenApp) -
     press(app, "Restore it")
     assert field(app.text_area, "Prompt").value == "Half a thought"
     assert field(app.text_area, "System prompt for all lanes").value == "Be brief."
+
+
+def test_a_draft_is_set_aside_where_another_comparison_is_begun_from_an_earlier_one(open_compare: OpenApp) -> None:
+    app = compare(open_compare(), "Hello?")
+    earlier = link(app)
+    press(app, "New")
+    assert not [button for button in app.button if button.label == "Restore it"]
+    app.text_area(key="compare_prompt").set_value("Half a thought")
+    look(app)
+    app.query_params["comparison"] = earlier
+    press(look(app), "New")
+    assert field(app.text_area, "Prompt").value == ""
+    press(app, "Restore it")
+    assert field(app.text_area, "Prompt").value == "Half a thought"
 
 
 def test_an_answer_goes_on_in_chat_with_the_model_that_gave_it(open_compare: OpenApp, upstream: Upstream) -> None:

@@ -1,24 +1,33 @@
-"""What the form for a comparison begins with and holds. It outlives visits to other pages, and what takes its place."""
+"""What the form for a comparison begins with and holds.
+
+It outlives a reload, visits to other pages, and what takes its place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
 import streamlit as st
 
 from router.compare import MIN_LANES
 from router.core.comparisons import Plan
 from router.core.conversations import Settings
+from router.lab import Lab
 
 from components.shared.handover import take_plan
+from components.shared.unsaved import keep_unsaved
 
 ONE, SEVERAL, TEMPLATE = "One prompt", "Several", "Template"
 
 LANES = "compare_lanes"
 """The session's key for the numbers of the form's lanes: removed ones are not used again."""
 
-_BEGUN, _NOW, _SENT = "compare_begun", "compare_now", "compare_sent"
+FILES_KEPT = 1_000_000
+"""Bytes of files up to which a reload keeps them: a browser's tab holds some 5 MB in all."""
+
+_BEGUN, _NOW, _MISSED = "compare_begun", "compare_now", "compare_missed"
 _ASIDE, _EDITION = "set_aside_drafts", "form_edition"
 
 
@@ -38,12 +47,10 @@ class Draft(NamedTuple):
     rows: Sequence[Mapping[str, str]] = ()
     files: Mapping[str, bytes] = {}
 
-    @property
-    def is_blank(self) -> bool:
-        """Whether nobody would miss it."""
-        plan = self.plan
+    def differs(self, empty: Plan) -> bool:
+        """Whether anything was entered that an empty form does not have."""
         asked = self.template.strip() or any(value.strip() for row in self.rows for value in row.values())
-        return not (asked or plan.before or plan.files or plan.common != Settings())
+        return bool(asked) or self.plan != empty
 
 
 def draft_of(plan: Plan, files: Mapping[str, bytes]) -> Draft:
@@ -58,6 +65,7 @@ def begin(draft: Draft | None) -> None:
         del st.session_state[key]
     if draft is not None:
         st.session_state[_BEGUN] = st.session_state[_NOW] = draft
+        st.session_state[_MISSED] = True
         st.session_state[LANES] = list(range(len(draft.plan.lanes)))
 
 
@@ -81,15 +89,42 @@ def begin_rows(rows: Sequence[Mapping[str, str]]) -> None:
     st.session_state[_BEGUN] = begun()._replace(rows=rows)
 
 
-def keep(draft: Draft) -> None:
-    """Keep what the form holds now."""
+def keep(draft: Draft, empty: Plan) -> None:
+    """Keep what the form holds now.
+
+    Args:
+        empty: what it holds before anything is entered.
+    """
     st.session_state[_NOW] = draft
-    st.session_state[_SENT] = False
+    st.session_state[_MISSED] = draft.differs(empty)
 
 
 def sent() -> None:
     """What the form holds has been started: nobody would miss it."""
-    st.session_state[_SENT] = True
+    st.session_state[_MISSED] = False
+
+
+def keep_over_reload(lab: Lab) -> None:
+    """Keep what the form holds, and what was set aside, in the browser's tab."""
+    aside: list[Draft] = st.session_state.get(_ASIDE, [])
+    is_missed = st.session_state.get(_MISSED, False)
+    drafts = [st.session_state[_NOW] if is_missed else _EMPTY, *aside]
+    text = msgspec.json.encode([_light(draft) for draft in drafts]).decode() if is_missed or aside else ""
+    keep_unsaved(f"comparison in {lab.folder}", text, _take_left)
+
+
+def _light(draft: Draft) -> Draft:
+    """The draft, without its files where they are large."""
+    if sum(map(len, draft.files.values())) <= FILES_KEPT:
+        return draft
+    before = tuple(msgspec.structs.replace(turn, attachments=()) for turn in draft.plan.before)
+    return draft._replace(plan=msgspec.structs.replace(draft.plan, files=(), before=before), files={})
+
+
+def _take_left(text: str) -> None:
+    draft, *aside = msgspec.json.decode(text, type=list[Draft])
+    st.session_state[_ASIDE] = aside
+    _replace_form(draft)
 
 
 def leave() -> None:
@@ -103,7 +138,7 @@ def take_given() -> bool:
     given = take_plan()
     if given is None:
         return False
-    _set_aside()
+    set_aside()
     begin(draft_of(*given))
     return True
 
@@ -122,15 +157,20 @@ def draw_set_aside() -> None:
 
 def _restore() -> None:
     draft: Draft = st.session_state[_ASIDE].pop()
-    _set_aside()
+    set_aside()
+    _replace_form(draft)
+
+
+def _replace_form(draft: Draft) -> None:
+    """Fill the form in while another one is on the page."""
     begin(draft)
     st.session_state[_EDITION] = st.session_state.get(_EDITION, 0) + 1
 
 
-def _set_aside() -> None:
-    now: Draft | None = st.session_state.get(_NOW)
-    if now is not None and not now.is_blank and not st.session_state.get(_SENT):
-        st.session_state.setdefault(_ASIDE, []).append(now)
+def set_aside() -> None:
+    """Set the form's draft aside if somebody would miss it."""
+    if st.session_state.get(_MISSED):
+        st.session_state.setdefault(_ASIDE, []).append(st.session_state[_NOW])
 
 
 _EMPTY = Draft(Plan(lanes=(Settings(),) * MIN_LANES, prompts=()))

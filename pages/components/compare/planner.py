@@ -29,7 +29,8 @@ def plan_form(lab: Lab) -> Draft:
     last = begun()
     st.session_state[WRONG] = ""
     draw_set_aside()
-    lanes = _lanes(lab, last.plan)
+    targets = _targets(lab)
+    lanes = _lanes(targets, last.plan)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if len(lanes) < MAX_LANES:
             st.button("Add a lane", icon=":material/add:", on_click=_add_lane)
@@ -55,7 +56,7 @@ def plan_form(lab: Lab) -> Draft:
     )  # fmt: skip
     contents = {**last.files, **{file.id: data for file, data in files.items()}}
     draft = Draft(plan, entered.mode, entered.template, entered.rows, contents)
-    keep(draft)
+    keep(draft, Plan(lanes=tuple(targets[_default(targets, place)] for place in range(MIN_LANES)), prompts=()))
     if wrong := st.session_state[WRONG]:
         raise InvalidRequest(f"Fix the parameters first. {wrong}")
     return draft._replace(plan=msgspec.structs.replace(plan, prompts=entered.prompts()))
@@ -64,9 +65,8 @@ def plan_form(lab: Lab) -> Draft:
 # --- Lanes -----------------------------------------------------------------------------------------
 
 
-def _lanes(lab: Lab, last: Plan) -> tuple[Settings, ...]:
+def _lanes(targets: dict[str, Settings], last: Plan) -> tuple[Settings, ...]:
     numbers: list[int] = st.session_state.setdefault(LANES, list(range(MIN_LANES)))
-    targets = _targets(lab)
     with st.grid(4, min_column_width=230, border=True, key="compare_lane_grid"):
         lanes = [
             _lane(place, number, targets, last.lanes[number] if number < len(last.lanes) else Settings())
@@ -84,11 +84,12 @@ def _targets(lab: Lab) -> dict[str, Settings]:
     return {lane_name(lane): lane for lane in found}
 
 
-def _default_targets(targets: dict[str, Settings]) -> list[str]:
-    """Defaults: a chain and single models."""
+def _default(targets: dict[str, Settings], place: int) -> str:
+    """What a lane is at first: a chain, then single models."""
     chains = [name for name, lane in targets.items() if lane.category is not None]
     models = [name for name, lane in targets.items() if lane.model is not None]
-    return [chains[0], *models, *chains[1:]]
+    defaults = [chains[0], *models, *chains[1:]]
+    return defaults[place % len(defaults)]
 
 
 def _lane(place: int, number: int, targets: dict[str, Settings], last: Settings) -> Settings:
@@ -97,8 +98,7 @@ def _lane(place: int, number: int, targets: dict[str, Settings], last: Settings)
         chosen = lane_name(Settings(category=last.category, model=last.model))
         if chosen not in names and last.model is not None:
             names.append(chosen)
-        defaults = _default_targets(targets)
-        chosen = chosen if chosen in names else defaults[place % len(defaults)]
+        chosen = chosen if chosen in names else _default(targets, place)
         name = st.selectbox(
             f"Lane {place + 1}",
             names,
