@@ -17,10 +17,12 @@ class Totals(NamedTuple):
     """What calls took together.
 
     Attributes:
+        calls: how many; failed ones included.
         read, written: input and output tokens, as far as calls report them; None if there are calls, and none does.
         untold: answers that do not report both.
     """
 
+    calls: int
     spent: Spent
     read: int | None
     written: int | None
@@ -31,7 +33,8 @@ class Totals(NamedTuple):
         """In one line: `$0.0002 + 2 calls unknown · 1,204 tokens in · 380 out`; what is unknown is not 0."""
         price = expense(self.spent) if self.spent.cost is not None else "cost unknown"
         if self.read is None or self.written is None:
-            return f"{price} · tokens unknown"
+            calls = counted(self.calls, "call")
+            return f"{price} · tokens unknown" if self.untold else f"{price} · no answer from {calls}"
         untold = f" + {counted(self.untold, 'call')} unknown" if self.untold else ""
         return f"{price} · {counted(self.read, 'token')} in · {self.written:,} out{untold}"
 
@@ -41,6 +44,7 @@ def totals(attempts: Iterable[Attempt]) -> Totals:
     calls = [attempt for attempt in attempts if is_call(attempt)]
     usages = [call.usage or Usage() for call in calls]
     return Totals(
+        calls=len(calls),
         spent=spent(calls),
         read=_sum([usage.prompt_tokens for usage in usages]),
         written=_sum([usage.completion_tokens for usage in usages]),

@@ -19,7 +19,7 @@ def attempt(read: int | None = 100, written: int | None = 20, **fields: Any) -> 
 
 def test_all_calls_are_added_up() -> None:
     found = totals([attempt(), attempt(outcome="failed"), attempt(1000)])
-    assert found == Totals(Spent(1.5, 0), 1200, 60, 0)
+    assert found == Totals(3, Spent(1.5, 0), 1200, 60, 0)
     assert found.text == "$1.50 · 1,200 tokens in · 60 out"
 
 
@@ -35,7 +35,9 @@ def test_what_took_no_call_of_its_own_took_nothing(free: dict[str, Any]) -> None
         ([attempt(), attempt(usage=None)], "$1.00 · 100 tokens in · 20 out + 1 call unknown"),
         ([attempt(), attempt(written=None)], "$1.00 · 200 tokens in · 20 out + 1 call unknown"),
         ([attempt(usage=None, cost=None)], "cost unknown · tokens unknown"),
-        ([attempt(usage=None, outcome="failed")], "$0.50 · tokens unknown"),
+        ([attempt(usage=None, outcome="failed")], "$0.50 · no answer from 1 call"),
+        ([attempt(usage=None, cost=0.0, outcome="failed")] * 3, "$0 · no answer from 3 calls"),
+        ([attempt(usage=None, outcome="failed"), attempt(usage=None)], "$1.00 · tokens unknown"),
         ([attempt(), attempt(usage=None, outcome="failed")], "$1.00 · 100 tokens in · 20 out"),
         ([attempt(cached=True)], "$0 · 0 tokens in · 0 out"),
         ([attempt(read=1)], "$0.50 · 1 token in · 20 out"),
