@@ -233,6 +233,7 @@ def test_another_chain_stands_beside_it(open_tune: OpenTune) -> None:
     app.selectbox(key="tune_place_code_0").set_value(GLM)
     figures = table(look(app), "figure")
     assert all(figures["then"])
+    assert said(app, ". What if: primary ")
     assert has(app, "Review this chain")
 
 
@@ -258,7 +259,7 @@ def test_while_its_provider_is_down_no_model_answers(open_tune: OpenTune) -> Non
     app.multiselect(key="tune_down").set_value(["openrouter"])
     figures = table(look(app), "figure").set_index("figure")["now"]
     assert figures["Answered"].startswith("0.0%")
-    assert figures["Answered by"] == "no model"
+    assert said(app, "Answered by: no model.")
 
 
 def test_what_was_never_observed_cannot_be_simulated(open_tune: OpenTune) -> None:

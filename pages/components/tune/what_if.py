@@ -173,7 +173,6 @@ def _draw_figures(seen: Seen, *, is_changed: bool) -> None:
          "change": _change(name, change)}
         for name in FIGURES
     ]  # fmt: skip
-    rows += [{"figure": "Answered by", "now": _places(seen.before), "then": _places(seen.after), "change": ""}]
     column = st.column_config
     st.dataframe(
         pd.DataFrame(rows),
@@ -187,6 +186,9 @@ def _draw_figures(seen: Seen, *, is_changed: bool) -> None:
                                         "better than the two figures are") if is_changed else None,
         },
     )  # fmt: skip
+    # Below the table, where it can break: of a text in a cell, a narrow window shows the beginning.
+    answered = f"Answered by: {_places(seen.before)}"
+    st.caption(f"{answered}. What if: {_places(seen.after)}." if is_changed else f"{answered}.")
     st.caption(
         f"Simulated: the engine itself on {counted(seen.before.requests, 'request')}, with models that behave as "
         f"measured. In brackets: the 95% interval. {_STATES[seen.state]}"
