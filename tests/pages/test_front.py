@@ -21,6 +21,20 @@ def test_names_of_points_that_lie_together_are_a_line_apart() -> None:
     assert apart(names) > LINE * 0.08
 
 
+def test_no_dot_lies_in_the_name_of_another() -> None:
+    points = [
+        point("Fastest", 1.53, 0.846),
+        point("Best", 1.50, 0.850),
+        point("Now", 0.1, 0.5),
+        point("Low", 0.2, 0.51),
+    ]
+    for dot in points:
+        for name in names_of(points):
+            reach = (name.x - dot.x) if name.is_left else (dot.x - name.x)
+            if name.name != dot.name and 0 <= reach <= 0.3:
+                assert abs(name.y - dot.quality) >= LINE * 0.38 / 2
+
+
 def test_a_name_in_the_right_half_stands_to_the_left_of_its_point() -> None:
     names = names_of([point("cheap", 1.0, 0.7), point("dear", 9.0, 0.7)])
     assert {each.name: each.is_left for each in names} == {"cheap": False, "dear": True}

@@ -19,6 +19,9 @@ NAMED = 8
 LINE = 0.09
 """The height of a line of names, as a share of the picture's: names on one side are at least so far apart."""
 
+LETTER = 0.025
+"""The width of a letter in a narrow picture, as a share of the picture's: no dot lies in a name."""
+
 
 class Point(NamedTuple):
     """Something with its quality.
@@ -59,14 +62,20 @@ def names_of(points: Sequence[Point]) -> list[Name]:
     """
     shown = [point for point in points if point.is_best or len(points) <= NAMED]
     low, high = _ends(points)
-    step, middle = LINE * (high - low), max((point.x or 0.0 for point in points), default=0.0) / 2
+    step, most = LINE * (high - low), max((point.x or 0.0 for point in points), default=0.0)
+    dots = sorted((point.quality or 0.0, point.x or 0.0) for point in points)
     found: list[Name] = []
     for is_left in (False, True):
         free = low  # names are stacked from below, where their points are too close
         for point in sorted(shown, key=lambda each: each.quality or 0.0):
-            if ((point.x or 0.0) > middle) == is_left:
+            x = point.x or 0.0
+            if (x > most / 2) == is_left:
                 y = max((point.quality or 0.0) + step / 2, free)
-                found.append(Name(point.name, point.x or 0.0, y, is_left))
+                width = LETTER * (len(point.name) + 1) * most
+                for dot, across in dots:  # from below: what goes above one may lie on the next
+                    if 0 <= (x - across if is_left else across - x) <= width and abs(dot - y) < step / 2:
+                        y = dot + step / 2
+                found.append(Name(point.name, x, y, is_left))
                 free = y + step
     return found
 
