@@ -53,7 +53,10 @@ def estimate(plan: Planned, config: Config, asked_first: AskedFirstOf, usual: Us
         for each in _judged(case, lanes, plan):
             judged.setdefault(each.judge, []).append(each)
     judges = [_of_judge(name, calls, config, asked_first, usual) for name, calls in judged.items()]
-    return together([lane.estimate(plan) for lane in asked], judges)
+    found = together([lane.estimate(plan) for lane in asked], judges)
+    turns = sum(1 + len(case.then) for case in plan.suite.cases)
+    several = turns > len(plan.suite.cases)
+    return found._replace(why=f"the cases have {turns:,} turns, each a call" if several else "")
 
 
 class _Asked(NamedTuple):

@@ -59,6 +59,7 @@ class Estimate(NamedTuple):
         time: seconds of the slowest lane and of the judges, as far as their first models have stored answers.
         no_cost, no_time: the lanes and judges that these leave out.
         parts: how many there are.
+        why: what explains the number of calls, in words; empty where it needs no explanation.
     """
 
     calls: int
@@ -69,13 +70,15 @@ class Estimate(NamedTuple):
     parts: int
     error: float | None = None
     judge_calls: int = 0
+    why: str = ""
 
     def sentence(self) -> str:
         """The estimate as a sentence."""
         cost = self._said(dollars(self.cost) + self._between(), self.no_cost, "price or length unknown")
         time = self._said(f"about {seconds(self.time)}", self.no_time, "no earlier answers")
         judges = f" and {counted(self.judge_calls, 'judge call')}" if self.judge_calls else ""
-        return f"{counted(self.calls, 'call')}{judges}. Likely cost: {cost}. Likely time: {time}."
+        why = f" ({self.why})" if self.why else ""
+        return f"{counted(self.calls, 'call')}{why}{judges}. Likely cost: {cost}. Likely time: {time}."
 
     def _between(self) -> str:
         if not self.error:

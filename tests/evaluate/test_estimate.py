@@ -80,6 +80,10 @@ def test_the_calls_of_judges_are_those_that_a_run_makes(lab: Lab, upstream: Upst
     assert len(upstream.received("judge")) == found.judge_calls
 
 
+def test_calls_of_cases_with_one_turn_need_no_explanation(lab: Lab) -> None:
+    assert likely(lab, CASES[0]).sentence().startswith("2 calls and ")
+
+
 def test_what_judges_cost_is_the_price_of_what_they_are_going_to_read(lab: Lab, upstream: Upstream) -> None:
     plan = planned(lab, *CASES)
     run(lab, plan)
@@ -91,7 +95,8 @@ def test_what_judges_cost_is_the_price_of_what_they_are_going_to_read(lab: Lab, 
 
 def test_a_judge_whose_price_is_unknown_is_named(lab: Lab) -> None:
     assert likely(lab, *CASES, judge="other").sentence() == (
-        "8 calls and 8 judge calls. Likely cost: $0 without the judge other (price or length unknown)."
+        "8 calls (the cases have 4 turns, each a call) and 8 judge calls."
+        " Likely cost: $0 without the judge other (price or length unknown)."
         " Likely time: unknown."
     )
 
