@@ -13,6 +13,9 @@ from components.shared.markdown import label
 from components.shared.popovers import lead_into_popovers
 from components.shared.style import PAGES, draw_style
 
+# The tab's icon is an emoji: one by its name would be asked of a server that is not ours. Said first, as the navigation
+# takes that of the page otherwise.
+st.set_page_config(page_icon="🔀")
 chat = st.Page("chat.py", title="Chat", icon=":material/forum:", default=True)
 compare = st.Page("compare.py", title="Compare", icon=":material/compare_arrows:")
 evaluate = st.Page("evaluate.py", title="Evaluate", icon=":material/fact_check:")
@@ -23,8 +26,7 @@ pages = [chat, compare, evaluate, dashboard, tune, chains]
 page = st.navigation(pages, position="top")
 # Narrow enough for text, wide enough for lanes and tables.
 layout: Literal["centered", "wide"] = "centered" if page == chat else "wide"
-# The tab's icon is an emoji: one by its name would be asked of a server that is not ours.
-st.set_page_config(page_title=f"{page.title} · Fallback Lab", page_icon="🔀", layout=layout)
+st.set_page_config(page_title=f"{page.title} · Fallback Lab", layout=layout)
 hide_labels()
 draw_style()
 with st.container(key="title"):

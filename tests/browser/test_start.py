@@ -27,7 +27,10 @@ def test_a_head_that_never_ends_is_refused(app: App) -> None:
 
 def test_the_tab_has_its_icon_without_asking_another_server(page: Page, app: App) -> None:
     asked: list[str] = []
+    refused: list[str] = []  # by the security policy: the browser says so on its console alone
     page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: refused.append(said.text) if "Content Security Policy" in said.text else None)
     page.goto("/")
     expect(page.locator("link[rel*=icon]").first).to_have_attribute("href", re.compile("^data:image/svg"))
     assert [url for url in asked if not url.startswith((app.url, "data:", "blob:"))] == []
+    assert refused == []
