@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 
@@ -30,11 +31,13 @@ class Gated(Worlds):
         super().__init__(chain_of(*models), POLICY, world)
         self.passes = threading.Semaphore(0)
         self.asked = threading.Event()
+        self.waiting: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
         self.count = 0
 
     def run(self, number: int, requests: int) -> Run:
         if requests > ROUNDS[0][1] and (number, requests) not in self._runs:
             self.asked.set()
+            self.waiting.put((number, requests))
             self.passes.acquire()
             self.count += 1
         return super().run(number, requests)
@@ -96,11 +99,21 @@ def test_cancelled_it_stops_after_the_world_in_progress() -> None:
 
 
 def test_a_look_goes_on_from_where_it_was_cancelled() -> None:
-    what_if = WhatIf(Worlds(chain_of("a"), POLICY, WORLD), Worlds(chain_of("a", "b"), POLICY, WORLD))
+    """No round and no world is simulated twice."""
+    gated = Gated("a", "b")
+    what_if = WhatIf(Worlds(chain_of("a"), POLICY, WORLD), gated)
     what_if.look()
+    (second, third) = ROUNDS[1:]
+    gated.passes.release(second[0])
+    while gated.waiting.get(timeout=30) != (0, third[1]):
+        pass
     what_if.cancel()
-    until(what_if, lambda seen: seen.state in ("simulating", "longest", "narrow"))
-    until(what_if, lambda seen: seen.state != "simulating")
+    open_gate(gated)
+    assert what_if._thread is not None
+    what_if._thread.join(30)
+    assert (gated.count, what_if.look().round) == (second[0] + 1, 1)
+    until(what_if, lambda seen: seen.round == 2)
+    assert gated.count == second[0] + third[0]
 
 
 def test_where_nobody_looks_it_stops() -> None:
