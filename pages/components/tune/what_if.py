@@ -188,7 +188,7 @@ def _draw_figures(seen: Seen, *, is_changed: bool) -> None:
     )  # fmt: skip
     # Below the table, where it can break: of a text in a cell, a narrow window shows the beginning.
     answered = f"Answered by: {_places(seen.before)}"
-    st.caption(f"{answered}. What if: {_places(seen.after)}." if is_changed else f"{answered}.")
+    st.caption(label(f"{answered}. What if: {_places(seen.after)}." if is_changed else f"{answered}."))
     st.caption(
         f"Simulated: the engine itself on {counted(seen.before.requests, 'request')}, with models that behave as "
         f"measured. In brackets: the 95% interval. {_STATES[seen.state]}"
