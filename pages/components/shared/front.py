@@ -19,8 +19,11 @@ NAMED = 8
 LINE = 0.09
 """The height of a line of names, as a share of the picture's: names on one side are at least so far apart."""
 
+CLEAR = 0.75
+"""How far the middle of a name is above or below another point's dot, in lines."""
+
 LETTER = 0.025
-"""The width of a letter in a narrow picture, as a share of the picture's: no dot lies in a name."""
+"""The width of a letter in a narrow picture, as a share of the picture's."""
 
 
 class Point(NamedTuple):
@@ -73,8 +76,8 @@ def names_of(points: Sequence[Point]) -> list[Name]:
                 y = max((point.quality or 0.0) + step / 2, free)
                 width = LETTER * (len(point.name) + 1) * most
                 for dot, across in dots:  # from below: what goes above one may lie on the next
-                    if 0 <= (x - across if is_left else across - x) <= width and abs(dot - y) < step / 2:
-                        y = dot + step / 2
+                    if 0 < (x - across if is_left else across - x) <= width and abs(dot - y) < CLEAR * step:
+                        y = dot + CLEAR * step
                 found.append(Name(point.name, x, y, is_left))
                 free = y + step
     return found
