@@ -79,7 +79,7 @@ def _check(report: Report, file: Path) -> None:
     like = detect(file)
     if like not in (None, report.form):
         raise InvalidRequest(
-            f"{file} is no log of {report.form}: it looks like {like}. Import it with --format {like}."
+            f"{file} is not a log of {report.form}: it looks like {like}. Import it with --format {like}."
         )
     if not report.others:
         raise InvalidRequest(f"No row of {file} can be read as {report.form}.")

@@ -234,7 +234,7 @@ def test_a_dry_run_tells_of_a_database_that_is_too_large(run: Run, path: Path, c
     known = json.loads(config.read_text())
     known["policy"]["retention"] = {"size_limit": "100KB"}
     config.write_text(json.dumps(known))
-    assert "and policy.retention.size_limit is 0.1 MB: the oldest rows" in run("prune", "--dry-run").stdout
+    assert "and policy.retention.size_limit is 100.0 kB: the oldest rows" in run("prune", "--dry-run").stdout
     assert table(path, "attempts") == before
 
 
