@@ -289,23 +289,27 @@ class Tuning:
         return [kept(view, each) for each in known]
 
     def plan(self, category: str, models: Sequence[str], prompts: int) -> Planned:
-        """An evaluation that brings evidence: models on cases of a category that they were not graded on yet.
+        """An evaluation that brings evidence: models on cases of a category that one of them was not graded on yet.
 
         Raises:
             InvalidRequest: no suite has such a case.
         """
         answers = graded(map(self._evaluations.results, self._evaluations.all()), category)
-        seen = {each.prompt for each in _new(answers, time.time()) if not each.fault}
+        graded_on = {(each.model, each.prompt) for each in _new(answers, time.time()) if not each.fault}
+        seen = {prompt for _, prompt in graded_on if all((model, prompt) in graded_on for model in models)}
         known: dict[str, Case] = {}
         for name in self._library.names():
             for case in self._library.find(name).suite.cases:
-                if case.category == category and case.key not in seen:
+                if case.category == category:
                     known.setdefault(case.key, case)
-        cases = list(known.values())[:prompts]
+        cases = [case for case in known.values() if case.key not in seen][:prompts]
         if not cases:
-            raise InvalidRequest(
-                f"All cases of {category} in your suites were graded already. Add cases to a suite, then try again."
+            why = (
+                f"All cases of {category} in your suites were graded already"
+                if known
+                else f"No suite has a case of {category}"
             )
+            raise InvalidRequest(f"{why}. Add cases to a suite, then try again.")
         suite = Suite(name=f"{category}-evidence", description="Chosen by Tune.", cases=_distinct(cases))
         lanes = tuple(self._evaluations.lane(Settings(model=model)) for model in models)
         return Planned(at=time.time(), suite=suite, lanes=lanes)

@@ -194,6 +194,12 @@ def test_a_plan_asks_cases_of_the_category_that_were_not_graded_yet(mine: Lab) -
     assert [lane.name for lane in plan.lanes] == [AURORA, GLM]
 
 
+def test_a_plan_asks_a_model_what_only_another_was_graded_on(mine: Lab) -> None:
+    keep_suite(mine, "mine", *(f"code {number}" for number in range(5)), category="code")
+    evaluate(mine, 5, AURORA)
+    assert len(mine.tuning.plan("code", [AURORA, GLM], 60).suite.cases) == 5
+
+
 def test_a_plan_asks_again_what_a_run_without_a_network_has_asked(mine: Lab) -> None:
     keep_suite(mine, "mine", "a", "b")
     (mine.folder / "runs").mkdir(mode=0o700, exist_ok=True)
@@ -216,5 +222,12 @@ def test_cases_that_two_suites_share_are_asked_once(mine: Lab) -> None:
 
 
 def test_where_every_case_was_graded_it_says_what_to_do(mine: Lab) -> None:
-    with pytest.raises(InvalidRequest, match=r"Add cases to a suite, then try again\.$"):
+    keep_suite(mine, "mine", *(f"code {number}" for number in range(3)), category="code")
+    evaluate(mine, 3, AURORA)
+    with pytest.raises(InvalidRequest, match=r"^All cases of code .* Add cases to a suite, then try again\.$"):
+        mine.tuning.plan("code", [AURORA], 60)
+
+
+def test_where_no_suite_has_a_case_it_says_so(mine: Lab) -> None:
+    with pytest.raises(InvalidRequest, match=r"^No suite has a case of tools\. Add cases to a suite"):
         mine.tuning.plan("tools", [AURORA], 60)
