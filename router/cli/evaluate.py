@@ -13,6 +13,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from router.cli.lanes import lanes_of
+from router.cli.numbers import Number
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import Console
 from router.core.errors import StoreError
@@ -123,16 +124,16 @@ out_option = click.option(
     help="Chains and models, with parameters as JSON; the others are compared with the first.",
 )
 @click.option("--repeats", type=click.IntRange(1), default=1, help="How often each case is asked in each lane.")
-@click.option("--max-cost", type=click.FloatRange(0, min_open=True), metavar="USD", help="Stop at this cost.")
+@click.option("--max-cost", type=Number(0, min_open=True), metavar="USD", help="Stop at this cost.")
 @click.option("--judge", metavar="NAME", help="The chain or model that judges where a check names none.")
 @click.option("--baseline", metavar="RUN", help="Compare each lane with the same lane of an earlier run.")
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 100, min_open=True, max_open=True),
+    type=Number(0, 100, min_open=True, max_open=True),
     metavar="POINTS",
     help="The loss up to which a lane counts as no worse.",
 )
-@click.option("--min-score", type=click.FloatRange(0, 100), metavar="PERCENT", help="Fail if a lane passes less.")
+@click.option("--min-score", type=Number(0, 100), metavar="PERCENT", help="Fail if a lane passes less.")
 @click.option("--strict", is_flag=True, help="Exit with 3 where a gate is not separable from its limit.")
 @click.option(
     "--screen",

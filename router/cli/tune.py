@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import click
 import msgspec
 import numpy as np
 
+from router.cli.numbers import Number
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import Console, json_text
 from router.config.schema import Chain, Config, Link, parse_reference
@@ -27,8 +28,14 @@ from router.tune.tuning import Evidence
 
 _BETTER, _NONE, _NOT_ENOUGH = 0, 1, 3
 
-_LIMITS = {"cost": float, "latency": float, "first_token": float, "answered": float, "links": int}
-_WEIGHTS = {"cost": float, "seconds": float}
+_LIMITS: dict[str, click.ParamType[Any]] = {
+    "cost": Number(0, 1e6),
+    "latency": Number(0, 3600),
+    "first_token": Number(0, 3600),
+    "answered": Number(0, 100),
+    "links": click.IntRange(1, 5),
+}
+_WEIGHTS: dict[str, click.ParamType[Any]] = {"cost": Number(0, 1000), "seconds": Number(0, 1000)}
 
 _COLUMNS = (
     Column("chain", is_prose=True),
@@ -41,18 +48,24 @@ _COLUMNS = (
 )
 
 
-def _limits(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Limits:
-    found = _numbers(given, _LIMITS, "is no limit")
+def _limits(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> Limits:
+    found = _numbers(context, parameter, given, _LIMITS, "is no limit")
     if "answered" in found:
         found["answered"] /= 100
     return Limits(**found)
 
 
-def _weights(_: click.Context, __: click.Parameter, given: Sequence[str]) -> Weights:
-    return Weights(**_numbers(given, _WEIGHTS, "has no weight"))
+def _weights(context: click.Context, parameter: click.Parameter, given: Sequence[str]) -> Weights:
+    return Weights(**_numbers(context, parameter, given, _WEIGHTS, "has no weight"))
 
 
-def _numbers(given: Sequence[str], kinds: Mapping[str, Callable[[str], float]], unknown: str) -> dict[str, Any]:
+def _numbers(
+    context: click.Context,
+    parameter: click.Parameter,
+    given: Sequence[str],
+    kinds: Mapping[str, click.ParamType[Any]],
+    unknown: str,
+) -> dict[str, Any]:
     """What was given as `name=value`.
 
     Args:
@@ -63,17 +76,12 @@ def _numbers(given: Sequence[str], kinds: Mapping[str, Callable[[str], float]], 
         name, _, value = text.partition("=")
         if name not in kinds:
             raise click.BadParameter(f"{name} {unknown}. Use one of {', '.join(kinds)}.")
+        number = value.removesuffix("%") if name == "answered" else value
         try:
-            found[name] = _finite(kinds[name](value.removesuffix("%")))
-        except ValueError:
-            raise click.BadParameter(f"{text}: write a number, such as {name}=1.") from None
+            found[name] = kinds[name].convert(number, parameter, context)
+        except click.BadParameter as error:
+            raise click.BadParameter(f"{text}: {error.message} Write a number, such as {name}=1.") from None
     return found
-
-
-def _finite(value: float) -> float:
-    if not np.isfinite(value):
-        raise ValueError
-    return value
 
 
 @click.command("tune")
@@ -96,7 +104,7 @@ def _finite(value: float) -> float:
 )
 @click.option(
     "--margin",
-    type=click.FloatRange(0, 100, min_open=True),
+    type=Number(0, 100, min_open=True),
     default=2.0,
     show_default=True,
     metavar="POINTS",
@@ -280,10 +288,8 @@ def _fault_row(line: FaultLine) -> Row:
 @click.option("--category", metavar="NAME", help="Whose requests and limits (default: the default chain).")
 @click.option("--models", metavar="A,B,…", help="The chain to simulate (default: the category's own).")
 @click.option("--down", multiple=True, metavar="NAME", help="A model or provider that does not answer.")
-@click.option("--prices", type=click.FloatRange(0), default=1.0, metavar="TIMES", help="Prices as a multiple.")
-@click.option(
-    "--traffic", type=click.FloatRange(0, min_open=True), default=1.0, metavar="TIMES", help="Requests as a multiple."
-)
+@click.option("--prices", type=Number(0, 1000), default=1.0, metavar="TIMES", help="Prices as a multiple.")
+@click.option("--traffic", type=Number(0.01, 1000), default=1.0, metavar="TIMES", help="Requests as a multiple.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def simulate_chain(

@@ -135,6 +135,13 @@ def test_a_run_at_its_spending_limit_is_resumed(run: Run, suite: str, upstream: 
     assert (again.exit_code, len(upstream.received("primary"))) == (0, 2)
 
 
+@pytest.mark.parametrize("option", ["--max-cost", "--min-score", "--margin"])
+def test_a_limit_that_is_not_a_number_is_refused(run: Run, option: str) -> None:
+    result = run("eval", "--lanes", "primary", option, "nan")
+    assert result.exit_code == 2
+    assert "nan is not a number." in result.stderr
+
+
 @pytest.mark.usefixtures("answers")
 def test_more_lanes_are_asked_alone(run: Run, suite: str, upstream: Upstream) -> None:
     first = run_id(run("eval", suite, "--lanes", "primary").stderr)
