@@ -124,16 +124,21 @@ def tune(context: click.Context, config_path: Path, /, category: str | None, **o
 
     Exits with 0 if there is a better chain, 1 if there is none, 3 if the evidence is not enough.
     """
-    if (options["applied"] or options["diff"]) and not category:
+    if (options["applied"] or options["diff"]) and category is None:
         raise click.UsageError("Use --diff and --apply with --category.")
+    if options["certify"] and not options["applied"]:
+        raise click.UsageError("Use --certify with --apply: it checks a chain that is about to be saved.")
+    if options["as_json"] and options["diff"]:
+        raise click.UsageError("Use --json or --diff, not both.")
     limits = msgspec.structs.replace(
         options["limits"], must=tuple(options["must"]), never=tuple(options["never"]), apart=options["apart"]
     )
     goals = Goals(limits=limits, weights=options["weights"], margin=options["margin"] / 100)
     with closing(Lab(config_path)) as lab:
         config = lab.config()
-        names = [config.chain(category).name or ""] if category else list(config.chains)
-        codes = [_tune(lab, name, goals, options) if category else _one_of(lab, name, goals, options) for name in names]
+        names = list(config.chains) if category is None else [config.chain(category).name or ""]
+        tune_one = _one_of if category is None else _tune
+        codes = [tune_one(lab, name, goals, options) for name in names]
         for held in lab.tuning.predictions():
             if held.certificate.category in names:
                 Console(stderr=True).say(held.sentence(), "dim")
@@ -299,11 +304,14 @@ def simulate_chain(
     scenario = Scenario(down=changed["down"], prices=changed["prices"], traffic=changed["traffic"])
     with closing(Lab(config_path)) as lab:
         config = lab.config()
-        name = category or config.default_category
+        name = config.default_category if category is None else category
         chain = config.chain(name)
         if models is not None:
-            chain = of_models(config, chain, [each.strip() for each in models.split(",") if each.strip()])
+            given = [each.strip() for each in models.split(",") if each.strip()]
+            chain = of_models(config, chain, [lab.tuning.named(name, each) or each for each in given])
         world = lab.tuning.evidence(name).measured
+        down = [each if each in config.providers else lab.tuning.named(name, each) or each for each in scenario.down]
+        scenario = msgspec.structs.replace(scenario, down=tuple(down))
         if unknown := [each for each in scenario.down if each not in {*world.models, *config.providers}]:
             raise InvalidRequest(f"{unknown[0]} is neither a provider nor a model that was observed in {name}.")
         found = lab.tuning.simulate(name, chain, scenario)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.config.schema import Chain, Config
+from router.config.schema import Chain, Config, parse_reference
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.formatting import counted
@@ -192,8 +192,8 @@ class Tuning:
         """What the evidence says of a category's chain.
 
         Raises:
-            InvalidRequest: there is too little evidence to compare anything (`Evidence.gap` says why), or no chain
-                can be made within the limits.
+            InvalidRequest: there is too little evidence to compare anything (`Evidence.gap` says why), no chain can be
+                made within the limits, or they name a model that nobody knows.
             ConfigError, StoreError: see `evidence`.
         """
         evidence = self.evidence(category)
@@ -206,12 +206,36 @@ class Tuning:
         chain = self._config().chain(category)
         grid = evidence.evaluated.grid.within(chain.policy.first_token)
         current = grid.numbered(evidence.chain)
+        asked, goals = goals, self._with_names(category, goals)
         choice = choose(grid, goals, current)
         experiment = next_experiment(grid, goals, current) if choice.kind == "not_enough" else None
         found = advice(category, grid, goals, choice, current, experiment=experiment)
         with self._lock:
-            self._advice = dict([*self._advice.items()][-KEPT:]) | {(category, goals): found}
+            self._advice = dict([*self._advice.items()][-KEPT:]) | {(category, asked): found}
         return found
+
+    def _with_names(self, category: str, goals: Goals) -> Goals:
+        must = tuple(self.named(category, model) or model for model in goals.limits.must)
+        never = {model: self.named(category, model) for model in goals.limits.never}
+        if unknown := [model for model, name in never.items() if name is None]:
+            raise InvalidRequest(f"{unknown[0]} is no model of models.yaml, and none that was observed in {category}.")
+        limits = msgspec.structs.replace(goals.limits, must=must, never=tuple(filter(None, never.values())))
+        return msgspec.structs.replace(goals, limits=limits)
+
+    def named(self, category: str, model: str) -> str | None:
+        """A model as models.yaml or the evidence names it, with its provider or without; None for one of neither.
+
+        Raises:
+            ConfigError, StoreError: see `evidence`.
+        """
+        config, evidence = self._config(), self.evidence(category)
+        grid = evidence.evaluated.grid
+        known = [ref.text for ref in config.known_models]
+        known += [*evidence.measured.models, *(grid.models if grid is not None else ())]
+        if model in known:
+            return model
+        asked = _identity(config, model)
+        return next((name for name in known if _identity(config, name) == asked), None)
 
     def simulate(self, category: str, chain: Chain, scenario: Scenario = AS_MEASURED) -> Simulated:
         """What a chain would do with a category's requests.
@@ -317,6 +341,11 @@ class Tuning:
 
 def _new(answers: Iterable[Graded], now: float) -> Iterator[Graded]:
     return (each for each in answers if each.at >= now - EVALUATED_DAYS * 86_400)
+
+
+def _identity(config: Config, model: str) -> tuple[str, str]:
+    ref = parse_reference(model, config.providers, config.default_provider)
+    return ref.provider, ref.model
 
 
 def _check(chain: Chain, world: Measured) -> None:

@@ -82,6 +82,14 @@ def test_a_model_that_must_not_be_there_breaks_the_limits(run: Run) -> None:
     assert "The current chain does not keep to your limits." in result.stderr
 
 
+def test_a_model_may_be_named_with_its_provider(run: Run) -> None:
+    result = run(
+        "tune", "--category", "code", "--never", f"openrouter:{AURORA}", "--must", f"openrouter:{GLM}", "--json"
+    )
+    (best,) = [json.loads(line) for line in result.stdout.splitlines()][1:]
+    assert best["models"] == [GLM]
+
+
 def test_a_chain_has_as_many_models_as_may_be(run: Run) -> None:
     found = lines(run, "tune", "--category", "code", "--limit", "links=1", "--json")
     assert all(len(each["models"]) == 1 for each in found[1:])
@@ -129,7 +137,14 @@ def test_a_goal_that_is_none_is_refused_in_a_sentence(run: Run, options: Sequenc
         ),
         (("--category", "code", "--limit", "cost=0.0001"), "No chain of these models keeps to your limits."),
         (("--category", "code", "--never", AURORA, "--never", GLM), "No model is left to make a chain of."),
+        (
+            ("--category", "code", "--never", "z"),
+            "z is no model of models.yaml, and none that was observed in code.",
+        ),
         (("--diff",), "Use --diff and --apply with --category."),
+        (("--category", ""), "has no chain ``"),
+        (("--category", "code", "--certify"), "Use --certify with --apply"),
+        (("--category", "code", "--json", "--diff"), "Use --json or --diff, not both."),
         (("--category", "code", "--apply", "99"), "There is no proposal 99 for code"),
     ],
 )
@@ -203,6 +218,12 @@ def test_prices_are_a_multiple(run: Run) -> None:
 def test_another_chain_is_simulated_as_named(run: Run) -> None:
     (found,) = lines(run, "simulate", "--category", "code", "--models", f" {GLM} ,", "--json")
     assert found["models"] == [GLM]
+
+
+def test_a_model_that_is_down_may_be_named_with_its_provider(run: Run) -> None:
+    options = ("--models", f"openrouter:{GLM}", "--down", f"openrouter:{GLM}", "--json")
+    (found,) = lines(run, "simulate", "--category", "code", *options)
+    assert (found["models"], found["answered"]) == ([GLM], [0, 0, 0])
 
 
 @pytest.mark.parametrize(
