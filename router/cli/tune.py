@@ -162,11 +162,14 @@ def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int
     if left_out := evidence.left_out():
         console.say(f"{category}: {left_out}", "dim")
     if (gap := evidence.gap()) is not None:
-        console.say(f"{category}: {gap} {_first_step(lab, category, evidence)}", "yellow")
+        said = f"{gap} {_first_step(lab, category, evidence)}"
+        console.say(f"{category}: {said}", "yellow")
+        if options["as_json"]:
+            click.echo(json_text(_gap(evidence, said)))
         return _NOT_ENOUGH
     found = lab.tuning.advise(category, goals)
     if options["as_json"]:
-        _print_json(found)
+        _print_json(found, evidence)
     else:
         _print(found, evidence)
     style = {"keep": "", "not_enough": "yellow"}.get(found.choice.kind, "green")
@@ -230,7 +233,23 @@ def _time(value: float) -> str:
     return seconds(value) if np.isfinite(value) else "never"
 
 
-def _print_json(found: Advice) -> None:
+def _gap(evidence: Evidence, said: str) -> dict[str, Any]:
+    """The line of a chain that cannot be compared; it has all that `_print_json` has of the current one."""
+    grid = evidence.evaluated.grid
+    return {
+        "category": evidence.category,
+        "number": 0,
+        "models": evidence.chain,
+        "verdict": "not_enough",
+        "sentence": said,
+        "prompts": len(grid.prompts) if grid is not None else 0,
+        **dict.fromkeys(("figures", "evidence", "p_best", "p_within_a_point", "experiment")),
+        "independent": _interval(evidence.worth),
+        "baselines": [],
+    }
+
+
+def _print_json(found: Advice, evidence: Evidence) -> None:
     for number, each in enumerate((found.current, *found.proposals)):
         own = each.candidate
         shown = {
@@ -241,10 +260,23 @@ def _print_json(found: Advice) -> None:
             "sentence": each.sentence or found.verdict,
             "prompts": found.prompts,
             "figures": {name: _plain(value) for name, value in each.figures._asdict().items()},
+            "evidence": found.evidence,
+            "p_best": _plain(found.choice.best if own is None else own.best),
+            "p_within_a_point": _plain(found.choice.close if own is None else own.close),
         }
-        if own is not None:
+        if own is None:
+            step = found.experiment
+            shown |= {
+                "experiment": None if step is None else step._asdict(),
+                "independent": _interval(evidence.worth),
+                "baselines": [
+                    {"name": way.name, "quality": _plain(way.quality), "cost": _plain(way.cost)}
+                    for way in found.baselines
+                ],
+            }
+        else:
             gains = {name: _interval(value) for name, value in own.gains._asdict().items()}
-            shown |= {"rule": own.rule, "gains": gains, "p_best": own.best, "p_within_a_point": own.close}
+            shown |= {"rule": own.rule, "gains": gains}
         click.echo(json_text(shown))
 
 
@@ -270,17 +302,18 @@ def _change(lab: Lab, found: Advice, options: dict[str, Any]) -> None:
         return
     chain = lab.editor.check(draft).chain(found.category)
     if options["certify"]:
-        _certify(lab, found, chain)
+        _certify(lab, found, chain, options)
     lab.editor.save(draft, f"{proposal.sentence} [{found.evidence}]")
     Console(stderr=True).say(f"Saved in {lab.path}. To undo it: fallback-lab chains --rollback", "green")
 
 
-def _certify(lab: Lab, found: Advice, chain: Chain) -> None:
+def _certify(lab: Lab, found: Advice, chain: Chain, options: dict[str, Any]) -> None:
     """The fault matrix and the prediction, kept beside the chain."""
     _, lines = lab.tuning.certify(found, chain)
     survived = sum(line.answered == 1 for line in lines)
     Console(stderr=True).say(f"Fault matrix: {survived} of {len(lines)} situations answered.", "green")
-    if lost := [line for line in lines if line.answered < 1]:
+    lost = [line for line in lines if line.answered < 1]
+    if lost and not options["as_json"]:
         columns = (Column("fault"), Column("of"), Column("answered", is_number=True), Column("p50", is_number=True))
         print_table(columns, [_fault_row(line) for line in lost])
 
@@ -318,7 +351,8 @@ def simulate_chain(
         figures = found.figures()
         if as_json:
             shown = {"category": name, "models": [ref.text for ref in chain.models], "requests": found.requests}
-            click.echo(json_text({**shown, **{key: _interval(each) for key, each in figures.items()}}))
+            shown |= {key: _interval(each) for key, each in figures.items()}
+            click.echo(json_text({**shown, "answered_by": found.places()}))
             return
         columns = (Column("figure"), Column("value", is_number=True), Column("95% interval", is_number=True))
         rows = [(key.replace("_", " "), *_in_words(key, each)) for key, each in figures.items()]

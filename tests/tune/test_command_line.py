@@ -73,6 +73,20 @@ def test_json_has_one_object_for_each_chain_with_intervals(run: Run) -> None:
     assert 0 <= current["figures"]["answered"] <= 1
 
 
+def test_each_category_has_a_line_of_json_with_the_same_fields(run: Run) -> None:
+    current = [each for each in lines(run, "tune", "--json") if each["number"] == 0]
+    assert [(each["category"], each["verdict"]) for each in current] == [
+        ("code", None), ("reasoning", "keep"), ("tools", "not_enough"),
+    ]  # fmt: skip
+    assert {*current[0]} == {*current[1]} == {*current[2]}
+    assert "Next step: fallback-lab eval tools" in current[2]["sentence"]
+    assert {each["name"] for each in current[0]["baselines"]} >= {"Best single model", "Cheapest model"}
+
+
+def test_json_stays_json_while_a_proposal_is_saved(run: Run) -> None:
+    assert len(lines(run, "tune", "--category", "code", "--json", "--apply", "1", "--certify")) >= 2
+
+
 # --- Goals -----------------------------------------------------------------------------------------
 
 
@@ -208,6 +222,7 @@ def test_while_the_provider_is_down_nothing_is_answered(run: Run) -> None:
     (found,) = lines(run, "simulate", "--category", "code", "--down", "openrouter", "--json")
     assert found["answered"] == [0, 0, 0]
     assert found["latency_p50"][0] is None
+    assert sum(found["answered_by"]) == 0
 
 
 def test_prices_are_a_multiple(run: Run) -> None:
