@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from router.config.schema import parse_reference
 from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.messages import Answer, Usage
@@ -89,8 +90,9 @@ def _answer(case: Case, skill: Skill, luck: float) -> Answer:
 
 
 def _attempt(lane: Lane, skill: Skill, luck: float) -> Attempt:
+    provider = parse_reference(lane.name, dict.fromkeys(("openai", "anthropic")), "openrouter").provider
     return Attempt(
-        model=lane.name, provider="openrouter", place=0, number=1, outcome="answered", started=0.0, offset=0.0,
+        model=lane.name, provider=provider, place=0, number=1, outcome="answered", started=0.0, offset=0.0,
         latency=skill.latency * (0.6 + luck), ttft=skill.latency / 4, cost=skill.cost * (0.7 + 0.6 * luck),
         usage=Usage(prompt_tokens=120, completion_tokens=240),
     )  # fmt: skip

@@ -146,11 +146,14 @@ class Tuning:
             ConfigError: there is no such chain.
             StoreError: the database or a journal cannot be read.
         """
-        chain = self._config().chain(category)
+        config = self._config()
+        chain = config.chain(category)
         runs = [results for run in self._evaluations.all() if (results := self._evaluations.results(run)).plan]
         rows = self._observed().rows()
         state = (
             chain.fingerprint,
+            config.default_provider,
+            tuple(config.providers),
             *((each.state, len(each.id)) for each in rows),
             *((run.planned.at, run.version) for run in runs),
             int(time.time() // 3600),
@@ -167,7 +170,7 @@ class Tuning:
         view, lost = self._with_network(everything.where(Filter(since=now - DAYS * 86_400)))
         names = tuple(ref.text for ref in chain.models)
         together = failures(view)
-        found = evaluated(_new(graded(runs, category), now), names, together)
+        found = evaluated(self._graded(runs, category), names, together)
         quality = self._quality(category, now) | _quality_in(found)
         since = now - DAYS * 86_400
         votes = preferred(self._store.comparisons.votes(), category)
@@ -179,6 +182,13 @@ class Tuning:
         without_network = len(lost.where(own).attempts)
         worth = effective_number(names, together)
         return Evidence(category, names, models, together, worth, found, behaviors, without_network)
+
+    def _graded(self, runs: Iterable[Results], category: str) -> Iterator[Graded]:
+        """Answers that are not too old, of names that mean the same now: a provider may be gone, or no default."""
+        config, since = self._config(), time.time() - EVALUATED_DAYS * 86_400
+        for each in graded(runs, category):
+            if each.at >= since and each.provider == _identity(config, each.model)[0]:
+                yield each
 
     def _with_network(self, view: View) -> tuple[View, View]:
         local = {name for name, provider in self._config().providers.items() if provider.is_local}
@@ -318,8 +328,8 @@ class Tuning:
         Raises:
             InvalidRequest: no suite has such a case.
         """
-        answers = graded(map(self._evaluations.results, self._evaluations.all()), category)
-        graded_on = {(each.model, each.prompt) for each in _new(answers, time.time()) if not each.fault}
+        answers = self._graded(map(self._evaluations.results, self._evaluations.all()), category)
+        graded_on = {(each.model, each.prompt) for each in answers if not each.fault}
         seen = {prompt for _, prompt in graded_on if all((model, prompt) in graded_on for model in models)}
         known: dict[str, Case] = {}
         for name in self._library.names():
@@ -337,10 +347,6 @@ class Tuning:
         suite = Suite(name=f"{category}-evidence", description="Chosen by Tune.", cases=_distinct(cases))
         lanes = tuple(self._evaluations.lane(Settings(model=model)) for model in models)
         return Planned(at=time.time(), suite=suite, lanes=lanes)
-
-
-def _new(answers: Iterable[Graded], now: float) -> Iterator[Graded]:
-    return (each for each in answers if each.at >= now - EVALUATED_DAYS * 86_400)
 
 
 def _identity(config: Config, model: str) -> tuple[str, str]:

@@ -74,6 +74,27 @@ def test_with_enough_prompts_there_is_no_gap(empty: Lab) -> None:
     assert empty.tuning.evidence("code").gap() is None
 
 
+def test_a_model_whose_provider_left_models_yaml_is_not_proposed(empty: Lab) -> None:
+    evaluate(empty, LEAST_PROMPTS, AURORA, GLM, "openai:gpt")
+    grid = empty.tuning.evidence("code").evaluated.grid
+    assert grid is not None and "openai:gpt" in grid.models
+    text = "\n".join(line for line in MODELS_YAML.splitlines() if not line.startswith("  openai:"))
+    empty.path.write_text(text, encoding="utf-8")
+    grid = empty.tuning.evidence("code").evaluated.grid
+    assert grid is not None and {*grid.models} == {AURORA, GLM}
+
+
+def test_a_name_that_another_provider_serves_now_is_another_model(empty: Lab) -> None:
+    evaluate(empty, LEAST_PROMPTS, AURORA, GLM)
+    assert empty.tuning.evidence("code").gap() is None
+    text = MODELS_YAML.replace("default_provider: openrouter", "default_provider: openai")
+    empty.path.write_text(text, encoding="utf-8")
+    assert (
+        empty.tuning.evidence("code").gap()
+        == f"0 prompts were graded for the models of code; it takes {LEAST_PROMPTS}."
+    )
+
+
 def test_where_there_is_a_gap_nothing_is_advised(empty: Lab) -> None:
     with pytest.raises(InvalidRequest, match=r"^0 prompts were graded"):
         empty.tuning.advise("code")
