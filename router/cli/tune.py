@@ -14,8 +14,9 @@ import numpy as np
 from router.cli.numbers import Number
 from router.cli.tables import Cell, Column, Row, print_table
 from router.cli.terminal import Console, json_text
+from router.config.draft import Draft
 from router.config.schema import Chain, Config, Link, parse_reference
-from router.core.errors import InvalidRequest
+from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, dollars, place, seconds
 from router.lab import Lab
 from router.metrics.estimates import Estimate
@@ -122,7 +123,8 @@ def _numbers(
 def tune(context: click.Context, config_path: Path, /, category: str | None, **options: Any) -> None:
     """Propose better chains from what was observed and graded.
 
-    Exits with 0 if there is a better chain, 1 if there is none, 3 if the evidence is not enough.
+    Exits with 0 if there is a better chain, 1 if there is none, 2 if it cannot be said or saved, 3 if the evidence is
+    not enough.
     """
     if (options["applied"] or options["diff"]) and category is None:
         raise click.UsageError("Use --diff and --apply with --category.")
@@ -138,7 +140,10 @@ def tune(context: click.Context, config_path: Path, /, category: str | None, **o
         config = lab.config()
         names = list(config.chains) if category is None else [config.chain(category).name or ""]
         tune_one = _one_of if category is None else _tune
-        codes = [tune_one(lab, name, goals, options) for name in names]
+        try:
+            codes = [tune_one(lab, name, goals, options) for name in names]
+        except FallbackLabError as error:
+            raise InvalidRequest(str(error)) from None  # whose exit code is not the one of "no better chain"
         for held in lab.tuning.predictions():
             if held.certificate.category in names:
                 Console(stderr=True).say(held.sentence(), "dim")
@@ -158,6 +163,7 @@ def _one_of(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> i
 
 def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:
     console = Console(stderr=True)
+    draft = lab.editor.draft()  # what is proposed is said of this file, and no other is saved over
     evidence = lab.tuning.evidence(category)
     if left_out := evidence.left_out():
         console.say(f"{category}: {left_out}", "dim")
@@ -177,7 +183,7 @@ def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int
     if found.experiment is not None:
         console.say(found.experiment_sentence, "dim")
     if options["applied"] or (options["diff"] and found.proposed is not None):
-        _change(lab, found, options)
+        _change(lab, draft, found, options)
     if found.proposed is not None:
         return _BETTER
     return _NONE if found.choice.kind == "keep" else _NOT_ENOUGH
@@ -290,12 +296,12 @@ def _interval(value: Estimate) -> list[Any]:
     return [None if each is None else _plain(each) for each in (value.value, value.low, value.high)]
 
 
-def _change(lab: Lab, found: Advice, options: dict[str, Any]) -> None:
+def _change(lab: Lab, draft: Draft, found: Advice, options: dict[str, Any]) -> None:
     number = options["applied"] or 1
     if number > len(found.proposals):
         raise InvalidRequest(f"There is no proposal {number} for {found.category}; there are {len(found.proposals)}.")
     proposal = found.proposals[number - 1]
-    draft = lab.editor.draft().with_models(found.category, proposal.models)
+    draft = draft.with_models(found.category, proposal.models)
     if options["diff"]:
         click.echo(draft.diff())
     if not options["applied"]:
@@ -304,7 +310,9 @@ def _change(lab: Lab, found: Advice, options: dict[str, Any]) -> None:
     if options["certify"]:
         _certify(lab, found, chain, options)
     lab.editor.save(draft, f"{proposal.sentence} [{found.evidence}]")
-    Console(stderr=True).say(f"Saved in {lab.path}. To undo it: fallback-lab chains --rollback", "green")
+    Console(stderr=True).say(
+        f"Saved proposal {number} in {lab.path}. To undo it: fallback-lab chains --rollback", "green"
+    )
 
 
 def _certify(lab: Lab, found: Advice, chain: Chain, options: dict[str, Any]) -> None:

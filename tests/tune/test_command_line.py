@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from router.tune.choice import Choice, choose
 from tests.command import Run, rows
 from tests.tune.labs import AURORA, GLM, KIMI
 
@@ -197,6 +198,20 @@ def test_a_proposal_is_saved_with_its_reason_and_can_be_undone(run: Run, config:
     assert b"95% interval" in reasons
     assert run("chains", "--rollback").exit_code == 0
     assert config.read_text(encoding="utf-8") == before
+
+
+def test_a_file_that_was_changed_while_the_chain_was_chosen_is_not_saved_over(
+    run: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change_and_choose(*args: Any, **more: Any) -> Choice:
+        config.write_text(f"# somebody else\n{config.read_text(encoding='utf-8')}", encoding="utf-8")
+        return choose(*args, **more)
+
+    monkeypatch.setattr("router.tune.tuning.choose", change_and_choose)
+    result = run("tune", "--category", "code", "--apply", "1")
+    assert result.exit_code == 2
+    assert "changed" in result.stderr
+    assert f"code: [{AURORA}, {GLM}]" in config.read_text(encoding="utf-8")
 
 
 def test_a_certificate_is_made_where_it_is_asked_for(run: Run, config: Path) -> None:
