@@ -228,7 +228,8 @@ def _row(number: str, proposal: Proposal, found: Advice) -> Row:
 
 
 def _baseline(each: Baseline) -> Row:
-    return Cell(each.name, "dim"), "", f"{each.quality:.1%}", _money(each.cost), "", "", ""
+    quality = "unknown" if np.isnan(each.quality) else f"{each.quality:.1%}"
+    return Cell(each.name, "dim"), "", quality, _money(each.cost), "", "", ""
 
 
 def _money(value: float) -> str:

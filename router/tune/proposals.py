@@ -120,6 +120,8 @@ def _brings(now: Figures, candidate: Candidate, goals: Goals) -> list[str]:
     if (cost := gains.cost.value) is not None and not math.isnan(cost):
         less = f"{dollars(abs(cost))} {_less(cost, 'cheaper', 'more')} per 1,000"
         said.append("the same cost" if abs(cost) < 5e-5 else less)
+    elif not math.isnan(now.cost):
+        said.append("at an unknown cost")
     if (slower := gains.seconds.value) is not None and abs(slower) >= 0.01:
         said.append(f"{seconds(abs(slower))} {_less(slower, 'faster', 'slower')}")
     return said

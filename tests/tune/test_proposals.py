@@ -97,8 +97,13 @@ def test_answers_cost_and_time_are_told_where_they_change() -> None:
     assert "slower" in said(seconds=certain(0.5))
 
 
-def test_an_unknown_cost_is_not_mentioned() -> None:
-    assert "cost" not in said(cost=Estimate(np.nan, np.nan, np.nan))
+def test_where_a_known_cost_becomes_unknown_that_is_said() -> None:
+    assert ", at an unknown cost" in said(cost=Estimate(np.nan, np.nan, np.nan))
+
+
+def test_where_no_cost_is_known_none_is_mentioned() -> None:
+    grid = world([0.5, 0.9], 100, 0, cost=[np.nan, np.nan])
+    assert "cost" not in advice("code", grid, Goals(), choose(grid, Goals(), (0,)), (0,), experiment=None).verdict
 
 
 def test_no_more_requests_are_answered_than_there_are() -> None:
