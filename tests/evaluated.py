@@ -41,23 +41,33 @@ def plain_suite(category: str, count: int) -> Suite:
     return Suite(name=f"{category}-cases", cases=tuple(cases))
 
 
-def write_run(path: Path, suite: Suite, lanes: Mapping[str, Skill], *, repeats: int = 1, at: float = 0.0) -> str:
+def write_run(
+    path: Path,
+    suite: Suite,
+    lanes: Mapping[str, Skill],
+    *,
+    repeats: int = 1,
+    at: float = 0.0,
+    default_provider: str = "openrouter",
+) -> str:
     """Write a finished run; returns its id.
 
     Args:
         path: ends with `.jsonl`.
         lanes: by the names of their models.
         at: Unix time, seconds.
+        default_provider: of models whose names say none.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     of = tuple(Lane(name, Settings(model=name), "chain") for name in lanes)
     with path.open("wb") as file:
-        for entry in _entries(Planned(at=at, suite=suite, lanes=of, repeats=repeats), lanes, at):
+        plan = Planned(at=at, suite=suite, lanes=of, repeats=repeats)
+        for entry in _entries(plan, lanes, at, default_provider):
             file.write(msgspec.json.encode(entry) + b"\n")
     return path.stem
 
 
-def _entries(plan: Planned, skills: Mapping[str, Skill], at: float) -> Iterator[Any]:
+def _entries(plan: Planned, skills: Mapping[str, Skill], at: float, default_provider: str) -> Iterator[Any]:
     yield plan
     for lane in plan.lanes:
         skill = skills[lane.name]
@@ -66,8 +76,8 @@ def _entries(plan: Planned, skills: Mapping[str, Skill], at: float) -> Iterator[
                 cell = CellKey(case.key, lane.key, repeat)
                 luck = _uniform(case.key, lane.name, str(repeat))
                 yield Sent(at, cell)
-                yield CellResult(at, cell, "answered", (_answer(case, skill, luck),), (_attempt(lane, skill, luck),),
-                             skill.latency * (0.6 + luck))  # fmt: skip
+                attempt = _attempt(lane, skill, luck, default_provider)
+                yield CellResult(at, cell, "answered", (_answer(case, skill, luck),), (attempt,), attempt.latency)
                 yield Graded(at, cell, case.id, tuple(_grades(case, is_right=_is_right(case, skill, luck))))
     yield Ended(at, "complete")
 
@@ -89,8 +99,8 @@ def _answer(case: Case, skill: Skill, luck: float) -> Answer:
     )
 
 
-def _attempt(lane: Lane, skill: Skill, luck: float) -> Attempt:
-    provider = parse_reference(lane.name, dict.fromkeys(("openai", "anthropic")), "openrouter").provider
+def _attempt(lane: Lane, skill: Skill, luck: float, default_provider: str) -> Attempt:
+    provider = parse_reference(lane.name, dict.fromkeys(("openai", "anthropic")), default_provider).provider
     return Attempt(
         model=lane.name, provider=provider, place=0, number=1, outcome="answered", started=0.0, offset=0.0,
         latency=skill.latency * (0.6 + luck), ttft=skill.latency / 4, cost=skill.cost * (0.7 + 0.6 * luck),

@@ -29,7 +29,8 @@ def with_evidence(app: App, upstream: Upstream, models: tuple[str, str] = MODELS
         for number in range(CALLS * len(models)):
             _observe(store, models[number % len(models)], f"tune-{time.time_ns()}-{number}")
     skills = dict(zip(models, (Skill(0.3, 0.5, 0.002), Skill(0.9, 0.5, 0.001)), strict=True))
-    write_run(lab / "runs" / f"20260101-{time.time_ns()}.jsonl", plain_suite("chat", CASES), skills, at=time.time())
+    path, suite = lab / "runs" / f"20260101-{time.time_ns()}.jsonl", plain_suite("chat", CASES)
+    write_run(path, suite, skills, at=time.time(), default_provider="local")
 
 
 def _observe(store: Store, model: str, request: str) -> None:
