@@ -1,7 +1,6 @@
-"""Popovers for the keyboard: Tab goes from a popover's button into what it holds, and on; Escape keeps what was typed.
+"""Popovers for the keyboard: Tab goes from a popover's button into what it holds, and on from there.
 
 Streamlit draws an open popover at the end of the document, so that Tab alone leads there last, behind the whole page.
-It takes what is typed when a field loses the focus, which a field does not that goes with its popover.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ const STOPS = "a[href], button:not(:disabled), input:not(:disabled), textarea:no
 const listen = () => {
   const last = (all) => all[all.length - 1]
   const pressed = (event) => {
-    if (event.key === "Escape") document.activeElement.closest(BODY) && document.activeElement.blur()
     if (event.key !== "Tab") return
     // Of popovers in a popover, the innermost comes last.
     const button = last([...document.querySelectorAll(BUTTON)].filter((one) => one.checkVisibility()))
