@@ -34,7 +34,7 @@ _COMMANDS = {
     "prune": ("router.cli.prune:prune", "Roll up old requests and attempts into hourly summaries."),
     "runs": ("router.cli.runs:runs", "List the evaluation runs, or show one again."),
     "serve": ("router.cli.serve:serve", "Serve the chains over HTTP, without pages."),
-    "simulate": ("router.cli.tune:simulate_chain", "Simulate a chain on models that behave as they were measured."),
+    "simulate": ("router.cli.simulate:simulate_chain", "Simulate a chain on models that behave as they were measured."),
     "suites": ("router.cli.runs:suites", "List the suites that can be named."),
     "tune": ("router.cli.tune:tune", "Propose better chains from what was observed and graded."),
 }

@@ -202,6 +202,6 @@ def test_what_is_not_here_is_refused_in_the_shape_that_the_sdk_reads(
 ) -> None:
     with pytest.raises(anthropic.NotFoundError) as refused:
         sdk.get(path, cast_to=object)
-    assert refused.value.body["type"] == "error"  # type: ignore[index]
-    assert refused.value.body["error"]["type"] == "not_found_error"  # type: ignore[index]
+    said = refused.value.response.json()
+    assert (said["type"], said["error"]["type"]) == ("error", "not_found_error")
     assert served.post("/v1/messages/batches", {}).json()["type"] == "error"

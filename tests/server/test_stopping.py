@@ -1,4 +1,4 @@
-"""A server that stops while it answers: whoever waits is told so."""
+"""A server that stops while requests are in progress: every caller is told."""
 
 from __future__ import annotations
 
