@@ -64,6 +64,12 @@ def ctrl_c_is_heard() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def files_are_private() -> None:
+    """As in every process once it has opened a Lab; else it would depend on the order of tests."""
+    os.umask(0o077)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def nothing_beyond_loopback() -> Iterator[None]:
     """A test that would ask a real provider fails, and says where it went."""
     connect, look_up = socket.socket.connect, socket.getaddrinfo

@@ -23,7 +23,7 @@ from router.evaluate.summary import mean_cost
 from router.lab import Lab
 from router.runs.journal import Journal
 from tests.conftest import MakeLab
-from tests.upstream import Upstream, answer, chain_yaml, stall_after, status
+from tests.upstream import Upstream, answer, chain_yaml, stall_after, status, when
 
 
 def case(number: int, **rest: Any) -> Case:
@@ -311,13 +311,14 @@ def test_what_cannot_be_written_is_not_asked(
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    upstream.script("a", then=stall_after(1))
+    is_full = threading.Event()
+    upstream.script("a", then=when(is_full.is_set, answer("yes")))
     run = evaluations.begin(planned(evaluations), in_flight=1)
     upstream.wait_received("a")
     evaluation = evaluations.running(run)
     assert evaluation is not None
     monkeypatch.setattr("router.runs.journal.os.write", full)
-    next(iter(evaluation._handles)).cancel()
+    is_full.set()
     assert evaluation.wait(30)
     assert (len(upstream.received("a")), evaluation.problem and "No space left" in evaluation.problem) == (1, True)
 
