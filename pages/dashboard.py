@@ -17,8 +17,9 @@ from components.dashboard.changes import open_change
 from components.dashboard.drilldown import open_mark, open_request
 from components.dashboard.feedback import draw_feedback
 from components.dashboard.filters import REQUEST, draw_filters
+from components.dashboard.in_view import draw_in_view, watch_view
 from components.dashboard.live import draw_live
-from components.dashboard.overview import draw_overview, let_figures_appear
+from components.dashboard.overview import draw_overview
 from components.dashboard.verdict import draw_verdict
 from components.dashboard.view_model import Mark, ViewModel
 from components.shared.lab import lab_or_stop
@@ -46,7 +47,6 @@ def main(lab: Lab) -> None:
     draw_alerts(lab, watched)
     draw_predictions(lab)
     draw_live(lab, refresh)
-    first = _SHOWN not in st.session_state
     shown = _shown(lab, everything, chosen)
     if not shown.anything:
         newest = max(float(each.started.max()) for each in rows if len(each.id))
@@ -56,8 +56,6 @@ def main(lab: Lab) -> None:
         )
         return
     draw_overview(shown)
-    if first:
-        let_figures_appear(partial(cards.find_marks, shown))
     _draw_charts(shown)
     draw_callers(shown)
     draw_feedback(lab.store.feedback, shown)
@@ -84,7 +82,14 @@ def _draw_nothing_yet(lab: Lab) -> None:
     draw_live(lab, None)
 
 
+@st.fragment
 def _draw_charts(shown: ViewModel) -> None:
+    # Its frames come with the first chart: a browser that draws them too shows the figures above later.
+    draw_in_view(cards.REQUESTS.name, cards.HEIGHT, partial(_draw_cards, shown))
+    watch_view()
+
+
+def _draw_cards(shown: ViewModel) -> None:
     cards.draw_card(shown, cards.REQUESTS)
     with st.grid(2, min_column_width=420):
         cards.draw_card(shown, cards.CHOICES)

@@ -19,6 +19,9 @@ from tests.browser.chat_page import button, config, expect_end, send, visit
 from tests.browser.conftest import App, OpenContext, held
 from tests.upstream import Upstream, status
 
+IDLE = 400
+"""Milliseconds without a change after which the page draws what is not in view."""
+
 expect.set_options(timeout=30_000)
 
 
@@ -72,7 +75,10 @@ def tile(page: Page, title: str) -> Locator:
 
 
 def chart(page: Page, name: str) -> Locator:
-    return page.locator(f"[class*='st-key-chart_{name}_']")
+    """A chart, once it is drawn: those below the view come a little later."""
+    drawn = page.locator(f"[class*='st-key-chart_{name}_']")
+    expect(drawn).to_be_visible()
+    return drawn
 
 
 def marks(page: Page, name: str, kind: str = "rect") -> Locator:
@@ -231,6 +237,28 @@ def test_a_drag_across_a_chart_zooms_in_and_one_click_leads_back(arrived: Page) 
     button(arrived, "Back to 1 h").click()
     expect(arrived).to_have_url(re.compile(r"range=1\+h(?!.*from=)"))
     expect(tile(arrived, "Requests")).to_contain_text("3")
+
+
+# --- What is drawn, and when -----------------------------------------------------------------------
+
+
+def test_a_chart_below_the_view_is_drawn_when_it_comes_into_view(app: App, page: Page, category: str) -> None:
+    visit(page)
+    observe(app, category, count=3)
+    # It is never idle, so that nothing else draws what nobody sees.
+    never = f"const soon = setTimeout; setTimeout = (act, ms, ...rest) => ms === {IDLE} ? 0 : soon(act, ms, ...rest)"
+    page.add_init_script(never)
+    page.goto(f"/dashboard?range=1+h&categories={category}")
+    expect(marks(page, "endings").first).to_be_visible()
+    room = page.locator(".st-key-in_view_spent")
+    expect(room).to_be_attached()
+    room.scroll_into_view_if_needed()
+    expect(marks(page, "spent").first).to_be_visible()
+
+
+def test_a_page_that_is_left_alone_is_drawn_whole(arrived: Page) -> None:
+    expect(marks(arrived, "spent").first).to_be_attached()
+    assert arrived.get_by_test_id("stMain").evaluate("main => main.scrollTop") == 0
 
 
 # --- What goes on now ------------------------------------------------------------------------------

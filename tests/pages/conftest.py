@@ -37,7 +37,7 @@ def opened_quickly() -> Iterator[None]:
         patched.setattr(manifest_scanner, "scan_component_manifests", scan)
         patched.setattr(app_test, "ScriptCache", lambda: scripts)
         patched.setenv("STREAMLIT_RUNNER_MAGIC_ENABLED", "false")  # as in .streamlit/config.toml
-        patched.setattr("components.dashboard.overview.HEAD_START", 0)  # there is no browser
+        patched.setattr("components.dashboard.in_view.is_seen", lambda _: True)  # there is no browser
         yield
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -177,18 +176,6 @@ def test_at_the_edges_a_card_without_a_value_says_so_and_any_other_has_its_chart
     shown = ViewModel(read(database), Filter())
     assert charts_of(app) == [card.name for card in CARDS if len(card.marks(shown).frame)]
     assert texts(app).count(cards.NOTHING) == len(CARDS) - len(charts_of(app))
-
-
-def test_a_browser_has_time_to_draw_the_figures_before_its_first_charts_and_no_others(
-    database: Path, open_dashboard: OpenDashboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(database, 400)
-    waits: list[float] = []
-    monkeypatch.setattr("components.dashboard.overview.time", SimpleNamespace(sleep=waits.append, monotonic=lambda: 0))
-    app = open_dashboard(range="All")
-    assert len(waits) == 1
-    look(app)
-    assert len(waits) == 1
 
 
 def test_where_nothing_can_be_stored_the_page_shows_what_was_asked_since_the_start(

@@ -17,6 +17,7 @@ from router.metrics import FIGURES
 from components.dashboard import charts, over_time, vega
 from components.dashboard.changes import change_layers
 from components.dashboard.colors import REASONS
+from components.dashboard.in_view import draw_in_view
 from components.dashboard.period import zoom_to
 from components.dashboard.sankey import sankey
 from components.dashboard.table import table_of
@@ -36,6 +37,9 @@ _OVER_TIME = "Drag across the chart to zoom in. Gray, or dashed: the previous pe
 
 MARK = "dashboard_mark"
 """The session-state key of the clicked mark."""
+
+HEIGHT = 340
+"""Pixels of the flow, and of the room that is left for a chart."""
 
 Height: TypeAlias = Literal["stretch", "content"]
 
@@ -127,52 +131,34 @@ COST = Card("cost", "Cost by category", ("cost_of_calls",), charts.cost)
 COST_OVER_TIME = Card("spent", "Cost over time", ("cost",), over_time.cost_over_time, over_time=True)
 
 
-ALL = (
-    *(REQUESTS, CHOICES, AVAILABILITY, FLOW, LATENCY, LATENCY_OVER_TIME, FAILURES, FAILURES_OVER_TIME),
-    *(TOGETHER, SPEED, COST, COST_OVER_TIME),
-)
-
-
-def find_marks(shown: ViewModel) -> None:
-    """Find the rows of all charts, which are kept until they are drawn."""
-    for card in ALL:
-        card.marks(shown)
-
-
 def draw_card(shown: ViewModel, card: Card) -> None:
     """Draw a card."""
-    with st.container(border=True, height="stretch"):
-        marks = _draw_head(shown, card)
-        if len(marks.frame):
-            height: Height = "stretch" if card.over_time else "content"  # the others have rows of one height
-            _draw_chart(shown, card, marks.frame, marks.marks, (card.name,), height=height)
-        else:
-            st.caption(NOTHING)
+    height: Height = "stretch" if card.over_time else "content"  # the others have rows of one height
+
+    def draw(marks: Marks) -> None:
+        _draw_chart(shown, card, marks.frame, marks.marks, (card.name,), height=height)
+
+    _draw_frame(shown, card, draw)
 
 
 def draw_latency_over_time(shown: ViewModel) -> None:
     """Latency over time, with a choice of quantile."""
-    with st.container(border=True, height="stretch"):
-        marks = _draw_head(shown, LATENCY_OVER_TIME)
+
+    def draw(marks: Marks) -> None:
         quantile = st.segmented_control(
             "Quantile", [0.5, 0.95, 0.99], default=0.95, required=True, format_func=lambda share: f"p{share * 100:.0f}",
             key="dashboard_quantile", label_visibility="collapsed",
         )  # fmt: skip
-        if not len(marks.frame):
-            st.caption(NOTHING)
-            return
         frame = marks.frame[marks.frame["quantile"] == quantile]
         _draw_chart(shown, LATENCY_OVER_TIME, frame, marks.marks, (LATENCY_OVER_TIME.name, quantile), height="content")
+
+    _draw_frame(shown, LATENCY_OVER_TIME, draw)
 
 
 def draw_flow(shown: ViewModel) -> None:
     """The flow of requests from category to outcome."""
-    with st.container(border=True):
-        marks = _draw_head(shown, FLOW)
-        if not len(marks.frame):
-            st.caption(NOTHING)
-            return
 
+    def draw(marks: Marks) -> None:
         key = _fresh_key(FLOW)
 
         def click() -> None:
@@ -183,15 +169,31 @@ def draw_flow(shown: ViewModel) -> None:
 
         st.echarts_chart(
             FLOW.draw(shown, marks.frame),
-            height=340,
+            height=HEIGHT,
             key=key,
             on_select=click,
             alt=_said(FLOW, marks.frame),
         )
 
+    _draw_frame(shown, FLOW, draw)
 
-def _draw_head(shown: ViewModel, card: Card) -> Marks:
-    marks = card.marks(shown)
+
+def _draw_frame(shown: ViewModel, card: Card, draw: Callable[[Marks], None]) -> None:
+    """A card's border, title and table, and its chart once it comes into view."""
+
+    def body() -> None:
+        marks = card.marks(shown)
+        if len(marks.frame):
+            draw(marks)
+        else:
+            st.caption(NOTHING)
+
+    with st.container(border=True, height="stretch"):
+        _draw_head(shown, card)
+        draw_in_view(card.name, HEIGHT, body)
+
+
+def _draw_head(shown: ViewModel, card: Card) -> None:
     notes = [card.note, *([_OVER_TIME] if card.over_time else [])]
     meaning = " ".join([*(FIGURES[name].meaning for name in card.figures), *notes]).strip()
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -200,8 +202,7 @@ def _draw_head(shown: ViewModel, card: Card) -> Marks:
                            on_change="rerun", help="Show data")  # fmt: skip
         if table.open:
             with table:
-                _draw_table(card, marks)
-    return marks
+                _draw_table(card, card.marks(shown))
 
 
 def _table_key(card: Card) -> str:
@@ -263,6 +264,7 @@ def _draw_chart(
         if ends := selection.get("zoom", {}).get("time"):
             zoom_to(*(end / 1000 for end in ends))
             _renew(card)
+            st.rerun()
         elif rows:
             row = int(rows[0])
             _open(card, marks[row] if row < len(marks) else changes[row - len(marks)])
@@ -300,6 +302,7 @@ def _open(card: Card, mark: Mark | Change) -> None:
     """Open what is behind a mark."""
     st.session_state[MARK] = mark
     _renew(card)
+    st.rerun()
 
 
 def _renew(card: Card) -> None:

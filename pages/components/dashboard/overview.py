@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,11 +50,6 @@ APART = {
 }
 
 
-HEAD_START = 0.6
-"""Seconds that a browser has to draw the figures. Handed charts with them, it reads the charts' libraries first, which
-showed the figures a second later and the last chart no sooner."""
-
-
 def draw_overview(shown: ViewModel) -> None:
     """The tiles, and what is counted separately."""
     with st.grid(7, min_column_width=150, gap="xsmall"):
@@ -75,13 +69,6 @@ def draw_overview(shown: ViewModel) -> None:
     if invalid := shown.one("invalid_answers")[0].value:
         against += f"{counted(int(invalid), 'answer')} had invalid tool calls or invalid JSON. "
     st.caption(against + (f"Not counted in rates and latency: {separate}." if separate else ""))
-
-
-def let_figures_appear(meanwhile: Callable[[], object]) -> None:
-    """Do something else until a browser that has never drawn a chart has drawn the figures."""
-    until = time.monotonic() + HEAD_START
-    meanwhile()
-    time.sleep(max(0, until - time.monotonic()))
 
 
 def _draw_tile(tile: Tile, now: Estimate, before: Estimate | None) -> None:
