@@ -24,6 +24,7 @@ from components.dashboard.verdict import draw_verdict
 from components.dashboard.view_model import Mark, ViewModel
 from components.shared.lab import lab_or_stop
 from components.shared.predictions import draw_predictions
+from components.shared.style import CHARTS
 from components.shared.zone import zone
 
 _SHOWN = "dashboard_shown"
@@ -85,7 +86,8 @@ def _draw_nothing_yet(lab: Lab) -> None:
 @st.fragment
 def _draw_charts(shown: ViewModel) -> None:
     # Its frames come with the first chart: a browser that draws them too shows the figures above later.
-    draw_in_view(cards.REQUESTS.name, cards.HEIGHT, partial(_draw_cards, shown))
+    with st.container(key=CHARTS):
+        draw_in_view(cards.REQUESTS.name, cards.HEIGHT, partial(_draw_cards, shown))
     watch_view()
 
 

@@ -75,10 +75,7 @@ def tile(page: Page, title: str) -> Locator:
 
 
 def chart(page: Page, name: str) -> Locator:
-    """A chart, once it is drawn: those below the view come a little later."""
-    drawn = page.locator(f"[class*='st-key-chart_{name}_']")
-    expect(drawn).to_be_visible()
-    return drawn
+    return page.locator(f"[class*='st-key-chart_{name}_']")
 
 
 def marks(page: Page, name: str, kind: str = "rect") -> Locator:

@@ -22,6 +22,9 @@ UNSAVED = "unsaved"
 LIVE = "dashboard_live"
 """The key of the dashboard's live panel."""
 
+CHARTS = "dashboard_charts"
+"""Key of the dashboard's charts, which are as high as the window before they are drawn: who scrolled stays there."""
+
 WIDE = "wide_only"
 """The key of what is left out on a phone."""
 
@@ -36,6 +39,7 @@ _STYLE = f"""
 .st-key-{TOOLBAR} > :first-child {{ flex: 0 1 auto; max-width: 20rem; }}
 [data-testid="stBottomBlockContainer"] {{ padding-bottom: 1.5rem; }}
 .st-key-{TALL} {{ min-height: 15rem; }}
+.st-key-{CHARTS} {{ min-height: 100vh; }}
 .st-key-{PAGES}, .st-key-{NARROW} {{ display: none; }}
 .stMainBlockContainer {{ padding-top: 4.5rem; }}
 /* What is drawn elsewhere, or nowhere, takes no gap between what is drawn. */
