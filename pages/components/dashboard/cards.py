@@ -264,7 +264,6 @@ def _draw_chart(
         if ends := selection.get("zoom", {}).get("time"):
             zoom_to(*(end / 1000 for end in ends))
             _renew(card)
-            st.rerun()
         elif rows:
             row = int(rows[0])
             _open(card, marks[row] if row < len(marks) else changes[row - len(marks)])
@@ -302,12 +301,12 @@ def _open(card: Card, mark: Mark | Change) -> None:
     """Open what is behind a mark."""
     st.session_state[MARK] = mark
     _renew(card)
-    st.rerun()
 
 
 def _renew(card: Card) -> None:
-    """Give the chart a new key: nothing is selected in it, and the same mark can be clicked again."""
+    """Give the chart a new key, so that the same mark can be clicked again, and draw the page, not its charts alone."""
     st.session_state[f"{_CLICKS}{card.name}"] = st.session_state.get(f"{_CLICKS}{card.name}", 0) + 1
+    st.rerun()
 
 
 def _fresh_key(card: Card) -> str:
