@@ -131,8 +131,8 @@ class Lab:
         target = self.router.model(model) if model is not None else self.router.category(category or "")
         runtime = self._runtime
         handle = Handle(runtime.loop, self._updates, self.keys.scrub_sent)
-        run = self.router.prepare(request, target, options, faults=faults, events=handle.log)
-        runtime.loop.call_soon_threadsafe(runtime.launch, model or category or "", handle, run)
+        prepared = self.router.prepare(request, target, options, faults=faults, events=handle.log)
+        runtime.loop.call_soon_threadsafe(runtime.launch, model or category or "", handle, prepared.run)
         return handle
 
     def config(self) -> Config:

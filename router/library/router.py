@@ -26,7 +26,7 @@ from router.engine.runtime import Runtime
 from router.engine.sessions import Sessions
 from router.experiments.shadow import Shadows
 from router.library.parts import Parts
-from router.library.stream import Stream
+from router.library.stream import Prepared, Stream
 
 Then: TypeAlias = Callable[[Completion | None], None]
 """Called on the loop once a request is over, with its answer, or None where no model gave one; it may not block."""
@@ -186,7 +186,7 @@ class Router:
         *,
         faults: Faults | None = None,
         events: list[Event] | None = None,
-    ) -> Coroutine[Any, Any, Completion]:
+    ) -> Prepared:
         """A request, to be run on the loop; may be called from any thread. Raises when run, as `run_chain`.
 
         Args:
@@ -200,7 +200,7 @@ class Router:
             options = msgspec.structs.replace(options, first=self._sessions.model(chain.name, options.session))
         run = self.runtime.run(config, chain, request, options, offline=target.offline, faults=faults, events=log)
         following = [then for follow in self.followers if (then := follow(config, target.chain, request, options))]
-        return _followed(run, following) if following else run
+        return Prepared(chain, _followed(run, following) if following else run)
 
 
 async def _followed(run: Coroutine[Any, Any, Completion], following: Sequence[Then]) -> Completion:

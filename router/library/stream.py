@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from router.config.schema import Chain
 from router.core.attempts import Attempt, Completion
 from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_far
 from router.core.snapshots import Snapshot
@@ -15,19 +16,34 @@ MOST_AT_ONCE = 1_000
 """Events in a batch: a reader that has fallen behind lets others on the loop run between batches."""
 
 
+class Prepared(NamedTuple):
+    """A request that is ready to be run on the loop.
+
+    Attributes:
+        chain: what it goes through: its category's own, or an experiment's candidate.
+    """
+
+    chain: Chain
+    run: Coroutine[Any, Any, Completion]
+
+
 class Stream:
     """A request whose events are followed: `async for event in stream`, then its `completion`.
 
     Leaving the loop early, or `aclose`, stops the request; its upstream connection is closed within a second.
 
     Args:
-        run: the request; it appends its events to the list.
+        prepare: the request; it appends its events to the list.
+
+    Attributes:
+        chain: see `Prepared`.
     """
 
-    def __init__(self, run: Callable[[list[Event]], Coroutine[Any, Any, Completion]]) -> None:
+    def __init__(self, prepare: Callable[[list[Event]], Prepared]) -> None:
         self._log = _Log()
         self._started = time.monotonic()
-        self.task = asyncio.create_task(run(self._log))
+        self.chain, run = prepare(self._log)
+        self.task = asyncio.create_task(run)
         self.task.add_done_callback(lambda _: self._log.wake())
 
     @property

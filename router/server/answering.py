@@ -16,7 +16,6 @@ import msgspec
 from starlette.types import Receive, Send
 
 from router.config.keys import scrubbed
-from router.config.schema import Chain
 from router.core.attempts import Attempt, Completion
 from router.core.errors import FallbackLabError
 from router.core.events import TOKENS, Began, Ended, Event, ProviderEvent, Restarted, Served, replay
@@ -49,28 +48,16 @@ class Wish(NamedTuple):
 
 
 class Answering:
-    """Sends one answer.
-
-    Args:
-        chain: what the request goes through.
-    """
+    """Sends one answer."""
 
     def __init__(
-        self,
-        router: Router,
-        dialect: Dialect,
-        asked: Asked,
-        wish: Wish,
-        *,
-        chain: Chain,
-        request_id: str,
-        send: Send,
+        self, router: Router, dialect: Dialect, asked: Asked, wish: Wish, stream: Stream, *, request_id: str, send: Send
     ) -> None:
         self._router = router
         self._dialect = dialect
         self._asked = asked
         self._wish = wish
-        self._chain = chain
+        self._stream = stream
         self._id = request_id
         self._send = send
         self._created = int(time.time())
@@ -78,28 +65,28 @@ class Answering:
         self._writer: Writer | None = None
         self._has_left = False
 
-    async def send(self, stream: Stream, receive: Receive) -> None:
+    async def send(self, receive: Receive) -> None:
         """Follow a request to its end and send its answer; it is stopped when the caller leaves."""
         leaving = asyncio.create_task(left(receive))
         # Its end is the answer's: whoever waits for the one goes on with the other.
-        leaving.add_done_callback(lambda _: self._leave(stream))
+        leaving.add_done_callback(lambda _: self._leave())
         try:
-            await (self._streamed(stream) if self._asked.stream else self._whole(stream))
+            await (self._streamed() if self._asked.stream else self._whole())
         except asyncio.CancelledError:  # by the server, which stops and has waited long enough
-            await self._refuse(stopped(), stream.attempts)
+            await self._refuse(stopped(), self._stream.attempts)
         finally:
             leaving.cancel()
-            await stream.aclose()
+            await self._stream.aclose()
 
-    def _leave(self, stream: Stream) -> None:
+    def _leave(self) -> None:
         self._has_left = True
-        stream.task.cancel()
+        self._stream.task.cancel()
 
     # --- Whole answers -----------------------------------------------------------------------------
 
-    async def _whole(self, stream: Stream) -> None:
+    async def _whole(self) -> None:
         try:
-            completion = await stream.result()
+            completion = await self._stream.result()
         except FallbackLabError as error:
             await self._refuse(refusal_of(error), attempts_of(error))
             return
@@ -125,12 +112,12 @@ class Answering:
 
     # --- Streams -----------------------------------------------------------------------------------
 
-    async def _streamed(self, stream: Stream) -> None:  # noqa: PLR0912  # its inner loop runs once a token
+    async def _streamed(self) -> None:  # noqa: PLR0912  # its inner loop runs once a token
         """Send events as they come; see the module's docstring for what is held back."""
         current, scrubbing = _Current(), Scrubbing(self._router.parts.keys)
         writer: Writer | None = None
         spoken = time.monotonic()
-        async for events in stream.batches(KEEP_ALIVE):
+        async for events in self._stream.batches(KEEP_ALIVE):
             if self._has_left:
                 return  # what is still held for a slow reader is worth no work
             # What is held back is silence to the caller, however much comes.
@@ -153,15 +140,15 @@ class Answering:
                 elif isinstance(event, ProviderEvent):
                     out += map(writer.add, scrubbing.of([event]))
                 elif type(event) is Restarted:
-                    await self._broken(writer, stream, b"".join(out))
+                    await self._broken(writer, b"".join(out))
                     return
             if data := b"".join(out):
                 await send_part(self._send, data)
         try:
-            completion = self._scrubbed(stream.completion)
+            completion = self._scrubbed(self._stream.completion)
         except FallbackLabError as error:
             if writer is not None:
-                await self._broken(writer, stream, b"")
+                await self._broken(writer, b"")
                 return
             await self._refuse(refusal_of(error), attempts_of(error))
             return
@@ -199,10 +186,10 @@ class Answering:
             await send_part(self._send, out)
         return writer
 
-    async def _broken(self, writer: Writer, stream: Stream, rest: bytes) -> None:
+    async def _broken(self, writer: Writer, rest: bytes) -> None:
         """The answer broke after something of it was sent; `rest` came before it did."""
-        await stream.aclose()
-        failed = next((a for a in reversed(stream.attempts) if a.outcome == "failed"), None)
+        await self._stream.aclose()
+        failed = next((a for a in reversed(self._stream.attempts) if a.outcome == "failed"), None)
         why = failed.detail if failed is not None and failed.detail else "The answer was cut."
         refusal = Refusal(
             f"{why} What was sent is not whole. With `x-fallback-lab-buffer: true` nothing is sent until an answer is"
@@ -238,13 +225,14 @@ class Answering:
             "x-fallback-lab-notes": " ".join(self._asked.notes) or None,
         })  # fmt: skip
 
-    def _place_of(self, model: str) -> int | None:
-        """Its position in the chain; None for a stand-in, and for a model of an experiment's candidate."""
-        return next((place for place, ref in enumerate(self._chain.models) if ref.text == model), None)
+    def _place_of(self, model: str) -> int:
+        """Its position in the chain; a stand-in comes after the last."""
+        models = self._stream.chain.models
+        return next((place for place, ref in enumerate(models) if ref.text == model), len(models))
 
     def _model_of(self, reference: str) -> str:
         """The name that a reference has at its provider."""
-        return next((ref.model for ref in self._chain.models if ref.text == reference), reference)
+        return next((ref.model for ref in self._stream.chain.models if ref.text == reference), reference)
 
     def _scrubbed(self, completion: Completion) -> Completion:
         answer = scrubbed(completion.answer, Answer, self._router.parts.keys.scrub_sent)

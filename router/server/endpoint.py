@@ -166,10 +166,8 @@ class Endpoint:
             options = self._options(headers, asked, caller, tagged.tags, request_id)
             wish = Wish(_is_true(headers, "x-fallback-lab-buffer"), _is_true(headers, "x-fallback-lab-trace"))
             stream = self._router.start(asked.request, target, options)
-            answering = Answering(
-                self._router, dialect, asked, wish, chain=target.chain, request_id=request_id, send=send
-            )
-            await answering.send(stream, receive)
+            answering = Answering(self._router, dialect, asked, wish, stream, request_id=request_id, send=send)
+            await answering.send(receive)
         finally:
             self._in_flight -= 1
             self._measures.in_flight.set(self._in_flight)

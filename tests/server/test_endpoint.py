@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from router.core.events import TextDelta
-from router.library.stream import MOST_AT_ONCE, Stream
+from router.library.stream import MOST_AT_ONCE, Prepared, Stream
 from tests.conftest import MakeLab
 from tests.server.conftest import Serve
 from tests.server.serving import Served, data_of
@@ -82,6 +82,29 @@ def test_a_whole_answer_names_the_model_that_served(served: Served, sdk: openai.
     assert [raw.headers[f"x-fallback-lab-{name}"] for name in names] == ["fallback", "1", "2", "false"]
     assert "x-fallback-lab-cost" not in raw.headers  # what the failed call cost is unknown
     assert rows(served)[0]["request_id"] == raw.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_by_an_experiments_candidate_says_its_place_there(
+    serve: Serve, upstream: Upstream, stream: bool
+) -> None:
+    upstream.script("primary", then=status(503))
+    upstream.script("fallback", then=answer(GOOD))
+    candidate = {"category": "chat", "candidate": ["primary", "local:fallback"], "share": 1}
+    served = serve(chain_yaml(upstream, "another", "fallback", "third", retries=0), experiments={"order": candidate})
+    response = served.ask(stream=stream)
+    names = ("model", "place", "attempts")
+    assert [response.headers[f"x-fallback-lab-{name}"] for name in names] == ["local:fallback", "1", "2"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_stand_in_comes_after_the_chains_last_place(serve: Serve, upstream: Upstream, stream: bool) -> None:
+    text = json.loads(chain_yaml(upstream, "primary"))
+    text["providers"]["keyless"] = {**text["providers"]["local"], "api_key": "${NOT_SET}"}
+    text |= {"chains": {"chat": ["keyless:primary"]}, "offline": "local:fallback"}
+    response = serve(json.dumps(text)).ask(stream=stream)
+    names = ("model", "place")
+    assert [response.headers[f"x-fallback-lab-{name}"] for name in names] == ["local:fallback", "1"]
 
 
 def test_a_stream_is_what_the_whole_answer_is(sdk: openai.OpenAI, upstream: Upstream) -> None:
@@ -523,7 +546,8 @@ async def test_a_reader_who_has_fallen_behind_takes_turns_with_everybody_else() 
     async def run(events: list[Any]) -> Any:
         events.extend([TextDelta("x")] * (2 * MOST_AT_ONCE + 5))
 
-    assert [len(events) async for events in Stream(run).batches()] == [MOST_AT_ONCE, MOST_AT_ONCE, 5]
+    stream = Stream(lambda events: Prepared(None, run(events)))  # type: ignore[arg-type]  # no chain
+    assert [len(events) async for events in stream.batches()] == [MOST_AT_ONCE, MOST_AT_ONCE, 5]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
