@@ -17,9 +17,10 @@ from router.alerts.watcher import Alerts, Tested
 from router.chat.cases import CaseFile
 from router.chat.service import Chat
 from router.compare import Comparisons
+from router.config.chains import Chain, Link, ModelRef
 from router.config.destinations import Destinations
 from router.config.file import default_config_path
-from router.config.schema import Chain, Config, Link, ModelRef
+from router.config.schema import Config
 from router.core.capabilities import ModelInfo
 from router.core.conversations import Settings
 from router.core.requests import Request

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from router.config.schema import parse_reference
+from router.config.chains import parse_reference
 from router.core.attempts import Attempt
 from router.core.conversations import Settings
 from router.core.messages import Answer, Usage

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, TypeAlias
 
+from router.config.chains import Chain, Link, ModelRef
 from router.config.policy import BreakerPolicy, ChainPolicy
-from router.config.schema import Chain, Link, ModelRef
 from router.core.attempts import Completion
 from router.core.capabilities import ModelInfo
 from router.core.errors import AllModelsFailed, ProviderError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from router.chat.tools import BUILT_IN
-from router.config.schema import Chain
+from router.config.chains import Chain
 from router.core.faults import Fault
 from router.core.tools import Tool
 from router.engine.faults import Faults

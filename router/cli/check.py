@@ -12,8 +12,9 @@ from rich.progress import Progress
 
 from router.cli.tables import Cell, Column, Row, link_cell, print_table
 from router.cli.terminal import Console
+from router.config.chains import ModelRef
 from router.config.lint import advice
-from router.config.schema import Config, ModelRef
+from router.config.schema import Config
 from router.core.attempts import Attempt, why
 from router.core.formatting import cost, place, seconds
 from router.core.requests import Request

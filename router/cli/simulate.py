@@ -15,7 +15,8 @@ from router.cli.advice import duration, plain_interval
 from router.cli.numbers import Number
 from router.cli.tables import Column, print_table
 from router.cli.terminal import Console, json_text
-from router.config.schema import Chain, Config, Link, parse_reference
+from router.config.chains import Chain, Link, parse_reference
+from router.config.schema import Config
 from router.core.errors import InvalidRequest
 from router.core.formatting import counted, dollars, place
 from router.lab import Lab
@@ -77,7 +78,7 @@ def of_models(config: Config, chain: Chain, models: Sequence[str]) -> Chain:
     links = [
         own.get(model, Link(ref=parse_reference(model, config.providers, config.default_provider))) for model in models
     ]
-    return chain.changed(links=tuple(links))
+    return msgspec.structs.replace(chain, links=tuple(links))
 
 
 def _in_words(name: str, value: Estimate) -> tuple[str, str]:

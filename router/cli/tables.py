@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router.cli.terminal import Console
-from router.config.schema import Link
+from router.config.chains import Link
 
 STYLES = {"answered": "green", "failed": "red", "skipped": "dim", "cancelled": "yellow"}
 """The color of each outcome."""

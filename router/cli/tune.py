@@ -14,8 +14,8 @@ from router.cli.advice import gap_line, print_advice, print_json
 from router.cli.numbers import Number
 from router.cli.tables import Column, Row, print_table
 from router.cli.terminal import Console, json_text
+from router.config.chains import Chain
 from router.config.draft import Draft
-from router.config.schema import Chain
 from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, seconds
 from router.lab import Lab

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from router.config.schema import Chain, Config, Experiment, Link
+from router.config.chains import Chain, Link
+from router.config.schema import Config, Experiment
 
 Named = TypeVar("Named")
 

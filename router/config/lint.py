@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from router.config.schema import Config, ModelRef
+from router.config.chains import ModelRef
+from router.config.schema import Config
 from router.core.capabilities import ModelInfo
 from router.core.model_names import listed_as
 

@@ -10,6 +10,7 @@ import pydantic
 from pydantic import Field
 
 from router.config.alerts import AlertsConfig
+from router.config.chains import Chain, Link, ModelRef, parse_reference
 from router.config.experiments import (
     MAX_EXPERIMENTS,
     MAX_SHADOWS,
@@ -25,17 +26,7 @@ from router.config.explain import (
 )
 from router.config.otel import OtelConfig
 from router.config.policy import Backoff, ChainPolicy, Policy
-from router.config.schema import (
-    Chain,
-    Config,
-    Experiment,
-    Link,
-    ModelConfig,
-    ModelRef,
-    ProviderConfig,
-    Shadow,
-    parse_reference,
-)
+from router.config.schema import Config, Experiment, ModelConfig, ProviderConfig, Shadow
 from router.config.server import ServerConfig
 from router.config.source import parse_yaml, read_text
 from router.config.values import (

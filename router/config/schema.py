@@ -5,37 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
-import msgspec
 import pydantic
 from pydantic import Field
 
 from router.config.alerts import AlertsConfig
+from router.config.chains import Chain, Link, ModelRef, parse_reference
 from router.config.experiments import ExperimentSettings, ShadowSettings
-from router.config.explain import (
-    nearest,
-)
+from router.config.explain import nearest
 from router.config.keys import VARIABLE
 from router.config.origins import is_loopback, origin_of
 from router.config.otel import OtelConfig
-from router.config.policy import ChainPolicy, Policy
+from router.config.policy import Policy
 from router.config.server import ServerConfig
-from router.config.values import (
-    Body,
-    Count,
-    Data,
-    Dollars,
-    Headers,
-    HttpUrl,
-    Variables,
-)
+from router.config.values import Body, Count, Data, Dollars, Headers, HttpUrl, Variables
 from router.core.capabilities import ModelInfo
 from router.core.errors import ConfigError
 from router.core.messages import digest
 from router.core.pricing import Price
-from router.core.requests import Request
 
 
 class ProviderConfig(Data):
@@ -112,84 +101,7 @@ class ModelConfig(Data):
         return ModelInfo(context=self.context, tools=self.tools, images=self.images, files=self.files, price=price)
 
 
-class ModelRef(Data):
-    """A model at a provider; `text` is how models.yaml names it."""
-
-    provider: str
-    model: str
-    text: str
-
-
-class Link(Data):
-    """One place of a chain: a model, and what is set for it alone.
-
-    Attributes:
-        params: body fields, over the chain's.
-        system: comes before the request's own system prompt.
-        first_token: seconds; None where the chain's limit holds.
-    """
-
-    ref: ModelRef
-    params: Mapping[str, Any] = {}
-    system: str = ""
-    first_token: float | None = None
-
-    @cached_property
-    def own(self) -> tuple[str, ...]:
-        """What it sets, in words: `temperature 0.2`, `system prompt`, `first_token 30 s`."""
-        params = ((name, msgspec.json.encode(value).decode()) for name, value in self.params.items())
-        words = [f"{name} {value}" if len(value) <= SHOWN else name for name, value in params]
-        words += ["system prompt"] if self.system.strip() else []
-        words += [f"first_token {self.first_token:g} s"] if self.first_token is not None else []
-        return tuple(words)
-
-
-SHOWN = 20
-"""A parameter whose JSON is longer is shown by its name alone."""
-
-
-class Chain(Data):
-    """A category's ordered models: primary, fallback 1, fallback 2, …"""
-
-    name: str | None
-    links: tuple[Link, ...]
-    policy: ChainPolicy
-    params: Mapping[str, Any]
-
-    @cached_property
-    def models(self) -> tuple[ModelRef, ...]:
-        """The models alone."""
-        return tuple(link.ref for link in self.links)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change with the links, the policy or the parameters."""
-        return digest(self.model_dump_json(exclude={"name"}))[:12]
-
-    def changed(self, *, links: tuple[Link, ...] | None = None, policy: ChainPolicy | None = None) -> Chain:
-        """The chain with other links or limits; `model_copy` would keep what was worked out of the old ones."""
-        return Chain(
-            name=self.name,
-            links=self.links if links is None else links,
-            policy=self.policy if policy is None else policy,
-            params=self.params,
-        )
-
-    def params_of(self, link: Link) -> Mapping[str, Any]:
-        """The chain's parameters with a link's laid over them; a null there leaves the chain's out."""
-        both = {**self.params, **link.params}
-        return {name: value for name, value in both.items() if value is not None or name not in link.params}
-
-    def request_for(self, link: Link, request: Request) -> Request:
-        """The request as a link's model gets it: what the request sets itself wins."""
-        return request.with_defaults(self.params_of(link)).with_system(link.system)
-
-    def first_token(self, link: Link) -> float:
-        """Seconds that a link's model may take to its first token."""
-        return link.first_token if link.first_token is not None else self.policy.first_token
-
-
-class Experiment(ExperimentSettings):
+class Experiment(ExperimentSettings, arbitrary_types_allowed=True):
     """A chain that gets a share of a category's real requests; its name stays the category."""
 
     name: str
@@ -206,13 +118,13 @@ class Experiment(ExperimentSettings):
         return digest(self.name, self.category, self.chain.fingerprint, self.seed or "", start)[:12]
 
 
-class Shadow(ShadowSettings):
+class Shadow(ShadowSettings, arbitrary_types_allowed=True):
     """Models that a share of a category's real requests are sent to besides."""
 
     models: tuple[ModelRef, ...]
 
 
-class Config(Data):
+class Config(Data, arbitrary_types_allowed=True):
     """models.yaml, validated as a whole.
 
     Attributes:
@@ -297,11 +209,3 @@ class Config(Data):
         if not ref.model.isprintable() or not ref.model:
             raise ConfigError("Name a model, such as `z-ai/glm-5` or `openai:gpt-4o-mini`.")
         return Chain(name=None, links=(Link(ref=ref),), policy=self.policy.of_chain({}), params={})
-
-
-def parse_reference(text: str, providers: Mapping[str, object], default: str) -> ModelRef:
-    """Read `provider:model`, or `model` alone; `z-ai/glm-5:free` is one model, since `z-ai/glm-5` is no provider."""
-    head, colon, tail = text.strip().partition(":")
-    if colon and head in providers and tail:
-        return ModelRef(provider=head, model=tail, text=text.strip())
-    return ModelRef(provider=default, model=text.strip(), text=text.strip())

@@ -16,13 +16,15 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from router.config.policy import BreakerPolicy
 from router.core.errors import ProviderError, decide
 from router.providers.slots import Turn
+
+if TYPE_CHECKING:
+    from router.config.policy import BreakerPolicy
 
 State = Literal["closed", "open", "half-open"]
 

@@ -10,15 +10,17 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import diskcache
 import msgspec
 
-from router.config.policy import CachePolicy
-from router.config.schema import ModelRef
+from router.config.chains import ModelRef
 from router.core.attempts import Attempt
 from router.core.messages import Answer, Frozen, digest
+
+if TYPE_CHECKING:
+    from router.config.policy import CachePolicy
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from router.config.chains import ModelRef
 from router.config.keys import scrubbed
-from router.config.policy import ChainPolicy
-from router.config.schema import ModelRef
 from router.core.attempts import Attempt, CostSource, Outcome, Routing, UpstreamAttempt
 from router.core.capabilities import ModelInfo
 from router.core.errors import AnswerTimeout, ProviderError, StreamCut, StreamStalled, decide
@@ -31,6 +31,9 @@ from router.engine.shared_call import Failure, Result, SharedCall, Skipped, Succ
 from router.engine.validation import Found, check_whole, validate
 from router.providers import Call, Provider, Unusable
 from router.providers.slots import Slots
+
+if TYPE_CHECKING:
+    from router.config.policy import ChainPolicy
 
 AFTER_FINISH = 2.0
 """Seconds that usage may come after the finish reason; then the answer is whole without it."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from router.config.schema import Chain, Link, ModelRef
+from router.config.chains import Chain, Link, ModelRef
 from router.core.attempts import Attempt, Completion
 from router.core.errors import (
     AllModelsFailed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from router.config.schema import ModelRef
+from router.config.chains import ModelRef
 from router.core.snapshots import Snapshot
 from router.engine.breaker import BreakerView
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from tenacity import AsyncRetrying, RetryCallState, wait_random_exponential
 
-from router.config.policy import Backoff
 from router.core.errors import ProviderError, decide
+
+if TYPE_CHECKING:
+    from router.config.policy import Backoff
 
 # tenacity's schedule without its loop: a try here also needs a permit of the breaker and a slot at the provider, and
 # that loop takes 25 µs for a call that succeeds at once. Its strategies need a state, which needs this object.

@@ -8,9 +8,8 @@ import gc
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from router.config.file import ConfigFile
+from router.config.chains import Chain, ModelRef
 from router.config.keys import Keys, scrubbed
-from router.config.schema import Chain, Config, ModelRef, ProviderConfig
 from router.core.attempts import Completion
 from router.core.capabilities import ModelInfo
 from router.core.errors import ConfigError, ProviderError
@@ -29,6 +28,10 @@ from router.engine.shared_call import SharedCalls
 from router.providers import Call, Provider, Sent
 from router.providers.catalog import Catalog
 from router.providers.pool import ProviderPool
+
+if TYPE_CHECKING:
+    from router.config.file import ConfigFile
+    from router.config.schema import Config, ProviderConfig
 
 if TYPE_CHECKING:
     import httpx  # takes half of the engine's import, and the Lab has loaded it

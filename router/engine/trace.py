@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from router.config.schema import Chain, ModelRef
+from router.config.chains import Chain, ModelRef
 from router.core.attempts import (
     Attempt,
     Completion,

@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from router.config.policy import ChainPolicy
 from router.core.attempts import Attempt, Validation
 from router.core.errors import InvalidAnswer, InvalidJson, InvalidToolCall, ProviderError, StreamCut
 from router.core.messages import Answer, ToolCall
 from router.core.requests import Request
 from router.core.untrusted import MAX_MESSAGE, MAX_NAME, NO_JSON, cut, mapping, mappings, text
 from router.engine.schemas import Json, mismatch
+
+if TYPE_CHECKING:
+    from router.config.policy import ChainPolicy
 
 _CHECKS = ThreadPoolExecutor(2, "answer-checks")
 """Each waits for a child process; few at once, so that these do not hold up the answers that stream."""

@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from router.config.chains import Chain
 from router.config.experiments import GradingSettings
-from router.config.schema import Chain, Config
+from router.config.schema import Config
 from router.core.attempts import Completion
 from router.core.errors import ConfigError
 from router.core.requests import Request

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from router.config.schema import Chain, Experiment
+from router.config.chains import Chain
+from router.config.schema import Experiment
 from router.core.attempts import Source
 from router.engine.options import Options
 from router.store.experiments import SESSIONS, Drawn

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from router.config.chains import Chain
 from router.config.editing import Editor
 from router.config.file import ConfigFile
-from router.config.schema import Chain, Config, Experiment
+from router.config.schema import Config, Experiment
 from router.core.errors import ConfigError, InvalidEdit
 from router.core.records import RequestSummary
 from router.engine.options import Options

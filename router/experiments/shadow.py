@@ -13,7 +13,10 @@ import random
 import time
 from collections.abc import Callable
 
-from router.config.schema import Chain, Config, Link, ModelRef, Shadow
+import msgspec
+
+from router.config.chains import Chain, Link, ModelRef
+from router.config.schema import Config, Shadow
 from router.core.errors import AllModelsFailed, FallbackLabError
 from router.core.requests import Request
 from router.engine.options import Options
@@ -95,4 +98,4 @@ class Shadows:
 def _alone(chain: Chain, ref: ModelRef) -> Chain:
     """The category's chain with this model alone, with what the chain sets for it if it is in it."""
     own = next((link for link in chain.links if (link.ref.provider, link.ref.model) == (ref.provider, ref.model)), None)
-    return chain.changed(links=(own or Link(ref=ref),))
+    return msgspec.structs.replace(chain, links=(own or Link(ref=ref),))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from router.config.schema import Chain, Config
+from router.config.chains import Chain
+from router.config.schema import Config
 from router.gateways.exported import Exported
 from router.gateways.litellm import to_litellm
 from router.gateways.openrouter import to_openrouter

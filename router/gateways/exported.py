@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from router.config.schema import Chain
+from router.config.chains import Chain
 from router.config.values import shortened
 
 Loss: TypeAlias = tuple[Chain, str]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from router.config.chains import Chain, Link
 from router.config.keys import VARIABLE
-from router.config.schema import Chain, Config, Link, ProviderConfig
+from router.config.schema import Config, ProviderConfig
 from router.config.values import shortened
 from router.core.errors import InvalidRequest
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
+from router.config.chains import Chain, Link
 from router.config.keys import VARIABLE
-from router.config.schema import Chain, Config, Link, ProviderConfig
+from router.config.schema import Config, ProviderConfig
 from router.config.values import shortened
 from router.gateways.exported import Exported, Loss, comments, merged
 from router.gateways.links import bearer, fields_of, network_links, other_headers, without_query

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from router.config.schema import Chain, Config
+from router.config.chains import Chain
+from router.config.schema import Config
 from router.config.values import shortened
 from router.core.errors import InvalidRequest
 from router.gateways.exported import Exported, Loss, merged

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from router.config.schema import Chain, Config, Link, ProviderConfig
+from router.config.chains import Chain, Link
+from router.config.schema import Config, ProviderConfig
 from router.config.values import shortened
 from router.gateways.exported import Exported, Loss, merged
 from router.gateways.links import bearer, fields_of, network_links, other_headers, without_query

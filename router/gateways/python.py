@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.config.schema import Chain, Config
+from router.config.chains import Chain
+from router.config.schema import Config
 from router.gateways.exported import Exported
 
 _PROGRAM = '''\

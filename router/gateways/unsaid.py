@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
+from router.config.chains import Chain
 from router.config.policy import ChainPolicy
-from router.config.schema import Chain, Config
+from router.config.schema import Config
 from router.config.values import shortened
 
 

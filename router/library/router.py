@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from router.config.chains import Chain, ModelRef
 from router.config.file import default_config_path
-from router.config.schema import Chain, Config, ModelRef
+from router.config.schema import Config
 from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed
 from router.core.events import Event

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
-from router.config.schema import Chain
+from router.config.chains import Chain
 from router.core.attempts import Attempt, Completion
 from router.core.events import Began, Ended, Event, Queued, Waiting, answer_so_far
 from router.core.snapshots import Snapshot

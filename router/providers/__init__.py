@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
 from router.config.keys import Keys
-from router.config.schema import ProviderConfig
 from router.core.capabilities import ModelInfo
 from router.core.events import ProviderEvent
 from router.core.requests import Request
+
+if TYPE_CHECKING:
+    from router.config.schema import ProviderConfig
 
 
 class Call(msgspec.Struct, frozen=True):

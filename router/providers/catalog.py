@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from router.config.schema import Config, ModelRef
+from router.config.chains import ModelRef
 from router.core.capabilities import ModelInfo
 from router.core.errors import ProviderError
 from router.core.files import whole
@@ -18,6 +18,9 @@ from router.core.messages import Frozen, digest
 from router.core.model_names import listed_as
 from router.core.pricing import CostFunction, listed_context, listed_cost, price_of
 from router.core.untrusted import NO_JSON
+
+if TYPE_CHECKING:
+    from router.config.schema import Config
 
 FRESH_FOR = 86_400.0
 """Seconds; a list is then read again, and serves until that has worked."""

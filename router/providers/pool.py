@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from router.config.schema import Config, ProviderConfig
 from router.providers import Provider
 from router.providers.slots import Slots
+
+if TYPE_CHECKING:
+    from router.config.schema import Config, ProviderConfig
 
 KEPT = 8
 """Versions of one provider's settings; requests that began before more edits have their provider made again."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from router.config.schema import ModelRef
+from router.config.chains import ModelRef
 from router.core.attempts import is_call
 from router.core.records import Observation, RequestSummary
 from router.engine.breaker import BreakerView

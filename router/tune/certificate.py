@@ -15,8 +15,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from router.config.chains import Chain
 from router.config.policy import Policy
-from router.config.schema import Chain
 from router.core.errors import (
     AuthenticationFailed,
     ConnectionFailed,

@@ -14,10 +14,11 @@ import functools
 import itertools
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
+import msgspec
 import numpy as np
 
+from router.config.chains import Chain
 from router.config.policy import Policy
-from router.config.schema import Chain
 from router.core.capabilities import ModelInfo
 from router.core.errors import AllModelsFailed, ProviderError
 from router.core.events import Finished, ProviderEvent, TextDelta
@@ -132,7 +133,7 @@ class _World:
         exact: bool,
     ) -> None:
         # How fast answers flow was not measured, so nothing can be too slow for `min_tokens_per_s`.
-        self._chain = chain.changed(policy=chain.policy.model_copy(update={"min_tokens_per_s": 0.0}))
+        self._chain = msgspec.structs.replace(chain, policy=chain.policy.model_copy(update={"min_tokens_per_s": 0.0}))
         self._measured = measured
         self._dice = dice
         self._at = np.cumsum(dice.of("arrivals").exponential(1 / measured.rate, requests))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from router.config.schema import Chain, Config, parse_reference
+from router.config.chains import Chain, parse_reference
+from router.config.schema import Config
 from router.core.conversations import Settings
 from router.core.errors import InvalidRequest
 from router.core.formatting import counted

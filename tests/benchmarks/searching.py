@@ -13,9 +13,10 @@ from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from router.config.schema import Chain
+from router.config.chains import Chain
 from router.lab import Lab
 from router.tune.goals import Goals, Limits
 from router.tune.grid import Grid, grid
@@ -90,7 +91,7 @@ def _of_a_lab(lab: Lab, tuning: Tuning) -> list[tuple[str, str, str]]:
     evidence = seconds(lambda: tuning.evidence("code"))
     again = seconds(lambda: tuning.evidence("code"))
     advice = seconds(lambda: tuning.advise("code"))
-    changed = [chain.changed(links=links) for links in permutations(chain.links)][1:]
+    changed = [msgspec.structs.replace(chain, links=links) for links in permutations(chain.links)][1:]
     _figures(tuning, chain)
     moves = sorted(seconds(functools.partial(_figures, tuning, each)) for each in changed)
     return [

@@ -124,7 +124,7 @@ def numbers(value: Any) -> list[int | float]:
 def test_any_text_is_a_config_or_a_sentence(text: str) -> None:
     config = read(text)
     if config is not None:
-        written = config.model_dump_json()
+        written = config.model_dump_json(fallback=msgspec.structs.asdict)
         written.encode()
         assert all(math.isfinite(number) for number in numbers(json.loads(written)))
         for chain in config.chains.values():

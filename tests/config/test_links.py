@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from router.config.chains import Chain, Link, ModelRef
 from router.config.loading import load_config
-from router.config.schema import Chain, Link, ModelRef
 from router.core.errors import ConfigError
 
 
@@ -134,6 +135,6 @@ def test_keys_are_refused_in_a_chain_s_params_too(path: Path) -> None:
 def test_a_changed_chain_lists_its_new_models_and_has_another_fingerprint(path: Path) -> None:
     before = chain(path, "x", "y")
     assert (before.models[0].text, before.fingerprint) is not None  # both are worked out once, and kept
-    after = before.changed(links=before.links[::-1])
+    after = msgspec.structs.replace(before, links=before.links[::-1])
     assert [ref.text for ref in after.models] == ["y", "x"]
     assert after.fingerprint != before.fingerprint

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from router.config.chains import ModelRef
 from router.config.lint import advice
 from router.config.loading import load_config
-from router.config.schema import ModelRef
 from router.core.capabilities import ModelInfo
 
 GOOD = ModelInfo(context=1000, tools=True, parameters=("temperature", "seed"))

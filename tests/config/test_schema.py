@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from router.config.chains import ModelRef, parse_reference
 from router.config.loading import load_config
 from router.config.policy import Policy
-from router.config.schema import ModelRef, parse_reference
 from router.core.capabilities import ModelInfo
 from router.core.errors import ConfigError
 from router.core.pricing import Price

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import router.engine.cache
+from router.config.chains import ModelRef
 from router.config.policy import CachePolicy
-from router.config.schema import ModelRef
 from router.core.attempts import Attempt
 from router.core.messages import (
     Answer,

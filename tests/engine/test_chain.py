@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from router.config.chains import Chain, Link
 from router.config.policy import BreakerPolicy, CachePolicy
-from router.config.schema import Chain, Link
 from router.core.attempts import Attempt, Completion
 from router.core.errors import (
     AllModelsFailed,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from router.config.chains import Chain, Link, ModelRef
 from router.config.policy import BreakerPolicy, ChainPolicy
-from router.config.schema import Chain, Link, ModelRef
 from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, ServerFailed
 from router.core.events import (

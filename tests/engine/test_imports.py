@@ -12,6 +12,7 @@ pytestmark = pytest.mark.process
 DATABASE = {"sqlalchemy", "alembic"}
 TABLES = {"numpy", "pandas", "pyarrow", "scipy"}
 HTTP = {"httpx", "aiohttp"}
+FILES = {"pydantic", "yaml"}
 OTHERS = {"PIL", "jsonschema", "jsonschema_rs", "streamlit"}
 
 
@@ -22,8 +23,8 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stderr.split())
 
 
-def test_the_engine_loads_no_database_no_tables_and_no_http() -> None:
-    assert loaded_by("import router.engine").isdisjoint(DATABASE | TABLES | HTTP | OTHERS)
+def test_the_engine_loads_no_database_no_tables_no_http_and_nothing_that_reads_models_yaml() -> None:
+    assert loaded_by("import router.engine").isdisjoint(DATABASE | TABLES | HTTP | FILES | OTHERS)
 
 
 def test_the_help_of_the_command_line_loads_no_engine() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.config.schema import ModelRef
+from router.config.chains import ModelRef
 from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, Cancelled
 from router.core.messages import ToolCall, Usage

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from router.config.chains import Link
 from router.config.policy import CachePolicy
-from router.config.schema import Link
 from router.core.capabilities import ModelInfo
 from router.core.errors import BadRequest
 from router.core.formatting import attempt_sentence

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from router.config.chains import Chain, Link
 from router.config.policy import BreakerPolicy
-from router.config.schema import Chain, Link
 from router.core.attempts import Completion
 from router.core.errors import AllModelsFailed, Cancelled, ServerFailed
 from router.core.requests import Request

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from router.config.chains import ModelRef
 from router.config.loading import load_config
-from router.config.schema import Config, ModelRef
+from router.config.schema import Config
 from router.core.capabilities import ModelInfo
 from router.core.errors import ServerFailed
 from router.core.messages import Usage

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from router.config.chains import Chain, Link
 from router.config.policy import CachePolicy
-from router.config.schema import Chain, Link
 from router.core.errors import BadRequest, ContentFiltered, ServerFailed
 from router.core.events import Finished, TextDelta
 from router.core.faults import Fault

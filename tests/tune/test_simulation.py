@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from router.config.chains import Chain
 from router.config.policy import BreakerPolicy, Policy
-from router.config.schema import Chain
 from router.core.errors import (
     BadRequest,
     ContentFiltered,
@@ -113,7 +114,8 @@ def test_a_model_without_its_first_token_in_time_is_left_for_the_next() -> None:
 
 def test_a_limit_that_a_link_sets_for_itself_holds() -> None:
     chain = chain_of("a", "b", first_token=2)
-    patient = chain.model_copy(update={"links": (chain.links[0].model_copy(update={"first_token": 5}), chain.links[1])})
+    first, second = chain.links
+    patient = msgspec.structs.replace(chain, links=(msgspec.structs.replace(first, first_token=5), second))
     assert exact(patient, measured({"a": SLOW, "b": GOOD}), requests=1)["latency_p50"] == pytest.approx(4)
 
 

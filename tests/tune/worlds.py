@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from router.config.chains import Chain, Link, ModelRef
 from router.config.policy import ChainPolicy, Policy
-from router.config.schema import Chain, Link, ModelRef
 from router.core.errors import ProviderError
 from router.tune.behavior import Behavior, Calls, Measured, Outages
 from router.tune.grid import Floats, Grid, grid

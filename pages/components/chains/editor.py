@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
+from router.config.chains import Chain, ModelRef
 from router.config.draft import Draft
-from router.config.schema import Chain, Config, ModelRef
+from router.config.schema import Config
 from router.core.errors import ConfigError
 from router.core.formatting import abilities, place
 from router.lab import Lab

@@ -9,7 +9,7 @@ import msgspec
 import streamlit as st
 
 from router.chat.tools import read_params
-from router.config.schema import Chain, Link
+from router.config.chains import Chain, Link
 from router.core.errors import InvalidRequest
 
 from components.chains.limits import Change

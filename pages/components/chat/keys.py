@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from router.config.schema import Chain
+from router.config.chains import Chain
 from router.lab import Lab
 
 from components.shared.markdown import label

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from router.config.schema import Chain, Config
+from router.config.chains import Chain
+from router.config.schema import Config
 from router.core.conversations import Settings
 from router.core.formatting import abilities_in_short
 from router.lab import Lab

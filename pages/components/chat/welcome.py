@@ -9,7 +9,7 @@ import msgspec
 import streamlit as st
 
 from router.chat.starters import DEMO_PROMPT, demo_faults, starters
-from router.config.schema import Chain, ModelRef
+from router.config.chains import Chain, ModelRef
 from router.core.conversations import Settings, Turn
 from router.lab import Lab
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import streamlit as st
 
-from router.config.schema import Config, ModelRef
+from router.config.chains import ModelRef
+from router.config.schema import Config
 from router.core.conversations import Settings
 from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, parameters

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
-from router.config.schema import Chain, ModelRef
+from router.config.chains import Chain, ModelRef
 from router.core.formatting import counted, place, seconds
 from router.engine.breaker import BreakerView
 from router.engine.faults import Faults

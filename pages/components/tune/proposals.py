@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from router.config.schema import Chain
+from router.config.chains import Chain
 from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, dollars, seconds
 from router.lab import Lab

@@ -6,10 +6,12 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 
+import msgspec
 import pandas as pd
 import streamlit as st
 
-from router.config.schema import Chain, Config, Link, parse_reference
+from router.config.chains import Chain, Link, parse_reference
+from router.config.schema import Config
 from router.core.errors import FallbackLabError
 from router.core.formatting import counted, dollars, place, seconds
 from router.lab import Lab
@@ -124,7 +126,7 @@ def _pick_chain(config: Config, current: Chain, known: list[str]) -> Chain | Non
         for model in models
     )
     changed = policy.model_copy(update={"first_token": first_token, "deadline": deadline, "retries": retries})
-    return current.changed(links=links, policy=changed)
+    return msgspec.structs.replace(current, links=links, policy=changed)
 
 
 def _pick_scenario(evidence: Evidence) -> Scenario:
