@@ -12,8 +12,8 @@ from router.cli.terminal import json_text
 from router.core.formatting import counted, dollars, seconds
 from router.metrics.estimates import Estimate
 from router.tune.baselines import Baseline
+from router.tune.gathering import Evidence
 from router.tune.proposals import Advice, Proposal
-from router.tune.tuning import Evidence
 
 _COLUMNS = (
     Column("chain", is_prose=True),

@@ -20,9 +20,9 @@ from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, seconds
 from router.lab import Lab
 from router.tune.certificate import FaultLine
+from router.tune.gathering import Evidence
 from router.tune.goals import Goals, Limits, Weights
 from router.tune.proposals import Advice
-from router.tune.tuning import Evidence
 
 _BETTER, _NONE, _NOT_ENOUGH = 0, 1, 3
 

@@ -10,7 +10,7 @@ import streamlit as st
 from router.core.formatting import counted, seconds
 from router.metrics.estimates import Estimate
 from router.tune.evidence import ModelEvidence
-from router.tune.tuning import DAYS, Evidence
+from router.tune.gathering import DAYS, Evidence
 
 from components.shared.markdown import label
 

@@ -14,8 +14,8 @@ from router.core.errors import FallbackLabError, InvalidRequest
 from router.core.formatting import counted, dollars, seconds
 from router.lab import Lab
 from router.metrics.estimates import Estimate
+from router.tune.gathering import Evidence
 from router.tune.proposals import Advice, Proposal
-from router.tune.tuning import Evidence
 
 from components.shared import handover
 from components.shared.front import Point, draw_front

@@ -15,9 +15,9 @@ from router.config.schema import Config
 from router.core.errors import FallbackLabError
 from router.core.formatting import counted, dollars, place, seconds
 from router.lab import Lab
+from router.tune.gathering import Evidence
 from router.tune.scenarios import Scenario
 from router.tune.simulated import FIGURES, Figure, Simulated
-from router.tune.tuning import Evidence
 from router.tune.what_if import Seen, WhatIf
 
 from components.shared import handover
