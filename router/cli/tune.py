@@ -24,7 +24,7 @@ from router.tune.gathering import Evidence
 from router.tune.goals import Goals, Limits, Weights
 from router.tune.proposals import Advice
 
-_BETTER, _NONE, _NOT_ENOUGH = 0, 1, 3
+_BETTER, _NONE, _CANNOT_SAY, _NOT_ENOUGH = 0, 1, 2, 3
 
 _LIMITS: dict[str, click.ParamType[Any]] = {
     "cost": Number(0, 1e6),
@@ -111,7 +111,7 @@ def tune(context: click.Context, config_path: Path, /, category: str | None, **o
     """Propose better chains from what was observed and graded.
 
     Exits with 0 if there is a better chain, 1 if there is none, 2 if it cannot be said or saved, 3 if the evidence is
-    not enough.
+    not enough; of several chains, the first of 0, 2, 3 and 1 that is true of one.
     """
     if (options["applied"] or options["diff"]) and category is None:
         raise click.UsageError("Use --diff and --apply with --category.")
@@ -136,7 +136,7 @@ def tune(context: click.Context, config_path: Path, /, category: str | None, **o
                 Console(stderr=True).say(held.sentence(), "dim")
         for notice in lab.notices():
             click.echo(notice, err=True)
-    context.exit(min(codes, key=(_BETTER, _NOT_ENOUGH, _NONE).index))
+    context.exit(min(codes, key=(_BETTER, _CANNOT_SAY, _NOT_ENOUGH, _NONE).index))
 
 
 def _one_of(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:
@@ -145,7 +145,7 @@ def _one_of(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> i
         return _tune(lab, category, goals, options)
     except InvalidRequest as error:
         Console(stderr=True).say(f"{category}: {error}", "yellow")
-        return _NOT_ENOUGH
+        return _CANNOT_SAY
 
 
 def _tune(lab: Lab, category: str, goals: Goals, options: dict[str, Any]) -> int:

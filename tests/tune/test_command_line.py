@@ -40,7 +40,7 @@ def test_of_all_categories_one_better_chain_is_enough(run: Run) -> None:
 
 def test_of_all_categories_one_that_cannot_keep_to_the_limits_does_not_hide_the_others(run: Run) -> None:
     result = run("tune", "--limit", "cost=0.0001")
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     for said in ("code: No chain of these models", "reasoning: No chain of these models", "tools: 0 prompts"):
         assert said in result.stderr
 
