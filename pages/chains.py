@@ -72,14 +72,29 @@ def main(lab: Lab) -> None:
 
 
 def _draft(lab: Lab) -> Draft:
-    """The session's draft, or the one that another page gave; the current file if nothing has been changed."""
+    """The session's draft, with what another page gave; the current file if nothing has been changed."""
     if (given := take_draft()) is not None:
-        st.session_state[_DRAFT], why = given
-        propose(why)
+        _add(*given)
     draft: Draft | None = st.session_state.get(_DRAFT)
     if draft is None or draft.text == draft.before:
         draft = st.session_state[_DRAFT] = lab.editor.draft()
     return draft
+
+
+def _add(given: Draft, why: str) -> None:
+    """Make a change on top of what is unsaved, which stays as it is where both change the same lines."""
+    ours: Draft | None = st.session_state.get(_DRAFT)
+    if ours is not None and ours.text != ours.before:
+        both, met = given.onto(ours.text)
+        if met:
+            st.session_state[_PROBLEM] = (
+                "What you chose on the other page changes the same lines as your unsaved changes, so it was not added."
+                " Save or discard yours, then choose it again."
+            )
+            return
+        given = Draft(before=ours.before, text=both.text)
+    st.session_state[_DRAFT] = given
+    propose(why)
 
 
 def _keep(lab: Lab, draft: Draft) -> None:
@@ -92,11 +107,15 @@ def _keep(lab: Lab, draft: Draft) -> None:
 
 
 def _take_left(lab: Lab, text: str) -> None:
-    """Go on with the draft of a session that has ended, unless it was saved meanwhile."""
+    """Go on with the draft of a session that has ended, unless it was saved meanwhile; add what another page gave."""
     draft, why = msgspec.json.decode(text, type=tuple[Draft, str])
-    if lab.editor.differs(Draft(before=draft.text, text=draft.text)):
-        st.session_state[_DRAFT] = draft
-        propose(why)
+    if not lab.editor.differs(Draft(before=draft.text, text=draft.text)):
+        return
+    given, its_reason = st.session_state.get(_DRAFT), given_reason()
+    st.session_state[_DRAFT] = draft
+    propose(why)
+    if given is not None and given.text != given.before:
+        _add(given, its_reason)
 
 
 def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:

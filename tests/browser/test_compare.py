@@ -379,6 +379,24 @@ def expect_nothing_kept(page: Page) -> None:
     page.wait_for_function("!Object.keys(sessionStorage).some(name => name.startsWith('unsaved'))")
 
 
+def test_a_form_that_a_reload_ended_is_set_aside_where_an_answer_comes_first(
+    app: App, upstream: Upstream, page: Page
+) -> None:
+    app.use(chat_config(upstream, "asked", "another"))
+    page.goto("/compare")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("Half a thought")
+    page.keyboard.press("Tab")
+    expect_kept(page, "Half a thought")
+    page.goto("/chat")
+    send(page, "Who are you?")
+    button(page, "Ask the others this").click()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Who are you?")
+    button(page, "Restore it").click()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Half a thought")
+    button(page, "Restore it").click()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("Who are you?")
+
+
 def filled(page: Page) -> Page:
     """The form with three lanes, a system prompt, a file, and a template with a value for its variable."""
     visit(page, "three chain", "two chain", "one chain")

@@ -17,6 +17,7 @@ import pytest
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
+from router.config.draft import Draft
 from router.config.origins import host_of, origin_of
 from router.config.values import MAX_COUNT, MAX_SECONDS
 from router.core.errors import AllModelsFailed
@@ -131,6 +132,33 @@ def test_a_parameter_that_each_call_sets_is_refused_where_it_is_typed(page: AppT
     (error,) = press(page, "Apply").error
     assert error.value.startswith(r"\`model\` has its own setting")
     assert (drawn(page), diff(page)) == (["one", "two", "three", "one"], [])
+
+
+# --- What another page gives -----------------------------------------------------------------------
+
+
+def given(app: AppTest, change: str, by: str) -> AppTest:
+    """The page with a change of the file that another page has just given it."""
+    app.session_state["given_draft"] = Draft(before=TEXT, text=TEXT.replace(change, by)), "Tried on Tune."
+    return look(app)
+
+
+def test_a_change_that_another_page_gives_is_added_to_what_is_unsaved(home: Path, page: AppTest) -> None:
+    click(page, "icon_remove_tools\nthree")
+    assert diff(given(page, "code: {models: [one]}", "code: {models: [two]}")) == [
+        "-    - three",
+        "-  code: {models: [one]}",
+        "+  code: {models: [two]}",
+    ]
+    assert saved(page, home) == TEXT.replace("    - three\n", "").replace("[one]", "[two]")
+
+
+def test_unsaved_changes_stay_where_another_page_changes_the_same_lines(page: AppTest) -> None:
+    click(page, "icon_remove_tools\nthree")
+    given(page, "    - three", "    - four")
+    assert diff(page) == ["-    - three"]
+    (error,) = page.error
+    assert error.value.startswith("What you chose on the other page changes the same lines as your unsaved changes")
 
 
 # --- What is set for one model alone ----------------------------------------------------------------

@@ -122,9 +122,13 @@ def _light(draft: Draft) -> Draft:
 
 
 def _take_left(text: str) -> None:
+    """Go on with what a session that has ended left; where another page's plan is in the form, it is set aside."""
     draft, *aside = msgspec.json.decode(text, type=list[Draft])
-    st.session_state[_ASIDE] = aside
-    _replace_form(draft)
+    if not st.session_state.get(_MISSED):
+        st.session_state[_ASIDE] = aside
+        _replace_form(draft)
+    else:
+        st.session_state[_ASIDE] = [*aside, *([draft] if draft != _EMPTY else []), *st.session_state.get(_ASIDE, [])]
 
 
 def leave() -> None:

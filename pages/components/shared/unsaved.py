@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 from collections.abc import Callable
 
 import msgspec
@@ -13,11 +14,18 @@ from components.shared.style import UNSAVED
 # Only this tab's own storage holds it: no other person's session sees it, and it ends with the tab.
 _JS = """
 export default function ({ data, setTriggerValue }) {
-  const name = `unsaved ${data.name}`
+  const name = `unsaved ${data.name}`, owner = `${name}, by`
   try {
-    if (data.text) sessionStorage.setItem(name, data.text)
-    else if (!data.isNew) sessionStorage.removeItem(name)
-    else if (sessionStorage.getItem(name)) setTriggerValue("left", sessionStorage.getItem(name))
+    const left = sessionStorage.getItem(name)
+    if (left && !data.isTaken && sessionStorage.getItem(owner) !== data.session) {
+      setTriggerValue("left", left)
+    } else if (data.text) {
+      sessionStorage.setItem(name, data.text)
+      sessionStorage.setItem(owner, data.session)
+    } else {
+      sessionStorage.removeItem(name)
+      sessionStorage.removeItem(owner)
+    }
   } catch {}  // a storage that is full or blocked: the session has it all the same
 }
 """
@@ -30,19 +38,22 @@ def keep_unsaved(name: str, text: str, on_left: Callable[[str], object]) -> None
     Args:
         name: what it is of; only this finds it again.
         text: empty where nothing is unsaved.
-        on_left: called with what an earlier session of this tab left, if this one has had nothing unsaved so far; may
-            raise `msgspec.DecodeError`.
+        on_left: called once with what an earlier session of this tab left, which is kept until then; by then this one
+            may have something unsaved, too, that another page gave. May raise `msgspec.DecodeError`.
     """
     key = f"{UNSAVED}_{name}"
-    begun = f"{key}_begun"
+    taken, session = f"{key}_taken", f"{key}_session"
 
     def left() -> None:
-        if not st.session_state.get(begun):
-            st.session_state[begun] = True
+        if not st.session_state.get(taken):
+            st.session_state[taken] = True
             with contextlib.suppress(msgspec.DecodeError):  # an older version's, which is of no use here
                 on_left(st.session_state[key]["left"])
 
-    if text:
-        st.session_state[begun] = True
-    is_new = not st.session_state.get(begun)
-    _keep(key=key, data={"name": name, "text": text, "isNew": is_new}, on_left_change=left)
+    data = {
+        "name": name,
+        "text": text,
+        "session": st.session_state.setdefault(session, uuid.uuid4().hex),
+        "isTaken": st.session_state.get(taken, False),
+    }
+    _keep(key=key, data=data, on_left_change=left)
