@@ -239,7 +239,8 @@ class _CallParts:
         return ToolCall(id=self.id or f"call_{index}", name=self.name or "", arguments=arguments, extra=self.extra)
 
 
-_IN_PIECES = ("text", "summary", "data")
+IN_PIECES = ("text", "summary", "data")
+"""The fields of a reasoning detail that come in pieces."""
 
 
 class _DetailParts:
@@ -249,7 +250,7 @@ class _DetailParts:
 
     def add(self, detail: Mapping[str, Any]) -> None:
         for name, value in detail.items():
-            if name in _IN_PIECES and isinstance(value, str):
+            if name in IN_PIECES and isinstance(value, str):
                 self._pieces.setdefault(name, []).append(value)
             elif value is not None or name not in self._fields:
                 self._fields[name] = value

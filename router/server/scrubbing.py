@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, TypeAlias
 
-from router.config.keys import Keys, scrubbed
-from router.core.events import ImageDelta, ProviderEvent, ReasoningDelta, ReasoningDetail, TextDelta, ToolCallDelta
+from router.config.keys import MIN_KEY_LENGTH, Keys, scrubbed
+from router.core.events import (
+    IN_PIECES,
+    ImageDelta,
+    ProviderEvent,
+    ReasoningDelta,
+    ReasoningDetail,
+    TextDelta,
+    ToolCallDelta,
+)
+
+Place: TypeAlias = tuple[Hashable, ...]
+"""A text that clients add up from pieces: the answer, the reasoning, a call's arguments, or a field of a detail."""
+
+_TEXT: Place = ("text",)
+_REASONING: Place = ("reasoning",)
 
 
 class Scrubbing:
-    """Holds back the end of a text that a key could begin with, until the next piece tells.
+    """Holds back the end of each text that a key could begin with, until the next piece of that text tells.
 
     A server can only repeat keys that were sent; without one nothing is held.
     """
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._held = ""
-        self._last: TextDelta | ReasoningDelta | ToolCallDelta | None = None
+        self._texts: dict[Place, _Text] = {}
 
     def of(self, events: Sequence[ProviderEvent]) -> Sequence[ProviderEvent]:
         """The events without keys."""
@@ -29,40 +42,105 @@ class Scrubbing:
 
     def rest(self) -> list[ProviderEvent]:
         """What is still held back, at the end of the answer."""
-        held, last, self._held, self._last = self._held, self._last, "", None
-        if not held or last is None:
-            return []
-        # Of a call the arguments alone: id, name and `extra` have been sent, and clients add up what comes twice.
-        return [ToolCallDelta(last.index, arguments=held) if isinstance(last, ToolCallDelta) else type(last)(held)]
+        texts, self._texts = self._texts, {}
+        return [text.piece(held) for text in texts.values() if (held := text.rest())]
 
     def _of(self, event: ProviderEvent, sent: tuple[str, ...]) -> Iterator[ProviderEvent]:
-        if isinstance(event, TextDelta | ReasoningDelta | ToolCallDelta):
-            if self._last is not None and _place(self._last) != _place(event):
-                yield from self.rest()
-            text = self._keys.scrub_sent(self._held + _text(event))
-            cut = len(text) - _could_begin(text, sent)
-            self._held, self._last = text[cut:], event
-            if isinstance(event, ToolCallDelta):
-                yield self._call(event, text[:cut])
-            elif cut:
-                yield type(event)(text[:cut])
+        if isinstance(event, TextDelta | ReasoningDelta):
+            yield from self._before(event)
+            place = _TEXT if isinstance(event, TextDelta) else _REASONING
+            if clean := self._clean(place, event.text, type(event), sent):
+                yield type(event)(clean)
+        elif isinstance(event, ToolCallDelta):
+            yield from self._before(event)
+            yield self._call(event, sent)
+        elif isinstance(event, ReasoningDetail):
+            yield from self._before(event)
+            yield self._detail(event, sent)
+        elif isinstance(event, ImageDelta):
+            yield from self._before(event)
+            yield ImageDelta(self._keys.scrub_sent(event.url))
         else:
-            yield from self.rest()
-            if isinstance(event, ReasoningDetail):
-                event = ReasoningDetail(scrubbed(event.detail, dict[str, Any], self._keys.scrub_sent))
-            elif isinstance(event, ImageDelta):
-                event = ImageDelta(self._keys.scrub_sent(event.url))
             yield event
 
-    def _call(self, event: ToolCallDelta, arguments: str) -> ToolCallDelta:
+    def _before(self, event: ProviderEvent) -> Iterator[ProviderEvent]:
+        """The texts that come before it in the answer, as far as they can be sent by now."""
+        for place, text in self._texts.items():
+            same = TextDelta if place == _TEXT else ReasoningDelta | ReasoningDetail
+            if place[0] != "call" and not isinstance(event, same) and (released := text.release()):
+                yield text.piece(released)
+
+    def _clean(self, place: Place, piece: str, event: Callable[[str], ProviderEvent], sent: tuple[str, ...]) -> str:
+        text = self._texts.get(place)
+        if text is None:
+            text = self._texts[place] = _Text(event)
+        return text.add(piece, self._keys.scrub_sent, sent)
+
+    def _call(self, event: ToolCallDelta, sent: tuple[str, ...]) -> ToolCallDelta:
+        def more(arguments: str) -> ToolCallDelta:  # id, name and `extra` have been sent, and clients add up what comes
+            return ToolCallDelta(event.index, arguments=arguments)
+
         scrub = self._keys.scrub_sent
         return ToolCallDelta(
             event.index,
             scrub(event.id) if event.id is not None else None,
             scrub(event.name) if event.name is not None else None,
-            arguments,
+            self._clean(("call", event.index), event.arguments, more, sent),
             scrubbed(event.extra, dict[str, Any], scrub) if event.extra is not None else None,
         )
+
+    def _detail(self, event: ReasoningDetail, sent: tuple[str, ...]) -> ReasoningDetail:
+        detail = scrubbed(event.detail, dict[str, Any], self._keys.scrub_sent)
+        if event.detail.get("index") is None and "data" in event.detail:
+            return ReasoningDetail(detail)  # encrypted reasoning comes in one piece
+        whose = {name: event.detail[name] for name in ("type", "index") if name in event.detail}
+        for name in IN_PIECES:
+            if isinstance(piece := event.detail.get(name), str):
+
+                def more(text: str, name: str = name) -> ReasoningDetail:
+                    return ReasoningDetail({**whose, name: text})
+
+                place = ("detail", name, str(whose.get("type")), str(whose.get("index")))
+                detail = {**detail, name: self._clean(place, piece, more, sent)}
+        return ReasoningDetail(detail)
+
+
+class _Text:
+    """One text, as far as it may go on to be a key.
+
+    Args:
+        piece: a piece of it as an event.
+    """
+
+    def __init__(self, piece: Callable[[str], ProviderEvent]) -> None:
+        self.piece = piece
+        self._end = ""
+        self._sent = 0
+
+    def add(self, piece: str, scrub: Callable[[str], str], keys: Sequence[str]) -> str:
+        """Take a piece in; returns what can be sent."""
+        whole = self._end + piece
+        clean = scrub(whole)
+        if clean != whole:
+            # Of a key that had begun, what was sent cannot be unsent; what follows it is left out.
+            begun = min(at for key in keys if (at := whole.find(key)) >= 0)
+            clean, self._sent = clean[min(begun, self._sent) :], 0
+        else:
+            clean = whole
+        cut = len(clean) - _could_begin(clean, keys)
+        out = clean[self._sent : cut]
+        self._end, self._sent = clean[cut:], max(0, self._sent - cut)
+        return out
+
+    def release(self) -> str:
+        """What else comes next in the answer: the held end, but never so much of it that it would be worth a key."""
+        out = self._end[self._sent : MIN_KEY_LENGTH - 1]
+        self._sent += len(out)
+        return out
+
+    def rest(self) -> str:
+        """The held end, since nothing follows it."""
+        return self._end[self._sent :]
 
 
 def _could_begin(text: str, keys: Sequence[str]) -> int:
@@ -76,11 +154,3 @@ def _could_begin(text: str, keys: Sequence[str]) -> int:
                 break
             at = text.find(key[0], at + 1)
     return longest
-
-
-def _place(event: TextDelta | ReasoningDelta | ToolCallDelta) -> tuple[type, int]:
-    return type(event), event.index if isinstance(event, ToolCallDelta) else 0
-
-
-def _text(event: TextDelta | ReasoningDelta | ToolCallDelta) -> str:
-    return event.arguments if isinstance(event, ToolCallDelta) else event.text
