@@ -32,6 +32,8 @@ FOLLOW_EVERY = 2.0
 """Seconds between checks for changes made by others."""
 
 _DRAFT, _PROBLEM, _TEXT = "chains_draft", "chains_problem", "chains_text"
+_GIVEN = "chains_given"
+"""The session's key for what another page gave last: what was unsaved before, with its reason, and both together."""
 
 
 def main(lab: Lab) -> None:
@@ -74,27 +76,32 @@ def main(lab: Lab) -> None:
 def _draft(lab: Lab) -> Draft:
     """The session's draft, with what another page gave; the current file if nothing has been changed."""
     if (given := take_draft()) is not None:
-        _add(*given)
+        _add(lab, *given)
     draft: Draft | None = st.session_state.get(_DRAFT)
     if draft is None or draft.text == draft.before:
         draft = st.session_state[_DRAFT] = lab.editor.draft()
     return draft
 
 
-def _add(given: Draft, why: str) -> None:
-    """Make a change on top of what is unsaved, which stays as it is where both change the same lines."""
+def _add(lab: Lab, change: Draft, why: str) -> None:
+    """Make another page's change on top of what is unsaved; one that nobody has touched gives way to the next."""
     ours: Draft | None = st.session_state.get(_DRAFT)
-    if ours is not None and ours.text != ours.before:
-        both, met = given.onto(ours.text)
-        if met:
-            st.session_state[_PROBLEM] = (
-                "What you chose on the other page changes the same lines as your unsaved changes, so it was not added."
-                " Save or discard yours, then choose it again."
-            )
-            return
-        given = Draft(before=ours.before, text=both.text)
-    st.session_state[_DRAFT] = given
-    propose(why)
+    typed = given_reason()
+    before, its_reason, last = st.session_state.get(_GIVEN, (None, "", None))
+    if ours == last:
+        ours, typed = before, its_reason
+    if ours is None or ours.text == ours.before:
+        ours, typed = None, ""
+    both = change if ours is None else lab.editor.on_top(change, ours)
+    if both is None:
+        st.session_state[_PROBLEM] = (
+            "What you chose on the other page changes the same as your unsaved changes, so it was not added. Save or"
+            " discard yours, then choose it again."
+        )
+        return
+    st.session_state[_GIVEN] = ours, typed, both
+    st.session_state[_DRAFT] = both
+    propose("; ".join(filter(None, (typed, why))))
 
 
 def _keep(lab: Lab, draft: Draft) -> None:
@@ -115,7 +122,7 @@ def _take_left(lab: Lab, text: str) -> None:
     st.session_state[_DRAFT] = draft
     propose(why)
     if given is not None and given.text != given.before:
-        _add(given, its_reason)
+        _add(lab, given, its_reason)
 
 
 def _check(lab: Lab, draft: Draft) -> tuple[Config | None, str | None]:

@@ -66,7 +66,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with the links, the policy or the parameters."""
-        return digest(msgspec.json.encode((self.links, self.params)), self.policy.model_dump_json())[:12]
+        policy = msgspec.Raw(self.policy.model_dump_json().encode())
+        return digest(msgspec.json.encode({"links": self.links, "policy": policy, "params": self.params}))[:12]
 
     def params_of(self, link: Link) -> Mapping[str, Any]:
         """The chain's parameters with a link's laid over them; a null there leaves the chain's out."""

@@ -109,6 +109,24 @@ class Editor:
         """
         return parse_config(draft.text, self._path)
 
+    def on_top(self, change: Draft, ours: Draft) -> Draft | None:
+        """A valid change of the file, made on top of another one that is not saved.
+
+        Returns:
+            Both; None where a chain, experiment or shadow that it changes would not be as it says, or nothing valid.
+        """
+        merged, met = change.onto(ours.text)
+        both = Draft(before=ours.before, text=merged.text)
+        try:
+            was, alone, together = (parse_config(text, self._path) for text in (change.before, change.text, both.text))
+        except ConfigError:
+            return None
+        for part in ("chains", "experiments", "shadow"):
+            old, new, found = (getattr(config, part) for config in (was, alone, together))
+            changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+            met = met or any(found.get(name) != new.get(name) for name in changed)
+        return None if met else both
+
     def save(self, draft: Draft, why: str) -> None:
         """Save a draft atomically and keep the old text.
 

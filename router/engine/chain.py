@@ -242,9 +242,10 @@ class ChainRun:
         waiter = Waiter(share=share, limit=limit, clock=self._engine.clock)
         subscriber = Subscriber(
             waiter,
+            model=ref.text,
             silence=_silent if stream else _too_slow,
             events=self._trace.events,
-            record=functools.partial(self._tried, place),
+            record=functools.partial(self._tried, place, ref),
         )
         try:
             result = await self._shared_call(candidate, later=later, force=force).result(subscriber)
@@ -263,11 +264,11 @@ class ChainRun:
             self._keep(candidate.key, result.answer)
         return result
 
-    def _tried(self, place: int, attempt: Attempt, began: float, owner: bool) -> None:
+    def _tried(self, place: int, ref: ModelRef, attempt: Attempt, began: float, owner: bool) -> None:
         """Record a try as this chain's policy judges it; another chain may accept the same answer."""
         if error := refusal(attempt, self._chain.policy):
             attempt = msgspec.structs.replace(attempt, outcome="failed", reason=error.kind, detail=str(error))
-        self._trace.tried(place, attempt, began, owner)
+        self._trace.tried(place, ref, attempt, began, owner)
 
     def _shared_call(self, candidate: Candidate, *, later: int, force: bool) -> SharedCall:
         route = candidate.route

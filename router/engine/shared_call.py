@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import NamedTuple, TypeAlias
 
+import msgspec
+
 from router.core.attempts import Attempt
 from router.core.errors import ProviderError
 from router.core.events import TOKENS, Began, Event, Queued, Waiting
@@ -106,6 +108,7 @@ class Subscriber:
 
     Args:
         waiter: how long it waits.
+        model: as this request names it; who began the call may name it otherwise, with its provider or without.
         silence: makes the error for a call that has not responded for so many seconds.
         events: receives the call's events.
         record: called with each try's record, the loop time when it began, and whether this request owns the call.
@@ -118,11 +121,13 @@ class Subscriber:
         self,
         waiter: Waiter,
         *,
+        model: str,
         silence: Callable[[float], ProviderError],
         events: list[Event],
         record: Callable[[Attempt, float, bool], None],
     ) -> None:
         self.waiter = waiter
+        self._model = model
         self.silence = silence
         self.events = events
         self._record = record
@@ -130,6 +135,8 @@ class Subscriber:
 
     def hear(self, event: Event) -> None:
         """Take in an event of the call."""
+        if isinstance(event, Queued | Began | Waiting) and event.model != self._model:
+            event = msgspec.structs.replace(event, model=self._model)
         if type(event) is Began:
             self.recorded = False
         self.waiter.hear(event)

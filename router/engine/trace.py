@@ -99,7 +99,7 @@ class Trace:
         if not self.attempts or self.attempts[-1].outcome != "cancelled":
             self.note(place, ref, "cancelled", "stopped")
 
-    def tried(self, place: int, attempt: Attempt, began: float, owner: bool) -> None:
+    def tried(self, place: int, ref: ModelRef, attempt: Attempt, began: float, owner: bool) -> None:
         """Record a try as this request saw it; only the owner of a shared call is charged for it.
 
         Args:
@@ -107,7 +107,7 @@ class Trace:
         """
         joined = {} if owner else {"shared": True, "cost": None, "cost_source": None}
         offset, own = began - self.started, self._own(place)
-        self._record(msgspec.structs.replace(attempt, place=place, offset=offset, own=own, **joined))
+        self._record(msgspec.structs.replace(attempt, model=ref.text, place=place, offset=offset, own=own, **joined))
 
     def replayed(self, place: int, ref: ModelRef, hit: CachedAnswer) -> None:
         """Record an answer from the cache, and replay its events."""

@@ -65,7 +65,7 @@ class Tuning:
         self._evaluations = evaluations
         self._config = config
         self._lock = threading.Lock()
-        self._worlds: dict[tuple[Hashable, str, str, Scenario], Worlds] = {}
+        self._worlds: dict[tuple[str, Hashable, str, Scenario], Worlds] = {}
         self._what_ifs: dict[tuple[str, str, str, Scenario], WhatIf] = {}
         self._advice: dict[tuple[Hashable, str, Goals], Advice] = {}
 
@@ -130,7 +130,7 @@ class Tuning:
             InvalidRequest: nothing was observed of one of its models.
             ConfigError, StoreError: see `evidence`.
         """
-        return self._worlds_of(category, chain, scenario).simulated(RUNS, REQUESTS)
+        return self._worlds_of(self.evidence(category), chain, scenario).simulated(RUNS, REQUESTS)
 
     def what_if(self, category: str, chain: Chain, scenario: Scenario = AS_MEASURED) -> WhatIf:
         """A chain beside the category's own; what was compared lately is kept.
@@ -140,7 +140,8 @@ class Tuning:
             ConfigError, StoreError: see `evidence`.
         """
         current = self._config().chain(category)
-        before, after = (self._worlds_of(category, each, scenario) for each in (current, chain))
+        evidence = self.evidence(category)
+        before, after = (self._worlds_of(evidence, each, scenario) for each in (current, chain))
         key = category, current.fingerprint, chain.fingerprint, scenario
         with self._lock:
             known = self._what_ifs.get(key)
@@ -149,16 +150,20 @@ class Tuning:
                 self._what_ifs = dict([*self._what_ifs.items()][-KEPT:]) | {key: known}
             return known
 
-    def _worlds_of(self, category: str, chain: Chain, scenario: Scenario) -> Worlds:
+    def _worlds_of(self, evidence: Evidence, chain: Chain, scenario: Scenario) -> Worlds:
         """The worlds that a chain is simulated in; those of one state of the evidence are the same for all chains."""
-        evidence, config = self.evidence(category), self._config()
         _check(chain, evidence.measured)
-        key = evidence.state, category, chain.fingerprint, scenario
+        config, category = self._config(), evidence.category
+        key = category, evidence.state, chain.fingerprint, scenario
         with self._lock:
             if (known := self._worlds.get(key)) is None:
                 slots = {name: provider.max_concurrency for name, provider in config.providers.items()}
                 known = Worlds(chain, config.policy, scenario.of(evidence.measured), slots=slots)
-                self._worlds = dict([*self._worlds.items()][-KEPT:]) | {key: known}
+                # What was measured takes megabytes: nothing keeps what it was before.
+                current = [
+                    each for each in self._worlds.items() if each[0][0] != category or each[0][1] == evidence.state
+                ]
+                self._worlds = dict(current[-KEPT:]) | {key: known}
             return known
 
     def close(self) -> None:

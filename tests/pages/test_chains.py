@@ -153,12 +153,35 @@ def test_a_change_that_another_page_gives_is_added_to_what_is_unsaved(home: Path
     assert saved(page, home) == TEXT.replace("    - three\n", "").replace("[one]", "[two]")
 
 
-def test_unsaved_changes_stay_where_another_page_changes_the_same_lines(page: AppTest) -> None:
+@pytest.mark.parametrize(
+    ("change", "by"),
+    [
+        ("    - three", "    - four"),
+        ("    - one   # the first\n    - two\n", "    - two\n    - one   # the first\n"),
+    ],
+    ids=["of the same line", "of the same chain"],
+)
+def test_unsaved_changes_stay_where_another_page_changes_the_same(page: AppTest, change: str, by: str) -> None:
+    """A chain that Tune proposed and certified is not mixed with another change of it."""
     click(page, "icon_remove_tools\nthree")
-    given(page, "    - three", "    - four")
+    given(page, change, by)
     assert diff(page) == ["-    - three"]
     (error,) = page.error
-    assert error.value.startswith("What you chose on the other page changes the same lines as your unsaved changes")
+    assert error.value.startswith("What you chose on the other page changes the same as your unsaved changes")
+
+
+def test_what_another_page_gave_gives_way_to_what_it_gives_next(page: AppTest) -> None:
+    click(page, "icon_remove_tools\nthree")
+    given(page, "code: {models: [one]}", "code: {models: [two]}")
+    given(page, "code: {models: [one]}", "code: {models: [three]}")
+    assert diff(page)[1:] == ["-  code: {models: [one]}", "+  code: {models: [three]}"]
+
+
+def test_the_reason_for_what_is_unsaved_stays_beside_the_one_that_another_page_gives(page: AppTest) -> None:
+    click(page, "icon_remove_tools\nthree")
+    page.text_input(key="chains_why").set_value("three is slow")
+    given(look(page), "code: {models: [one]}", "code: {models: [two]}")
+    assert page.text_input(key="chains_why").value == "three is slow; Tried on Tune."
 
 
 # --- What is set for one model alone ----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sqlite3
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -24,6 +26,7 @@ from tests.upstream import (
     chain_yaml,
     cut_after,
     error_in_stream,
+    late,
     silent,
     status,
     words,
@@ -95,6 +98,24 @@ def test_an_answer_by_an_experiments_candidate_says_its_place_there(
     response = served.ask(stream=stream)
     names = ("model", "place", "attempts")
     assert [response.headers[f"x-fallback-lab-{name}"] for name in names] == ["local:fallback", "1", "2"]
+
+
+async def test_a_request_that_joins_anothers_call_names_its_own_model_and_place(
+    serve: Serve, upstream: Upstream
+) -> None:
+    """The two chains spell the model differently."""
+    upstream.script("shared", then=late(0.5))
+    text = json.loads(chain_yaml(upstream))
+    served = serve(json.dumps({**text, "chains": {"chat": ["shared"], "other": ["another", "local:shared"]}}))
+    upstream.script("another", then=status(503))
+    body = {"stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    async with httpx.AsyncClient() as client:
+        ask = [client.post(f"{served.url}/chat/completions", json={**body, "model": m}) for m in ("chat", "other")]
+        first, second = await asyncio.gather(*ask)
+    assert len(upstream.received("shared")) == 1
+    names = ("model", "place")
+    assert [first.headers[f"x-fallback-lab-{name}"] for name in names] == ["shared", "0"]
+    assert [second.headers[f"x-fallback-lab-{name}"] for name in names] == ["local:shared", "1"]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

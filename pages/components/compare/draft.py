@@ -65,7 +65,7 @@ def begin(draft: Draft | None) -> None:
         del st.session_state[key]
     if draft is not None:
         st.session_state[_BEGUN] = st.session_state[_NOW] = draft
-        st.session_state[_MISSED] = True
+        st.session_state[_MISSED] = _kept(draft) != _kept(_EMPTY)
         st.session_state[LANES] = list(range(len(draft.plan.lanes)))
 
 
@@ -109,16 +109,16 @@ def keep_over_reload(lab: Lab) -> None:
     aside: list[Draft] = st.session_state.get(_ASIDE, [])
     is_missed = st.session_state.get(_MISSED, False)
     drafts = [st.session_state[_NOW] if is_missed else _EMPTY, *aside]
-    text = msgspec.json.encode([_light(draft) for draft in drafts]).decode() if is_missed or aside else ""
+    text = f"[{','.join(map(_kept, drafts))}]" if is_missed or aside else ""
     keep_unsaved(f"comparison in {lab.folder}", text, _take_left)
 
 
-def _light(draft: Draft) -> Draft:
-    """The draft, without its files where they are large."""
-    if sum(map(len, draft.files.values())) <= FILES_KEPT:
-        return draft
-    before = tuple(msgspec.structs.replace(turn, attachments=()) for turn in draft.plan.before)
-    return draft._replace(plan=msgspec.structs.replace(draft.plan, files=(), before=before), files={})
+def _kept(draft: Draft) -> str:
+    """The draft as JSON, without its files where they are large."""
+    if sum(map(len, draft.files.values())) > FILES_KEPT:
+        before = tuple(msgspec.structs.replace(turn, attachments=()) for turn in draft.plan.before)
+        draft = draft._replace(plan=msgspec.structs.replace(draft.plan, files=(), before=before), files={})
+    return msgspec.json.encode(draft).decode()
 
 
 def _take_left(text: str) -> None:
@@ -128,7 +128,8 @@ def _take_left(text: str) -> None:
         st.session_state[_ASIDE] = aside
         _replace_form(draft)
     else:
-        st.session_state[_ASIDE] = [*aside, *([draft] if draft != _EMPTY else []), *st.session_state.get(_ASIDE, [])]
+        has_it = _kept(draft) in (_kept(_EMPTY), _kept(st.session_state[_NOW]))
+        st.session_state[_ASIDE] = [*aside, *([] if has_it else [draft]), *st.session_state.get(_ASIDE, [])]
 
 
 def leave() -> None:

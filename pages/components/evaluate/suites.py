@@ -57,8 +57,11 @@ def keep_suite(lab: Lab) -> None:
 
 
 def _take_left(text: str) -> None:
-    st.session_state[_OPEN] = msgspec.json.decode(text, type=Draft)
-    st.session_state["evaluate_tabs"] = "Suites"
+    """Go on with the suite of a session that has ended, unless another one is being edited by now."""
+    left, draft = msgspec.json.decode(text, type=Draft), st.session_state.get(_OPEN)
+    if draft is None or not draft.is_unsaved:
+        st.session_state[_OPEN] = left
+        st.session_state["evaluate_tabs"] = "Suites"
 
 
 def draw_suites(library: Library) -> None:
