@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import openai
+import pydantic
 import pytest
 
 from router.core.events import TextDelta
@@ -208,6 +209,26 @@ def test_calls_that_a_server_ends_with_stop_are_tool_calls(served: Served, upstr
     found = served.ask(stream=stream, tools=[WEATHER])
     last = data_of(found.text)[-2] if stream else found.json()
     assert last["choices"][0]["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_call_without_arguments_is_one_that_the_sdk_parses(
+    sdk: openai.OpenAI, upstream: Upstream, stream: bool
+) -> None:
+    class Now(pydantic.BaseModel):
+        """What time it is."""
+
+    call = {"id": "call_1", "type": "function", "function": {"name": "Now", "arguments": ""}}
+    upstream.script("primary", then=answer("", tool_calls=[call], finish_reason="tool_calls"))
+    asked: Any = {"model": "chat", "messages": [{"role": "user", "content": "Hi"}]}
+    tools = [openai.pydantic_function_tool(Now)]
+    if stream:
+        with sdk.chat.completions.stream(**asked, tools=tools) as events:
+            message = events.get_final_completion().choices[0].message
+    else:
+        message = sdk.chat.completions.parse(**asked, tools=tools).choices[0].message
+    [function] = [call.function for call in message.tool_calls or ()]
+    assert (function.arguments, function.parsed_arguments) == ("{}", Now())
 
 
 def test_half_a_character_in_a_body_is_replaced_and_the_rest_reaches_the_model(

@@ -91,6 +91,7 @@ class Chunks:
         self._begun = False
         self._calls: dict[int, list[ToolCallDelta]] = {}
         self._named: set[int] = set()
+        self._empty: set[int] = set()  # calls without arguments so far
 
     def add(self, event: ProviderEvent) -> bytes:
         """An event of the call that answers."""
@@ -115,7 +116,8 @@ class Chunks:
         reason = _reason(answer.finish_reason, calls=bool(answer.tool_calls))
         delta = {"producer": answer.producer} if answer.producer is not None else {}
         extra = {"fallback_lab": trace} if trace is not None else {}
-        last = self._begin() + self._chunk(delta, reason, **({} if self._usage else extra))
+        last = self._begin() + b"".join(map(self._no_arguments, sorted(self._empty)))
+        last += self._chunk(delta, reason, **({} if self._usage else extra))
         if self._usage:
             usage = _usage(completion.attempts[-1].usage, completion.cost)
             last += _event({**self._head, "choices": [], "usage": usage, **extra})
@@ -139,6 +141,8 @@ class Chunks:
 
     def _call(self, event: ToolCallDelta) -> bytes:
         """A call's piece; clients want id and name in the first one, so it waits until its name is there."""
+        if event.arguments:
+            self._empty.discard(event.index)
         if event.index in self._named:
             function: dict[str, Any] = {"arguments": event.arguments}
             more = {"extra_content": event.extra} if event.extra else {}
@@ -148,15 +152,22 @@ class Chunks:
         if not (name := next((piece.name for piece in held if piece.name), None)):
             return b""
         self._named.add(event.index)
+        arguments = "".join(piece.arguments for piece in held)
+        if not arguments:
+            self._empty.add(event.index)
         first = {
             "index": event.index,
             "id": call_id(next((piece.id for piece in held if piece.id), None), event.index, self._id),
             "type": "function",
-            "function": {"name": name, "arguments": "".join(piece.arguments for piece in held)},
+            "function": {"name": name, "arguments": arguments},
         }
         if extra := next((piece.extra for piece in held if piece.extra), None):
             first["extra_content"] = extra
         return self._delta({"tool_calls": [first]})
+
+    def _no_arguments(self, index: int) -> bytes:
+        """The arguments of a call that is over and has none: clients read them as JSON, which an empty text is not."""
+        return self._delta({"tool_calls": [{"index": index, "function": {"arguments": "{}"}}]})
 
 
 def _event(data: Mapping[str, Any]) -> bytes:
