@@ -116,6 +116,20 @@ def test_an_answer_that_was_cut_short_is_incomplete(sdk: openai.OpenAI, upstream
     assert found.incomplete_details is not None and found.incomplete_details.reason == "max_output_tokens"
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("counted", "expected"), [(None, (0, 0, 0)), ({"completion_tokens": 7}, (0, 7, 7))], ids=["nothing", "a part"]
+)
+def test_tokens_that_nobody_counted_are_zeros(
+    served: Served, upstream: Upstream, counted: Any, expected: tuple[int, ...], stream: bool
+) -> None:
+    """Some clients take no answer whose tokens are null."""
+    upstream.script("primary", then=answer(GOOD, usage=counted))
+    found = served.post("/v1/responses", {"model": "chat", "input": "Hello?", "stream": stream})
+    usage = (data_of(found.text)[-1]["response"] if stream else found.json())["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["total_tokens"]) == expected
+
+
 def test_a_broken_stream_ends_as_failed(served: Served, upstream: Upstream) -> None:
     upstream.script("primary", then=cut_after(40))
     events = data_of(served.post("/v1/responses", {"model": "chat", "input": "Hi", "stream": True}).text)

@@ -17,18 +17,19 @@ from router.server.dialects.responses.tools import Called, as_called, custom_inp
 _CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
-def _usage(usage: Usage | None) -> dict[str, Any] | None:
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
-        return None
+def _usage(usage: Usage | None) -> dict[str, Any]:
+    """Token counts; what is unknown is 0, since clients add them up."""
+    usage = usage or Usage()
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     return {
-        "input_tokens": usage.prompt_tokens,
+        "input_tokens": prompt,
         "input_tokens_details": {
             "cached_tokens": usage.cached_tokens or 0,
             "cache_write_tokens": usage.cache_write_tokens or 0,
         },
-        "output_tokens": usage.completion_tokens,
+        "output_tokens": completion,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "total_tokens": prompt + completion,
     }
 
 
