@@ -76,6 +76,7 @@ class Answer:
         model: who says that it served; None for the model asked for.
         tool_calls: chat completions tool calls; the arguments of each go out in two fragments.
         images: their URLs, behind the text; in chat completions alone.
+        refusal: what is said instead of the tokens, in two pieces; the same.
         always_whole: one JSON body also where a stream was asked for.
         edit: changes the stream's events.
     """
@@ -89,6 +90,7 @@ class Answer:
     reasoning: str = ""
     tool_calls: Sequence[Json] = ()
     images: Sequence[str] = ()
+    refusal: str = ""
     always_whole: bool = False
     edit: Callable[[list[Event]], Sequence[Event]] = list
 
@@ -107,6 +109,7 @@ class Answer:
         deltas += [{"reasoning": self.reasoning}] * bool(self.reasoning)
         for token in self.tokens:
             deltas += [self.token_delay, {"content": token}] if self.token_delay else [{"content": token}]
+        deltas += [{"refusal": piece} for piece in (self.refusal[:3], self.refusal[3:]) if piece]
         for index, call in enumerate(self.tool_calls):
             name, text = call["function"]["name"], call["function"]["arguments"]
             first = {"index": index, "id": call["id"], "function": {"name": name, "arguments": text[:3]}}
@@ -127,6 +130,7 @@ class Answer:
     def body(self, model: str) -> Json:
         """The same answer as one whole."""
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self.tokens)}
+        message |= {"content": None, "refusal": self.refusal} if self.refusal else {}
         message |= {"reasoning": self.reasoning} if self.reasoning else {}
         message |= {"tool_calls": self.tool_calls} if self.tool_calls else {}
         message |= {"images": self._images()} if self.images else {}

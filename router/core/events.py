@@ -14,9 +14,10 @@ from router.core.messages import Answer, ToolCall, Usage
 
 
 class TextDelta(msgspec.Struct, frozen=True, gc=False):
-    """A piece of the answer."""
+    """A piece of the answer, or of the refusal that the model gives instead."""
 
     text: str
+    refused: bool = False
 
 
 class ReasoningDelta(msgspec.Struct, frozen=True, gc=False):
@@ -119,6 +120,7 @@ class AnswerBuilder:
 
     def __init__(self) -> None:
         self._text: list[str] = []
+        self._refused: set[bool] = set()
         self._reasoning: list[str] = []
         self._details: dict[tuple[str, str] | int, _DetailParts] = {}
         self._calls: dict[int, _CallParts] = {}
@@ -133,6 +135,7 @@ class AnswerBuilder:
         """Take an event in; True where it carries a token."""
         if isinstance(event, TextDelta):
             self._text.append(event.text)
+            self._refused.add(event.refused)
             return True
         if isinstance(event, ReasoningDelta):
             self._reasoning.append(event.text)
@@ -177,6 +180,7 @@ class AnswerBuilder:
         goes_back = bool(details) or any(call.extra for call in calls)
         return Answer(
             text=_joined(self._text),
+            refused=self._refused == {True},
             reasoning=_joined(self._reasoning),
             reasoning_details=details,
             tool_calls=calls,
@@ -212,7 +216,7 @@ def replay(answer: Answer) -> Iterator[ProviderEvent]:
     for detail in answer.reasoning_details:
         yield ReasoningDetail(detail)
     if answer.text:
-        yield TextDelta(answer.text)
+        yield TextDelta(answer.text, answer.refused)
     for index, call in enumerate(answer.tool_calls):
         yield ToolCallDelta(index, call.id, call.name, call.arguments, call.extra or None)
     for url in answer.images:

@@ -73,12 +73,14 @@ class Answer(Frozen, frozen=True, kw_only=True):
     """A model's answer, complete or partial.
 
     Attributes:
+        refused: the text is the model's refusal to answer, and nothing else.
         reasoning_details: reasoning as the provider wants it back in the next turn, signatures and all.
         images: data URLs or addresses.
         producer: who made it, where something of it goes back to them alone; see router/providers/producers.py.
     """
 
     text: str = ""
+    refused: bool = False
     reasoning: str = ""
     reasoning_details: tuple[Mapping[str, Any], ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()

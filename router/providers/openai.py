@@ -192,11 +192,11 @@ class ChunkReader(AnswerReader):
             yield ReasoningDetail({"type": REASONING_CONTENT, "text": content})
         for detail in mappings(details):
             yield ReasoningDetail(detail)
-        for said in (delta.get("content"), delta.get("refusal")):
+        for said, read in ((delta.get("content"), self._text), (delta.get("refusal"), _refusal)):
             if said:
                 self._pieces = pieces
                 self._said.add("text")
-                yield from self._text(said) if isinstance(said, str) else self._parts(said)
+                yield from read(said) if isinstance(said, str) else self._parts(said)
         if calls := delta.get("tool_calls"):
             self._pieces = pieces
             self._said.add("calls")
@@ -214,8 +214,10 @@ class ChunkReader(AnswerReader):
         """A part of a content that is a list."""
         if not isinstance(part, dict):
             part = {"text": part}
-        if piece := text(part.get("text")) or text(part.get("refusal")):
+        if piece := text(part.get("text")):
             yield from self._text(piece)
+        elif piece := text(part.get("refusal")):
+            yield from _refusal(piece)
         thinking = part.get("thinking")
         if piece := text(thinking) or "".join(text(inner.get("text")) or "" for inner in mappings(thinking)):
             yield ReasoningDelta(piece)
@@ -230,6 +232,10 @@ def _ours(choices: object) -> dict[str, Any] | None:
         if isinstance(choice, dict) and not (position if (index := count(choice.get("index"))) is None else index):
             return choice
     return None
+
+
+def _refusal(piece: str) -> Iterable[ProviderEvent]:
+    return (TextDelta(piece, refused=True),)
 
 
 def _text_of(details: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -28,7 +29,7 @@ _SAYS_SOMETHING = re.compile(
 _CHANNELS: Mapping[object, Callable[[str], ProviderEvent]] = {
     "content": TextDelta,
     "text": TextDelta,
-    "refusal": TextDelta,
+    "refusal": partial(TextDelta, refused=True),
     "reasoning": ReasoningDelta,
     "reasoning_content": ReasoningDelta,
     "thinking": ReasoningDelta,

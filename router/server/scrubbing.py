@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -18,9 +19,6 @@ from router.core.events import (
 
 Place: TypeAlias = tuple[Hashable, ...]
 """A text that clients add up from pieces: the answer, the reasoning, a call's arguments, or a field of a detail."""
-
-_TEXT: Place = ("text",)
-_REASONING: Place = ("reasoning",)
 
 
 class Scrubbing:
@@ -48,9 +46,9 @@ class Scrubbing:
     def _of(self, event: ProviderEvent, sent: tuple[str, ...]) -> Iterator[ProviderEvent]:
         if isinstance(event, TextDelta | ReasoningDelta):
             yield from self._before(event)
-            place = _TEXT if isinstance(event, TextDelta) else _REASONING
-            if clean := self._clean(place, event.text, type(event), sent):
-                yield type(event)(clean)
+            place, more = _said(event)
+            if clean := self._clean(place, event.text, more, sent):
+                yield more(clean)
         elif isinstance(event, ToolCallDelta):
             yield from self._before(event)
             yield self._call(event, sent)
@@ -66,7 +64,7 @@ class Scrubbing:
     def _before(self, event: ProviderEvent) -> Iterator[ProviderEvent]:
         """The texts that come before it in the answer, as far as they can be sent by now."""
         for place, text in self._texts.items():
-            same = TextDelta if place == _TEXT else ReasoningDelta | ReasoningDetail
+            same = TextDelta if place[0] == "text" else ReasoningDelta | ReasoningDetail
             if place[0] != "call" and not isinstance(event, same) and (released := text.release()):
                 yield text.piece(released)
 
@@ -103,6 +101,13 @@ class Scrubbing:
                 place = ("detail", name, str(whose.get("type")), str(whose.get("index")))
                 detail = {**detail, name: self._clean(place, piece, more, sent)}
         return ReasoningDetail(detail)
+
+
+def _said(event: TextDelta | ReasoningDelta) -> tuple[Place, Callable[[str], ProviderEvent]]:
+    """Whose piece it is, and what makes another one of the same text."""
+    if isinstance(event, TextDelta):
+        return ("text", event.refused), functools.partial(TextDelta, refused=event.refused)
+    return ("reasoning",), ReasoningDelta
 
 
 class _Text:

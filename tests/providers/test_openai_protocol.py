@@ -146,6 +146,8 @@ def test_a_missing_key_is_a_problem(tmp_path: Path, variable: str, reason: tuple
     [
         ({"content": "x"}, TextDelta("x")),
         ({"content": "x", "role": "assistant", "refusal": None, "annotations": []}, TextDelta("x")),
+        ({"content": None, "refusal": "x"}, TextDelta("x", refused=True)),
+        ({"content": [{"type": "refusal", "refusal": "x"}]}, TextDelta("x", refused=True)),
         ({"content": [{"type": "text", "text": "x"}, {"type": "image"}, 5]}, TextDelta("x")),
         ({"content": "a\u2028b\x85c\x0bd"}, TextDelta("a\u2028b\x85c\x0bd")),
         ({"reasoning": "x"}, ReasoningDelta("x")),

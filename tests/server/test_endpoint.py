@@ -231,6 +231,23 @@ def test_a_call_without_arguments_is_one_that_the_sdk_parses(
     assert (function.arguments, function.parsed_arguments) == ("{}", Now())
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_refusal_is_one_and_no_text(sdk: openai.OpenAI, upstream: Upstream, stream: bool) -> None:
+    """As text, the SDK would read it as the JSON that was asked for."""
+
+    class City(pydantic.BaseModel):
+        name: str
+
+    upstream.script("primary", then=answer("", refusal="I cannot help with that."))
+    asked: Any = {"model": "chat", "messages": [{"role": "user", "content": "A city?"}], "response_format": City}
+    if stream:
+        with sdk.chat.completions.stream(**asked) as events:
+            message = events.get_final_completion().choices[0].message
+    else:
+        message = sdk.chat.completions.parse(**asked).choices[0].message
+    assert (message.refusal, message.content) == ("I cannot help with that.", None)
+
+
 def test_half_a_character_in_a_body_is_replaced_and_the_rest_reaches_the_model(
     served: Served, upstream: Upstream
 ) -> None:

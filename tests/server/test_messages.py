@@ -89,6 +89,19 @@ def test_tools_in_several_turns(sdk: anthropic.Anthropic, upstream: Upstream, st
     assert "cache_control" not in json.dumps(sent)
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_refusal_is_a_text_that_stopped_as_one(sdk: anthropic.Anthropic, upstream: Upstream, stream: bool) -> None:
+    upstream.script("primary", then=answer("", refusal="I cannot help with that."))
+    asked: Any = {"model": "chat", "max_tokens": 50, "messages": HELLO}
+    if stream:
+        with sdk.messages.stream(**asked) as events:
+            found = events.get_final_message()
+    else:
+        found = sdk.messages.create(**asked)
+    assert [block.text for block in found.content if block.type == "text"] == ["I cannot help with that."]
+    assert found.stop_reason == "refusal"
+
+
 def test_images_reach_the_model(sdk: anthropic.Anthropic, upstream: Upstream) -> None:
     data = PIXEL.partition(",")[2]
     source: Any = {"type": "base64", "media_type": "image/png", "data": data}

@@ -102,6 +102,26 @@ def test_json_by_a_schema_is_asked_for_and_parsed(sdk: openai.OpenAI, upstream: 
     assert (asked["type"], asked["json_schema"]["name"]) == ("json_schema", "City")
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_refusal_is_one_and_no_text(sdk: openai.OpenAI, upstream: Upstream, stream: bool) -> None:
+    """As text, the SDK would read it as the JSON that was asked for."""
+
+    class City(pydantic.BaseModel):
+        name: str
+
+    upstream.script("primary", then=answer("", refusal="I cannot help with that."))
+    if stream:
+        with sdk.responses.stream(model="chat", input="A city?", text_format=City) as events:
+            told = [event for event in events if event.type in ("response.refusal.delta", "response.refusal.done")]
+            found = events.get_final_response()
+        assert [event.type for event in told] == [*["response.refusal.delta"] * 2, "response.refusal.done"]
+    else:
+        found = sdk.responses.parse(model="chat", input="A city?", text_format=City)
+    [message] = found.output
+    assert message.type == "message"
+    assert [part.to_dict() for part in message.content] == [{"type": "refusal", "refusal": "I cannot help with that."}]
+
+
 def test_images_reach_the_model(sdk: openai.OpenAI, upstream: Upstream) -> None:
     parts: Any = [{"type": "input_text", "text": "What is it?"}, {"type": "input_image", "image_url": PIXEL}]
     sdk.responses.create(model="chat", input=[{"role": "user", "content": parts}])

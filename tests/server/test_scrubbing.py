@@ -145,6 +145,13 @@ def test_a_call_whose_end_was_held_repeats_nothing_of_its_head(keys: Keys) -> No
     ]
 
 
+def test_a_refusal_stays_one_and_apart_from_a_text(keys: Keys) -> None:
+    events = [TextDelta("sk-"), TextDelta("I sk-", refused=True)]
+    assert through(keys, events) == [
+        TextDelta("sk-"), TextDelta("I ", refused=True), TextDelta("sk-", refused=True),
+    ]  # fmt: skip
+
+
 def test_names_ids_and_addresses_are_scrubbed_too(keys: Keys) -> None:
     secret = SECRETS[0]
     call = ToolCallDelta(0, id=secret, name=secret, extra={"a": [secret]})

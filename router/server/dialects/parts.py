@@ -26,7 +26,7 @@ from router.core.messages import Usage
 from router.core.untrusted import NO_JSON
 from router.server.dialects.carrying import sealed
 
-Kind: TypeAlias = Literal["reasoning", "text", "call", "image"]
+Kind: TypeAlias = Literal["reasoning", "text", "refusal", "call", "image"]
 
 
 class Part:
@@ -122,7 +122,7 @@ class Parts:
         elif isinstance(event, ToolCallDelta):
             yield from self._new_call(event)
         elif isinstance(event, TextDelta):
-            yield from self._piece("text", event.text)
+            yield from self._piece("refusal" if event.refused else "text", event.text)
         elif isinstance(event, ReasoningDelta):
             yield from self._piece("reasoning", event.text)
         elif isinstance(event, ImageDelta):

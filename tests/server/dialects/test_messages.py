@@ -89,6 +89,7 @@ ANSWERS: dict[str, list[ProviderEvent]] = {
         ToolCallDelta(0, "toolu_1", arguments="{"),
         ToolCallDelta(0, name="weather", arguments="}"),
     ],
+    "a refusal": [ReasoningDelta("Hmm"), TextDelta("I ", refused=True), TextDelta("cannot.", refused=True)],
     "an image": [ImageDelta("https://images.example/1.png")],
 }
 

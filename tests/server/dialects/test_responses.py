@@ -77,6 +77,7 @@ ANSWERS: dict[str, list[ProviderEvent]] = {
     ],
     "a custom tool": [PATCHED],
     "a tool in a namespace": [FOUND],
+    "a refusal": [ReasoningDelta("Hmm"), TextDelta("I ", refused=True), TextDelta("cannot.", refused=True)],
     "an image": [ImageDelta("data:image/png;base64,aGk=")],
 }
 

@@ -51,6 +51,8 @@ def _images(urls: Iterable[str]) -> list[dict[str, Any]]:
 
 def _message(answer: Answer, request_id: str) -> dict[str, Any]:
     message: dict[str, Any] = {**answer.message(), "refusal": None}
+    if answer.refused:
+        message |= {"content": None, "refusal": answer.text}
     if answer.tool_calls:
         message["tool_calls"] = [
             {**call.shape(), "id": call_id(call.id, index, request_id)} for index, call in enumerate(answer.tool_calls)
@@ -95,10 +97,11 @@ class Chunks:
 
     def add(self, event: ProviderEvent) -> bytes:
         """An event of the call that answers."""
-        kind = type(event)
-        if kind is TextDelta:
+        if isinstance(event, TextDelta):
+            if event.refused:
+                return self._begin(None) + self._chunk({"refusal": event.text}, None)
             # `finish_reason` is in every chunk, and null in all but one.
-            text = msgspec.json.encode(event.text)  # type: ignore[union-attr]
+            text = msgspec.json.encode(event.text)
             return self._begin() + self._text + text + b'},"finish_reason":null}]}\n\n'
         if isinstance(event, ReasoningDelta):
             return self._delta({"reasoning_content": event.text})
@@ -127,11 +130,11 @@ class Chunks:
         """An error's event, and no `[DONE]`."""
         return _event(error(refusal))
 
-    def _begin(self) -> bytes:
+    def _begin(self, content: str | None = "") -> bytes:
         if self._begun:
             return b""
         self._begun = True
-        return self._chunk({"role": "assistant", "content": ""}, None)
+        return self._chunk({"role": "assistant", "content": content}, None)
 
     def _delta(self, delta: Mapping[str, Any]) -> bytes:
         return self._begin() + self._chunk(delta, None)

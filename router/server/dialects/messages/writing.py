@@ -9,7 +9,7 @@ import msgspec
 
 from router.core.attempts import Completion
 from router.core.events import ProviderEvent, replay
-from router.core.messages import Usage
+from router.core.messages import Answer, Usage
 from router.core.untrusted import NO_JSON
 from router.server.dialects.base import Asked, Refusal, Reply
 from router.server.dialects.parts import Part, Parts, Step
@@ -17,8 +17,10 @@ from router.server.dialects.parts import Part, Parts, Step
 _REASONS = {"length": "max_tokens", "content_filter": "refusal", "refusal": "refusal"}
 
 
-def _stop_reason(reason: str | None, *, calls: bool) -> str:
-    return _REASONS.get(reason or "", "tool_use" if calls else "end_turn")
+def _stop_reason(answer: Answer) -> str:
+    if answer.refused and not answer.tool_calls:
+        return "refusal"
+    return _REASONS.get(answer.finish_reason or "", "tool_use" if answer.tool_calls else "end_turn")
 
 
 def _usage(usage: Usage | None) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def whole(asked: Asked, reply: Reply, completion: Completion) -> dict[str, Any]:
     return {
         **_head(reply),
         "content": [_block(part) for part in ended if _is_shown(asked, part)],
-        "stop_reason": _stop_reason(answer.finish_reason, calls=bool(answer.tool_calls)),
+        "stop_reason": _stop_reason(answer),
         "stop_sequence": None,
         "usage": _usage(completion.attempts[-1].usage),
     }
@@ -101,9 +103,8 @@ class MessageEvents:
 
     def end(self, completion: Completion, trace: Mapping[str, Any] | None) -> bytes:
         """The rest, the reason and the usage."""
-        answer = completion.answer
         out = self._begin() + b"".join(map(self._step, self._parts.end()))
-        reason = _stop_reason(answer.finish_reason, calls=bool(answer.tool_calls))
+        reason = _stop_reason(completion.answer)
         usage = _usage(completion.attempts[-1].usage)
         out += _event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage=usage)
         return out + _event("message_stop", **({"fallback_lab": trace} if trace is not None else {}))
@@ -152,6 +153,7 @@ class MessageEvents:
 
 _DELTAS = {
     "text": ("text_delta", "text"),
+    "refusal": ("text_delta", "text"),
     "reasoning": ("thinking_delta", "thinking"),
     "call": ("input_json_delta", "partial_json"),
 }

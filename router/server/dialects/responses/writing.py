@@ -11,7 +11,7 @@ from router.core.attempts import Completion
 from router.core.events import ProviderEvent, replay
 from router.core.messages import Usage
 from router.server.dialects.base import Asked, Refusal, Reply
-from router.server.dialects.parts import Part, Parts, Step
+from router.server.dialects.parts import Kind, Part, Parts, Step
 from router.server.dialects.responses.tools import Called, as_called, custom_input, known
 
 _CUT = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -77,7 +77,7 @@ class _Items:
 
     def id_of(self, part: Part) -> str:
         """The id of the item that is next."""
-        prefix = {"reasoning": "rs", "text": "msg", "call": "fc", "image": "ig"}[part.kind]
+        prefix = {"reasoning": "rs", "text": "msg", "refusal": "msg", "call": "fc", "image": "ig"}[part.kind]
         if part.kind == "call" and self.called(part).custom:
             prefix = "ctc"
         return f"{prefix}_{self._reply.id}_{len(self.done)}"
@@ -86,8 +86,8 @@ class _Items:
         """A part as an item, empty at its beginning."""
         status = "completed" if over else "in_progress"
         head = {"id": self.id_of(part), "status": status}
-        if part.kind == "text":
-            content = [text_part(part.text)] if over else []
+        if part.kind in _SAID:
+            content = [_said(part.kind, part.text)] if over else []
             return {**head, "type": "message", "role": "assistant", "content": content}
         if part.kind == "reasoning":
             summary = [{"type": "summary_text", "text": part.text}] if over and part.begun else []
@@ -104,8 +104,13 @@ class _Items:
         return {**named, "type": "function_call", "arguments": (part.text or "{}") if over else ""}
 
 
-def text_part(text: str) -> dict[str, Any]:
-    """A text of a message."""
+_SAID = ("text", "refusal")
+
+
+def _said(kind: Kind, text: str) -> dict[str, Any]:
+    """A text of a message, or the refusal that it has instead."""
+    if kind == "refusal":
+        return {"type": "refusal", "refusal": text}
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
@@ -166,6 +171,8 @@ class ResponseEvents:
             return self._end(part)
         if kind == "text":
             return self._of(part, "response.output_text.delta", content_index=0, delta=step.piece, logprobs=[])
+        if kind == "refusal":
+            return self._of(part, "response.refusal.delta", content_index=0, delta=step.piece)
         if kind == "reasoning":
             return self._of(part, "response.reasoning_summary_text.delta", summary_index=0, delta=step.piece)
         if kind == "call" and not self._items.called(part).custom:
@@ -175,8 +182,8 @@ class ResponseEvents:
     def _start(self, part: Part) -> bytes:
         item = self._items.item(part, over=False)
         out = self._event("response.output_item.added", output_index=len(self._items.done), item=item)
-        if part.kind == "text":
-            out += self._of(part, "response.content_part.added", content_index=0, part=text_part(""))
+        if part.kind in _SAID:
+            out += self._of(part, "response.content_part.added", content_index=0, part=_said(part.kind, ""))
         elif part.kind == "reasoning" and part.begun:
             summary = {"type": "summary_text", "text": ""}
             out += self._of(part, "response.reasoning_summary_part.added", summary_index=0, part=summary)
@@ -185,9 +192,12 @@ class ResponseEvents:
     def _end(self, part: Part) -> bytes:
         out = b"" if part.begun else self._start(part)
         item = self._items.item(part, over=True)
-        if part.kind == "text":
-            out += self._of(part, "response.output_text.done", content_index=0, text=part.text, logprobs=[])
-            out += self._of(part, "response.content_part.done", content_index=0, part=text_part(part.text))
+        if part.kind in _SAID:
+            if part.kind == "text":
+                out += self._of(part, "response.output_text.done", content_index=0, text=part.text, logprobs=[])
+            else:
+                out += self._of(part, "response.refusal.done", content_index=0, refusal=part.text)
+            out += self._of(part, "response.content_part.done", content_index=0, part=_said(part.kind, part.text))
         elif part.kind == "reasoning" and part.begun:
             summary = item["summary"][0]
             out += self._of(part, "response.reasoning_summary_text.done", summary_index=0, text=part.text)
