@@ -87,11 +87,11 @@ class Stream:
         finally:
             await self.aclose()
 
-    async def batches(self, every: float | None = None) -> AsyncIterator[Sequence[Event]]:
+    async def batches(self, within: Callable[[], float] | None = None) -> AsyncIterator[Sequence[Event]]:
         """The events that are there at once, up to `MOST_AT_ONCE`; ends with the request, however that ended.
 
         Args:
-            every: after so many seconds without any, none are given; None to wait for some.
+            within: after so many seconds without any, none are given; asked before each wait. None to wait for some.
         """
         seen = 0
         while True:
@@ -102,7 +102,7 @@ class Stream:
                 yield events
             elif done:
                 return
-            elif not await self._log.more(every):
+            elif not await self._log.more(within() if within is not None else None):
                 yield ()
 
     async def aclose(self) -> None:

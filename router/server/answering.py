@@ -28,7 +28,7 @@ from router.server.outcomes import attempts_of, refusal_of, retry_after, stopped
 from router.server.scrubbing import Scrubbing
 
 KEEP_ALIVE = 10.0
-"""Seconds of silence after which a stream begins with a comment, and repeats it: proxies give up on what is silent."""
+"""Seconds without a byte sent after which a stream gets a comment: proxies give up on what is silent."""
 
 COMMENT = b": waiting\n\n"
 
@@ -64,6 +64,7 @@ class Answering:
         self._started = False
         self._writer: Writer | None = None
         self._has_left = False
+        self._spoken = time.monotonic()
 
     async def send(self, receive: Receive) -> None:
         """Follow a request to its end and send its answer; it is stopped when the caller leaves."""
@@ -116,15 +117,14 @@ class Answering:
         """Send events as they come; see the module's docstring for what is held back."""
         current, scrubbing = _Current(), Scrubbing(self._router.parts.keys)
         writer: Writer | None = None
-        spoken = time.monotonic()
-        async for events in self._stream.batches(KEEP_ALIVE):
+        async for events in self._stream.batches(self._until_comment):
             if self._has_left:
                 return  # what is still held for a slow reader is worth no work
-            # What is held back is silence to the caller, however much comes.
-            if not events or (writer is None and time.monotonic() - spoken >= KEEP_ALIVE):
-                spoken = time.monotonic()
+            # What is held back or writes nothing is silence to the caller, however much comes.
+            if self._until_comment() <= 0:
                 await self._start({"x-request-id": self._id})
                 await send_part(self._send, COMMENT)
+                self._spoken = time.monotonic()
             if self._wish.buffer:
                 continue
             out: list[bytes] = []  # joined at the end: a slow reader's next batch may be large
@@ -144,6 +144,7 @@ class Answering:
                     return
             if data := b"".join(out):
                 await send_part(self._send, data)
+                self._spoken = time.monotonic()
         try:
             completion = self._scrubbed(self._stream.completion)
         except FallbackLabError as error:
@@ -158,6 +159,10 @@ class Answering:
         trace = trace_of(completion.attempts, self._asked.notes) if self._wish.trace else None
         await send_part(self._send, rest + writer.end(completion, trace))
         await end_stream(self._send)
+
+    def _until_comment(self) -> float:
+        """Seconds, counted from the last byte that was sent."""
+        return self._spoken + KEEP_ALIVE - time.monotonic()
 
     async def _commit(self, current: _Current, events: Sequence[Event]) -> Writer:
         """The first content is there: from now on this model's answer is the answer."""

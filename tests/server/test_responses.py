@@ -91,6 +91,32 @@ def test_tools_in_several_turns(sdk: openai.OpenAI, upstream: Upstream, stream: 
     assert [call["id"] for call in sent[1]["tool_calls"]] == [message["tool_call_id"] for message in sent[2:]]
 
 
+def test_a_stream_is_kept_alive_while_a_call_comes_that_is_sent_as_one(
+    served: Served, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The input of a custom tool can be told from its JSON at the end alone; a patch takes minutes."""
+    monkeypatch.setattr("router.server.answering.KEEP_ALIVE", 0.1)
+    call = {"id": "call_a", "function": {"name": "apply_patch", "arguments": json.dumps({"input": "x" * 30})}}
+
+    def slowly(events: list[Any]) -> list[Any]:
+        [at] = [n for n, event in enumerate(events) if "put" in json.dumps(event)]
+        delta = events[at]["choices"][0]["delta"]["tool_calls"][0]
+        pieces = [
+            {"choices": [{"index": 0, "delta": {"tool_calls": [{**delta, "function": {"arguments": piece}}]}}]}
+            for piece in delta["function"]["arguments"]
+        ]
+        return [*events[:at], *(step for piece in pieces for step in (0.02, piece)), *events[at + 1 :]]
+
+    upstream.script("primary", then=answer("", tool_calls=[call], finish_reason="tool_calls", edit=slowly))
+    asked = {"model": "chat", "input": "Hi", "stream": True, "tools": [{"type": "custom", "name": "apply_patch"}]}
+    before, _, after = served.post("/v1/responses", asked).text.partition(
+        "event: response.custom_tool_call_input.delta"
+    )
+    assert "response.output_item.added" in before.partition(": waiting")[0]
+    assert ": waiting" in before
+    assert after
+
+
 def test_json_by_a_schema_is_asked_for_and_parsed(sdk: openai.OpenAI, upstream: Upstream) -> None:
     class City(pydantic.BaseModel):
         name: str
