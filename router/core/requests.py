@@ -120,10 +120,15 @@ SET_BY_CALL = frozenset({"messages", "model", "stream"})
 
 
 def _has_content(message: Message) -> bool:
+    """Whether it says anything; a system prompt alone is enough to be answered."""
     content = message.get("content")
-    if isinstance(content, str):
-        return bool(content.strip()) and message.get("role") != "system"
-    return bool(content) or bool(message.get("tool_calls"))
+    parts = content if isinstance(content, list | tuple) else (content,)
+    return not all(map(_is_blank, parts)) or bool(message.get("tool_calls"))
+
+
+def _is_blank(part: object) -> bool:
+    found = part.get("text", part) if isinstance(part, Mapping) and part.get("type") == "text" else part
+    return not found.strip() if isinstance(found, str) else not found
 
 
 def _file_bytes(message: Message) -> int:

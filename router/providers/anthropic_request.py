@@ -70,8 +70,11 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         **{name: asked[name] for name in _SAME if name in asked},
         **{name: value for name, value in mapping(asked.get(OWN)).items() if name not in ("thinking", "effort")},
     }
-    if system := _system([message for message in request.messages if _is_system(message)]):
-        body["system"] = system
+    system = _system_blocks(request.messages)
+    if system and body["messages"]:
+        body["system"] = _joined(system)
+    elif system:  # the API takes no request without a message
+        body["messages"] = [{"role": "user", "content": system}]
     if stop := asked.get("stop"):
         body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     if request.tools:
@@ -94,6 +97,8 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     if OWN in asked and "thinking" not in mapping(asked[OWN]):
         effort = None  # in this protocol's own words it asks for no thoughts
     told = [*unknown_fields(request.messages)]
+    if "system" not in body and _system_blocks(request.messages):
+        told.append("The system prompt was sent as the user's: this API takes no request without a message.")
     lost = [name for name in asked if name not in _TRANSLATED and name not in body]
     if "response_format" in asked and "format" not in output:
         lost.append("response_format")
@@ -180,9 +185,13 @@ def _in_thoughtless_turn(messages: list[dict[str, Any]]) -> bool:
     return "thinking" not in str(messages[-2]["content"][0].get("type"))
 
 
-def _system(messages: list[Message]) -> str | list[dict[str, Any]]:
+def _system_blocks(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    prompts = (message for message in messages if _is_system(message))
+    return [block for message in prompts for part in _parts(message) if (block := _content_block(part))]
+
+
+def _joined(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     """Plain text, or blocks if one of them has more than text, such as cache_control."""
-    blocks = [block for message in messages for part in _parts(message) if (block := _content_block(part))]
     if all(block.keys() == {"type", "text"} for block in blocks):
         return "\n\n".join(block["text"] for block in blocks)
     return blocks

@@ -148,7 +148,8 @@ def test_files_are_not_counted_as_text() -> None:
         (asking(""), "prompt is empty"),
         (asking(" \n\t"), "prompt is empty"),
         (asking([]), "prompt is empty"),
-        (Request(messages=({"role": "system", "content": "Be brief."},)), "prompt is empty"),
+        (asking([{"type": "text", "text": " "}]), "prompt is empty"),
+        (Request(messages=({"role": "system", "content": " "},)), "prompt is empty"),
         (asking("a\0b"), "NUL"),
         (asking(params={"stop": ["\0"]}), "NUL"),
         (asking(params={"logit_bias": {"\0": 1}}), "NUL"),
@@ -163,7 +164,8 @@ def test_files_are_not_counted_as_text() -> None:
         "empty",
         "white",
         "no parts",
-        "system",
+        "white parts",
+        "white system",
         "nul",
         "nul in",
         "nul key",
@@ -177,6 +179,14 @@ def test_files_are_not_counted_as_text() -> None:
 def test_a_request_that_no_model_can_take_is_refused_in_words(request_: Request, words: str) -> None:
     with pytest.raises(InvalidRequest, match=words):
         request_.canonical()
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+@pytest.mark.parametrize(
+    "content", ["Write a haiku.", [{"type": "text", "text": "Write a haiku."}]], ids=["text", "parts"]
+)
+def test_a_system_prompt_alone_can_be_sent(role: str, content: Any) -> None:
+    assert Request(messages=({"role": role, "content": content},)).canonical()
 
 
 @pytest.mark.parametrize("content", ["the escape \\u0000 written out", "\U0001f600", "line\u2028end", "é"])

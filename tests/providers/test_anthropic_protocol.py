@@ -28,7 +28,7 @@ from router.core.messages import Answer, ToolCall, Usage
 from router.core.requests import Request
 from router.providers import Call
 from router.providers.anthropic import MessageReader, read_usage
-from router.providers.anthropic_request import MAX_TOKENS, messages_body
+from router.providers.anthropic_request import MAX_TOKENS, left_out, messages_body
 from tests.scripted import HELLO, KEY, Body, Wire, sse, whole
 
 HI = TextDelta("Hi")
@@ -153,6 +153,16 @@ def test_system_stands_outside_the_messages() -> None:
     )
     assert body["system"] == "Be brief.\n\nIn verse."
     assert [message["role"] for message in body["messages"]] == ["user"]
+
+
+@pytest.mark.parametrize("nothing", [(), ({"role": "user", "content": " "},)], ids=["no message", "a blank one"])
+def test_a_system_prompt_alone_is_what_the_user_says(nothing: tuple[Mapping[str, Any], ...]) -> None:
+    request = Request(messages=({"role": "system", "content": "Write a haiku."}, *nothing))
+    body = messages_body(request, "m")
+    said = {"role": "user", "content": [{"type": "text", "text": "Write a haiku."}]}
+    assert (body["messages"], body.get("system")) == ([said], None)
+    [note] = left_out(request, body)
+    assert note.startswith("The system prompt was sent as the user's")
 
 
 def test_system_keeps_its_cache_control() -> None:

@@ -341,6 +341,12 @@ def test_what_the_body_holds_beside_goes_to_the_provider(served: Served, upstrea
     assert "metadata" not in body and "model" in body
 
 
+def test_a_system_prompt_alone_goes_to_the_provider_as_it_is(served: Served, upstream: Upstream) -> None:
+    messages = [{"role": "system", "content": "Write a haiku."}]
+    assert served.ask(messages=messages).status_code == 200
+    assert upstream.received("primary")[0].body["messages"] == messages
+
+
 def test_the_trace_is_in_the_last_chunk_where_it_is_asked_for(served: Served, upstream: Upstream) -> None:
     upstream.script("primary", then=status(503))
     chunks = data_of(served.ask(stream=True, headers={"x-fallback-lab-trace": "true"}).text)

@@ -155,6 +155,8 @@ def _checked(case: Case) -> Case:
                 f"Its name `{shortened(label)}` is not 1 to {MAX_TEXT} characters on one line.",
                 "Rename it, and import again.",
             )
+    if all(message.get("role") in ("system", "developer") for message in case.request.messages):
+        raise NotTaken("The prompt is empty.", "Add one, and import again.")
     if not 0 <= case.weight <= MAX_WEIGHT:
         raise NotTaken("Its weight is negative, too large or not finite.", "Set a weight from 0 to a million.")
     checks = [msgspec.structs.asdict(check) for check in case.checks]

@@ -200,6 +200,8 @@ class _Reader:
 
     def _prompt(self, given: CaseFile, at: Place) -> Message:
         parts = [self._image(name, (*at, "images", number)) for number, name in enumerate(given.images)]
+        if not parts and not (given.prompt or "").strip():
+            raise _Located(at, "The prompt is empty. Type something to send.")
         asked = [{"type": "text", "text": given.prompt}] if given.prompt else []
         return {"role": "user", "content": [*parts, *asked] if parts else given.prompt}
 

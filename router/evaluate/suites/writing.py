@@ -86,8 +86,9 @@ _PLAIN = ("category", "tags", "group", "weight", "threshold")
 def _asked(messages: Sequence[Message]) -> dict[str, Any]:
     """A prompt with its system prompt where that says it all, else the messages."""
     system, rest = _text_of(messages[0], "system"), messages[1:]
-    prompt = _text_of((rest if system else messages)[0], "user") if len(messages) <= 1 + bool(system) else None
-    if prompt is None or (system and not rest):
+    asked = rest if system else messages
+    prompt = _text_of(asked[0], "user") if len(asked) == 1 else None
+    if prompt is None or not prompt.strip():
         return {"messages": messages}
     return {"system": system, "prompt": prompt} if system else {"prompt": prompt}
 

@@ -187,6 +187,7 @@ def test_an_image_goes_before_its_prompt(tmp_path: Path) -> None:
         ("cases:\n  - tags: [x]\n", "line 2: a case has either a `prompt` or `messages`."),
         ("cases:\n  - prompt: x\n    messages: [{role: user, content: x}]\n", "line 2: a case has either"),
         ("cases:\n  - prompt: ' '\n", "line 2: The prompt is empty."),
+        ("system: Be brief.\ncases:\n  - prompt: ' '\n", "line 3: The prompt is empty."),
         ("cases:\n  - messages: []\n", "line 2: `cases.0.messages`: the last message must be the user's"),
         (
             "cases:\n  - messages: [{role: assistant, content: x}]\n",

@@ -81,6 +81,12 @@ def test_what_only_some_cases_have_stays_with_them() -> None:
     assert without_places(parse_suite(suite_text(written), FILE, GRADERS)) == written
 
 
+def test_a_blank_prompt_below_a_system_prompt_stays_a_message() -> None:
+    messages = ({"role": "system", "content": "Write a haiku."}, {"role": "user", "content": " "})
+    written = suite(Case(id="x", request=Request(messages=messages)))
+    assert without_places(parse_suite(suite_text(written), FILE, GRADERS)) == written
+
+
 def test_a_saved_suite_is_loaded(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     save_suite(suite(asking("x")), path)

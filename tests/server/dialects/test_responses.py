@@ -398,10 +398,17 @@ def test_fields_go_by_the_names_of_chat_completions() -> None:
     assert request.params == {"reasoning_effort": "low", "top_p": 0.5}
 
 
+@pytest.mark.parametrize("nothing", ["", []], ids=["text", "items"])
+def test_instructions_are_enough(nothing: Any) -> None:
+    asked = RESPONSES.read({**BODY, "instructions": "Write a haiku.", "input": nothing})
+    assert asked.request.messages == ({"role": "system", "content": "Write a haiku."},)
+
+
 @pytest.mark.parametrize(
     ("change", "param"),
     [
         ({"input": None}, "input"),
+        ({"input": ""}, "input"),
         ({"input": []}, "input"),
         ({"input": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "input[0].content[0].type"),
         ({"input": [{"role": "user", "content": [{"type": "input_text", "text": 1}]}]}, "input[0].content[0].text"),

@@ -190,7 +190,7 @@ def messages_of(items: str | list[Any], notes: list[str]) -> list[dict[str, Any]
         Refusal: an item is not as it must be.
     """
     if isinstance(items, str):
-        return [{"role": "user", "content": items}]
+        return [{"role": "user", "content": items}] if items else []
     conversation = _Conversation(notes)
     for item, at in listed(items, "input"):
         if isinstance(item, dict) and "role" in item and item.get("type") is None:
