@@ -46,6 +46,9 @@ _VERSION = re.compile(r"claude-(?:[a-z]+-)?(?P<major>\d)(?:[-.](?P<minor>\d{1,2}
 _SAME = ("temperature", "top_p", "top_k", "thinking", "output_config", "metadata", "service_tier")
 """Fields that mean the same in both protocols, or are this one's own."""
 
+_TIERS = ("auto", "standard_only")
+"""What `service_tier` can be here; OpenAI's has other values."""
+
 OWN = "anthropic"
 """The parameter with what a caller of the endpoint said in this protocol: `thinking`, `effort`, `metadata`, ….
 
@@ -67,7 +70,7 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         "model": model,
         "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
         "messages": _messages(request.messages),
-        **{name: asked[name] for name in _SAME if name in asked},
+        **{name: asked[name] for name in _SAME if name in asked and not _is_others_tier(name, asked[name])},
         **{name: value for name, value in mapping(asked.get(OWN)).items() if name not in ("thinking", "effort")},
     }
     system = _system_blocks(request.messages)
@@ -75,8 +78,8 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         body["system"] = _joined(system)
     elif system:  # the API takes no request without a message
         body["messages"] = [{"role": "user", "content": system}]
-    if stop := asked.get("stop"):
-        body["stop_sequences"] = [stop] if isinstance(stop, str) else stop
+    if stops := [stop for stop in _stops(asked) if not _is_blank(stop)]:
+        body["stop_sequences"] = stops
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if choice := _tool_choice(request.tool_choice, parallel=asked.get("parallel_tool_calls")):
@@ -102,8 +105,11 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     lost = [name for name in asked if name not in _TRANSLATED and name not in body]
     if "response_format" in asked and "format" not in output:
         lost.append("response_format")
-    if "stop" in asked and "stop_sequences" not in body:
-        lost.append("stop")
+    if "service_tier" in lost:
+        lost.remove("service_tier")
+        told.append("`service_tier` was left out: here it can be auto or standard_only alone.")
+    if any(map(_is_blank, _stops(asked))):
+        told.append("Blank `stop` sequences were left out: this API refuses them.")
     if lost:
         told.append(f"{', '.join(f'`{name}`' for name in lost)} not sent: this model takes no such parameter here.")
     if asked.get("temperature") != body.get("temperature", asked.get("temperature")):
@@ -123,6 +129,19 @@ _TRANSLATED = frozenset(
         *("stop", "response_format", "reasoning", "reasoning_effort", OWN),
     }
 )
+
+
+def _is_others_tier(name: str, value: object) -> bool:
+    return name == "service_tier" and value not in _TIERS
+
+
+def _stops(asked: Mapping[str, Any]) -> list[Any]:
+    stop = asked.get("stop")
+    return list(stop) if isinstance(stop, list | tuple) else [] if stop is None else [stop]
+
+
+def _is_blank(stop: object) -> bool:
+    return isinstance(stop, str) and not stop.strip()
 
 
 def _version(model: str) -> tuple[int, int]:

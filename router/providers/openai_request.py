@@ -18,6 +18,7 @@ _SAMPLING = (
     *("logprobs", "top_logprobs", "logit_bias"),
 )
 _ALWAYS_REASONS = re.compile(r"(?:o\d|gpt-5(?!\.\d|-chat))")
+_MOST_STOPS = 4
 _MAY_REASON = re.compile(r"gpt-[5-9]")
 
 
@@ -83,6 +84,9 @@ def _as_openai_wants(body: dict[str, Any], notes: list[str]) -> None:
         body["max_completion_tokens"] = body.pop("max_tokens")
     if body.pop("top_k", None) is not None:
         notes.append("`top_k` was left out: OpenAI does not have it.")
+    if isinstance(stops := body.get("stop"), list | tuple) and len(stops) > _MOST_STOPS:
+        body["stop"] = stops[:_MOST_STOPS]
+        notes.append(f"`stop` was cut to its first {_MOST_STOPS}: OpenAI takes no more.")
     model, effort = str(body["model"]), body.get("reasoning_effort")
     if not (_ALWAYS_REASONS.match(model) or (_MAY_REASON.match(model) and effort not in (None, "none"))):
         return
