@@ -11,6 +11,7 @@ import msgspec
 from router.core.attempts import Attempt, State
 from router.core.messages import Answer, Frozen, Message
 from router.core.requests import Request
+from router.core.schemas import is_strict
 from router.core.tools import Tool
 
 
@@ -70,7 +71,8 @@ class Settings(Frozen, frozen=True, kw_only=True):
 
     def request(self, messages: Sequence[Message]) -> Request:
         """What is asked with these settings; the system prompt is one of the messages."""
-        shaped = {"type": "json_schema", "json_schema": {"name": "answer", "schema": self.schema, "strict": True}}
+        named = {"name": "answer", "schema": self.schema, "strict": is_strict(self.schema)}
+        shaped = {"type": "json_schema", "json_schema": named}
         return Request(
             messages=tuple(messages),
             tools=tuple(tool.shape() for tool in self.tools),

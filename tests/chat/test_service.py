@@ -24,6 +24,7 @@ from router.engine.faults import Faults
 from router.engine.options import Options
 from router.store import MAX_TOKENS
 
+CLOSED = {"type": "object", "additionalProperties": False}
 SETTINGS = Settings(category="chat", system="Be brief.", temperature=0.5, max_tokens=9)
 ATTEMPT = Attempt(model="a", provider="p", place=0, number=1, outcome="answered", started=0, offset=0)
 
@@ -225,13 +226,18 @@ def test_a_blank_prompt_is_refused_later_on_too(chat: Chat, lab: FakeLab, prompt
 
 def test_tools_a_schema_and_other_fields_go_out(chat: Chat, lab: FakeLab) -> None:
     tool = Tool(name="a", reply="mock", mock="m")
-    chat.ask("c", "Hello", Settings(category="chat", tools=(tool,), schema={"type": "object"}, params={"top_p": 0.5}))
-    schema = {"name": "answer", "schema": {"type": "object"}, "strict": True}
+    chat.ask("c", "Hello", Settings(category="chat", tools=(tool,), schema=CLOSED, params={"top_p": 0.5}))
+    schema = {"name": "answer", "schema": CLOSED, "strict": True}
     assert {name: value for name, value in lab.requests[0].body().items() if name != "messages"} == {
         "tools": (tool.shape(),),
         "response_format": {"type": "json_schema", "json_schema": schema},
         "top_p": 0.5,
     }
+
+
+def test_a_schema_that_openai_would_refuse_as_strict_is_not_strict(chat: Chat, lab: FakeLab) -> None:
+    chat.ask("c", "Hello", Settings(category="chat", schema={"type": "object"}))
+    assert lab.requests[0].body()["response_format"]["json_schema"]["strict"] is False
 
 
 def test_an_empty_schema_is_a_schema(chat: Chat, lab: FakeLab) -> None:

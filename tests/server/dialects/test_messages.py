@@ -436,6 +436,34 @@ def test_a_format_of_the_output_is_a_response_format() -> None:
     assert asked.request.response_format["json_schema"]["schema"] == WEATHER
 
 
+CITY = {**WEATHER, "required": ["city"], "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (CITY, True),
+        (WEATHER, False),
+        ({**CITY, "additionalProperties": True}, False),
+        ({**CITY, "required": []}, False),
+        ({"type": "array", "items": CITY}, True),
+        ({"type": "array", "items": WEATHER}, False),
+        ({**CITY, "properties": {"city": WEATHER}}, False),
+        ({"anyOf": [CITY, {"type": "null"}, WEATHER]}, False),
+        ({**CITY, "$defs": {"x": WEATHER}}, False),
+        ({**CITY, "properties": {"city": {"enum": [WEATHER]}}}, True),
+    ],
+    ids=str,
+)
+def test_a_format_is_strict_where_its_schema_can_be(schema: dict[str, Any], strict: bool) -> None:
+    """OpenAI refuses a strict schema with an optional property."""
+    form = {"type": "json_schema", "schema": schema}
+    assert to_others({**BODY, "output_config": {"format": form}})["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": schema, "strict": strict},
+    }
+
+
 @pytest.mark.parametrize(
     ("change", "param"),
     [

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from router.core.requests import EFFORTS, Request
+from router.core.schemas import is_strict
 from router.core.untrusted import NO_JSON, mapping, text
 from router.server.dialects.base import Asked, Refusal
 from router.server.dialects.messages.blocks import ADDITION, REMOVAL, messages_of, text_parts, tool_changes
@@ -227,7 +228,8 @@ def _response_format(found: _Body) -> dict[str, Any] | None:
     form = found.output_format or (found.output_config.format if found.output_config is not None else None)
     if form is None:
         return None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": form.schema, "strict": True}}
+    named = {"name": "answer", "schema": form.schema, "strict": is_strict(form.schema)}
+    return {"type": "json_schema", "json_schema": named}
 
 
 def _session(metadata: _Metadata | None) -> str | None:

@@ -1,0 +1,92 @@
+"""JSON schemas as the vendors take them that let a model write nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from router.core.untrusted import mapping, mappings
+
+_OF_NAMES = ("properties", "$defs", "definitions")
+"""Keywords with schemas by their names."""
+
+_LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
+"""Keywords with a list of schemas."""
+
+_UNSUPPORTED = frozenset({
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength"),
+    *("maxItems", "uniqueItems", "contains", "minContains", "maxContains", "minProperties", "maxProperties"),
+})  # fmt: skip
+"""What Anthropic refuses in a schema."""
+
+
+class Closed(NamedTuple):
+    """A schema whose objects have no properties but their own, and what was changed for that."""
+
+    schema: Any
+    left: tuple[str, ...]
+
+
+class _Open(Exception):
+    """An object may have properties that the schema does not name."""
+
+
+def is_strict(schema: object) -> bool:
+    """Whether OpenAI takes a schema as strict: every object has all its properties required, and no others."""
+    try:
+        return _is_strict(schema)
+    except RecursionError:
+        return False
+
+
+def closed(schema: object) -> Closed | None:
+    """A schema as Anthropic takes it; None where an object may have properties that it does not name."""
+    left: dict[str, None] = {}
+    try:
+        return Closed(_closed(schema, left), tuple(left))
+    except (_Open, RecursionError):
+        return None
+
+
+def _is_strict(schema: object) -> bool:
+    if not isinstance(schema, Mapping):
+        return True
+    if _is_object(schema):
+        required = schema.get("required")
+        names = required if isinstance(required, list | tuple) else ()
+        if schema.get("additionalProperties") is not False or not all(
+            name in names for name in mapping(schema.get("properties"))
+        ):
+            return False
+    inner = [one for name in _OF_NAMES for one in mapping(schema.get(name)).values()]
+    inner += [one for name in _LISTS for one in mappings(schema.get(name))]
+    return all(map(_is_strict, [*inner, schema.get("items")]))
+
+
+def _closed(schema: Any, left: dict[str, None]) -> Any:
+    if not isinstance(schema, Mapping):
+        return schema
+    found: dict[str, Any] = {}
+    for name, value in schema.items():
+        if name in _UNSUPPORTED or (name == "minItems" and value not in (0, 1)):
+            left[name] = None
+        else:
+            found[name] = _inside(name, value, lambda one: _closed(one, left))
+    if _is_object(schema):
+        if schema.get("additionalProperties", False) is not False or schema.get("patternProperties"):
+            raise _Open
+        found["additionalProperties"] = False
+    return found
+
+
+def _inside(name: str, value: Any, change: Callable[[Any], Any]) -> Any:
+    if name in _OF_NAMES and isinstance(value, Mapping):
+        return {key: change(one) for key, one in value.items()}
+    if name in _LISTS and isinstance(value, list | tuple):
+        return [change(one) for one in value]
+    return change(value) if name == "items" else value
+
+
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    kind = schema.get("type")
+    return kind == "object" or (isinstance(kind, list | tuple) and "object" in kind) or "properties" in schema
