@@ -12,6 +12,7 @@ import msgspec
 
 from router.core.messages import Message, digest
 from router.core.requests import Request
+from router.core.schemas import closed
 from router.core.untrusted import (
     NO_JSON,
     count,
@@ -84,9 +85,9 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         body["tools"] = [_tool(tool) for tool in request.tools]
         if choice := _tool_choice(request.tool_choice, parallel=asked.get("parallel_tool_calls")):
             body["tool_choice"] = choice
-    schema = mapping(mapping(request.response_format).get("json_schema")).get("schema")
-    if schema is not None:
-        form = {"type": "json_schema", "schema": schema}
+    schema = _schema(request)
+    if schema is not None and (found := closed(schema)) is not None:
+        form = {"type": "json_schema", "schema": found.schema}
         body["output_config"] = {**mapping(body.get("output_config")), "format": form}
     _think(body, asked, _version(model))
     return body
@@ -103,7 +104,10 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     if "system" not in body and _system_blocks(request.messages):
         told.append("The system prompt was sent as the user's: this API takes no request without a message.")
     lost = [name for name in asked if name not in _TRANSLATED and name not in body]
-    if "response_format" in asked and "format" not in output:
+    schema = _schema(request)
+    if schema is not None and (changed := _changed(schema)):
+        told.append(changed)
+    if schema is None and "response_format" in asked and "format" not in output:
         lost.append("response_format")
     if "service_tier" in lost:
         lost.remove("service_tier")
@@ -129,6 +133,24 @@ _TRANSLATED = frozenset(
         *("stop", "response_format", "reasoning", "reasoning_effort", OWN),
     }
 )
+
+
+def _schema(request: Request) -> Any:
+    return mapping(mapping(request.response_format).get("json_schema")).get("schema")
+
+
+def _changed(schema: Any) -> str | None:
+    """What is said of the form in which a schema is sent."""
+    found = closed(schema)
+    if found is None:
+        return "`response_format` was left out: this API takes no object with properties that its schema does not name."
+    if found.schema == schema:
+        return None
+    less = f" without {', '.join(f'`{name}`' for name in found.left)}," if found.left else ""
+    return (
+        f"The schema of `response_format` was sent{less} in the form that this API takes;"
+        " the answer is checked by all of it."
+    )
 
 
 def _is_others_tier(name: str, value: object) -> bool:

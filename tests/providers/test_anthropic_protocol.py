@@ -230,6 +230,7 @@ def test_arguments_become_an_object(arguments: object, sent: dict[str, Any]) -> 
 
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
+CLOSED = {**SCHEMA, "additionalProperties": False}
 ADD = {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": SCHEMA}}
 
 
@@ -299,14 +300,14 @@ def test_a_forced_call_leaves_no_room_to_think(choice: Any, thinks: bool) -> Non
         ({"params": {"metadata": {"user_id": "u"}}}, {"metadata": {"user_id": "u"}}),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}},
-            {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+            {"output_config": {"format": {"type": "json_schema", "schema": CLOSED}}},
         ),
         (
             {
                 "response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}},
                 "params": {"output_config": {"effort": "low"}},
             },
-            {"output_config": {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}},
+            {"output_config": {"effort": "low", "format": {"type": "json_schema", "schema": CLOSED}}},
         ),
         ({"response_format": {"type": "json_object"}}, {}),
         (
@@ -328,6 +329,25 @@ def test_a_forced_call_leaves_no_room_to_think(choice: Any, thinks: bool) -> Non
 )  # fmt: skip
 def test_a_parameter_is_translated_or_left_out(fields: dict[str, Any], sent: dict[str, Any]) -> None:
     assert asked(**fields) == {**asked(), **sent}
+
+
+def test_a_schema_that_is_changed_for_the_api_stays_whole_in_the_request() -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "integer", "minimum": 1}}}
+    request = Request(
+        messages=HELLO.messages, response_format={"type": "json_schema", "json_schema": {"schema": schema}}
+    )
+    messages_body(request, "m")
+    assert schema == {"type": "object", "properties": {"x": {"type": "integer", "minimum": 1}}}
+
+
+def test_a_schema_of_any_depth_is_no_accident() -> None:
+    schema: dict[str, Any] = {}
+    for _ in range(5000):
+        schema = {"items": schema}
+    request = Request(
+        messages=HELLO.messages, response_format={"type": "json_schema", "json_schema": {"schema": schema}}
+    )
+    assert "output_config" not in messages_body(request, "m")
 
 
 ODD = st.recursive(
