@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from router.core.untrusted import mapping, mappings
@@ -31,12 +31,21 @@ class _Open(Exception):
     """An object may have properties that the schema does not name."""
 
 
+def subschemas(schema: object) -> Iterator[Mapping[str, Any]]:
+    """A schema and all that are in it."""
+    waiting = [schema]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            yield one
+            waiting += [inner for name in _OF_NAMES for inner in mapping(one.get(name)).values()]
+            waiting += [inner for name in _LISTS for inner in mappings(one.get(name))]
+            waiting.append(one.get("items"))
+
+
 def is_strict(schema: object) -> bool:
     """Whether OpenAI takes a schema as strict: every object has all its properties required, and no others."""
-    try:
-        return _is_strict(schema)
-    except RecursionError:
-        return False
+    return all(map(_requires_all, filter(_is_object, subschemas(schema))))
 
 
 def closed(schema: object) -> Closed | None:
@@ -48,19 +57,12 @@ def closed(schema: object) -> Closed | None:
         return None
 
 
-def _is_strict(schema: object) -> bool:
-    if not isinstance(schema, Mapping):
-        return True
-    if _is_object(schema):
-        required = schema.get("required")
-        names = required if isinstance(required, list | tuple) else ()
-        if schema.get("additionalProperties") is not False or not all(
-            name in names for name in mapping(schema.get("properties"))
-        ):
-            return False
-    inner = [one for name in _OF_NAMES for one in mapping(schema.get(name)).values()]
-    inner += [one for name in _LISTS for one in mappings(schema.get(name))]
-    return all(map(_is_strict, [*inner, schema.get("items")]))
+def _requires_all(schema: Mapping[str, Any]) -> bool:
+    required = schema.get("required")
+    names = required if isinstance(required, list | tuple) else ()
+    return schema.get("additionalProperties") is False and all(
+        name in names for name in mapping(schema.get("properties"))
+    )
 
 
 def _closed(schema: Any, left: dict[str, None]) -> Any:

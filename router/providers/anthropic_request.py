@@ -20,6 +20,7 @@ from router.core.untrusted import (
     mappings,
     text,
 )
+from router.providers.anthropic_tools import tool_choice_of, tools_of
 from router.providers.completions_messages import unknown_fields
 
 MAX_TOKENS = 4096
@@ -35,11 +36,19 @@ LEAST_BUDGET = 1024
 _ADAPTIVE = (4, 6)
 """The first Claude that takes an effort and decides how much to think."""
 
+_STRICT = (4, 5)
+"""The first Claude that can be held to a tool's schema."""
+
 _NO_SAMPLING = (4, 7)
 """The first Claude that rejects budgets and sampling parameters; it also accepts an effort of xhigh."""
 
 _ONE_SAMPLER = (4, 1)
 """The first Claude that rejects temperature beside top_p."""
+
+BETWEEN_TOOLS = "between_tools"
+"""The type of thinking that is none, but for words between the calls of tools that come as thoughts."""
+
+_NO_THOUGHTS = (None, "disabled", BETWEEN_TOOLS)
 
 _SAMPLING = ("temperature", "top_p", "top_k")
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(?P<major>\d)(?:[-.](?P<minor>\d{1,2})(?!\d))?")
@@ -82,8 +91,8 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
     if stops := [stop for stop in _stops(asked) if not _is_blank(stop)]:
         body["stop_sequences"] = stops
     if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
-        if choice := _tool_choice(request.tool_choice, parallel=asked.get("parallel_tool_calls")):
+        body["tools"] = tools_of(request.tools, may_be_strict=_version(model) >= _STRICT).fields
+        if choice := tool_choice_of(request.tool_choice, parallel=asked.get("parallel_tool_calls")):
             body["tool_choice"] = choice
     schema = _schema(request)
     if schema is not None and (found := closed(schema)) is not None:
@@ -98,7 +107,8 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     asked = {name: value for name, value in request.body().items() if value not in (None, False)}
     thinking, output = mapping(body.get("thinking")), mapping(body.get("output_config"))
     effort, budget = _asked_effort(asked)
-    if OWN in asked and "thinking" not in mapping(asked[OWN]):
+    wish = mapping(mapping(asked.get(OWN)).get("thinking"))
+    if OWN in asked and wish.get("type") in _NO_THOUGHTS:
         effort = None  # in this protocol's own words it asks for no thoughts
     told = [*unknown_fields(request.messages)]
     if "system" not in body and _system_blocks(request.messages):
@@ -114,6 +124,9 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
         told.append("`service_tier` was left out: here it can be auto or standard_only alone.")
     if any(map(_is_blank, _stops(asked))):
         told.append("Blank `stop` sequences were left out: this API refuses them.")
+    if wish.get("type") == BETWEEN_TOOLS and not thinking:
+        told.append(f"`thinking` of the type {BETWEEN_TOOLS} was left out: this model has none.")
+    told += tools_of(request.tools, may_be_strict=_version(str(body["model"])) >= _STRICT).notes
     if lost:
         told.append(f"{', '.join(f'`{name}`' for name in lost)} not sent: this model takes no such parameter here.")
     if asked.get("temperature") != body.get("temperature", asked.get("temperature")):
@@ -193,9 +206,9 @@ def _think(body: dict[str, Any], asked: Mapping[str, Any], version: tuple[int, i
     if own is not None:
         # In this protocol's own words max_tokens includes the thoughts, and an effort does not ask for them.
         budget = min(count(wish.get("budget_tokens")) or budget or 0, body["max_tokens"] - 1)
-        thinks = thinks and wish.get("type") not in (None, "disabled") and (adaptive or budget >= LEAST_BUDGET)
-        if adaptive and wish.get("type") == "disabled":
-            body["thinking"] = {"type": "disabled"}
+        thinks = thinks and wish.get("type") not in _NO_THOUGHTS and (adaptive or budget >= LEAST_BUDGET)
+        if adaptive and (kind := text(wish.get("type"))) and kind in _NO_THOUGHTS:
+            body["thinking"] = {"type": kind}
         if mapping(own).get("effort") is None:
             effort = None
     if budget and thinks:
@@ -337,6 +350,7 @@ def _tool_use(call: Mapping[str, Any]) -> dict[str, Any]:
         "id": _call_id(call.get("id")),
         "name": function.get("name", ""),
         "input": mapping(arguments),
+        **({"cache_control": call["cache_control"]} if call.get("cache_control") else {}),
     }
 
 
@@ -344,29 +358,6 @@ def _call_id(value: object) -> str:
     """An id that the API takes: other providers' ids hold dots and colons, which it refuses."""
     found = str(value or "")
     return found if _CALL_ID.fullmatch(found) else f"call_{digest(found)[:24]}"
-
-
-def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
-    function = tool.get("function")
-    if not isinstance(function, Mapping):
-        return dict(tool)  # a tool of this protocol's own
-    described = {"description": function["description"]} if function.get("description") else {}
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
-    marks = {"cache_control": tool["cache_control"]} if tool.get("cache_control") else {}
-    return {"name": function.get("name", ""), **described, "input_schema": schema, **marks}
-
-
-def _tool_choice(choice: object, *, parallel: object) -> dict[str, Any] | None:
-    translated: dict[str, Any] | None = None
-    if isinstance(choice, str):
-        kind = {"auto": "auto", "required": "any", "none": "none"}.get(choice, choice)
-        translated = {"type": kind}
-    elif isinstance(choice, Mapping):
-        name = mapping(choice.get("function")).get("name")
-        translated = {"type": "tool", "name": name} if name else dict(choice)
-    if parallel is False and translated != {"type": "none"}:
-        translated = {**(translated or {"type": "auto"}), "disable_parallel_tool_use": True}
-    return translated
 
 
 def _is_system(message: Message) -> bool:

@@ -71,6 +71,8 @@ def _plain(message: Message, *, developers: bool) -> Message:
         message = {name: value for name, value in message.items() if name in _FIELDS}
     if not developers and message.get("role") == "developer":
         message = {**message, "role": "system"}
+    if any("cache_control" in call for call in mappings(message.get("tool_calls"))):
+        message = {**message, "tool_calls": [_without_mark(call) for call in mappings(message["tool_calls"])]}
     return message if isinstance(message.get("content"), str) else _unmarked(message)
 
 
@@ -78,9 +80,13 @@ def _unmarked(message: Message) -> Message:
     content = message.get("content")
     if not isinstance(content, list | tuple) or not any("cache_control" in part for part in mappings(content)):
         return message
-    parts = [{name: value for name, value in part.items() if name != "cache_control"} for part in mappings(content)]
+    parts = [_without_mark(part) for part in mappings(content)]
     # Marked text was one text before it was cut for the marks.
     return {**message, "content": _joined(parts)}
+
+
+def _without_mark(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if name != "cache_control"}
 
 
 def _joined(parts: Sequence[Mapping[str, Any]]) -> str | Sequence[Mapping[str, Any]]:

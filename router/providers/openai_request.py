@@ -9,6 +9,7 @@ from router.config.schema import ProviderConfig
 from router.core.untrusted import mapping, text
 from router.providers import Call
 from router.providers.anthropic_request import OWN
+from router.providers.anthropic_tools import without_marks
 from router.providers.completions_messages import taken, unknown_fields
 from router.providers.mistral import is_mistrals, ordered
 from router.providers.producers import demand, returned
@@ -40,11 +41,12 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
     wants = demand(config.base_url or "", call.model)
     messages = taken(returned(call.request.messages, producer, wants), config)
     body["messages"] = ordered(messages) if is_mistrals(call.model) else messages
-    if body.pop(OWN, None) is not None:
-        _without_marks(body)
+    notes = [] if config.is_openrouter else [*unknown_fields(call.request.messages)]
+    if body.pop(OWN, None) is not None and (tools := body.get("tools")):
+        # What a caller of the endpoint said in Anthropic's words is in the body in these words too, less the marks.
+        body["tools"] = without_marks(tools, notes)
     if call.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    notes = [] if config.is_openrouter else [*unknown_fields(call.request.messages)]
     if not config.is_openrouter and "reasoning" not in config.body:
         _name_effort(body, notes)
     if config.is_openai:
@@ -56,12 +58,6 @@ def without_nulls_of(config: ProviderConfig, body: dict[str, Any]) -> dict[str, 
     """The body less the fields that the provider's configuration sets to null."""
     nulls = {name for name, value in config.body.items() if value is None}
     return {name: value for name, value in body.items() if name not in nulls} if nulls else body
-
-
-def _without_marks(body: dict[str, Any]) -> None:
-    """What a caller of the endpoint said in Anthropic's words is in the body in these words too, less the marks."""
-    if tools := body.get("tools"):
-        body["tools"] = [{name: value for name, value in tool.items() if name != "cache_control"} for tool in tools]
 
 
 def _name_effort(body: dict[str, Any], notes: list[str]) -> None:

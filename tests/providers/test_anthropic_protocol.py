@@ -250,6 +250,34 @@ def test_a_tool_is_translated(tool: dict[str, Any], sent: dict[str, Any]) -> Non
     assert asked(tools=(tool,))["tools"] == [sent]
 
 
+def strict_tools(count: int, **schema: Any) -> tuple[dict[str, Any], ...]:
+    parameters = {"type": "object", "additionalProperties": False, **schema}
+    named = [{"name": f"f{number}", "strict": True, "parameters": parameters} for number in range(count)]
+    return tuple({"type": "function", "function": function} for function in named)
+
+
+@pytest.mark.parametrize(
+    ("tools", "strict"),
+    [
+        (strict_tools(22), 20),
+        (strict_tools(5, properties={str(number): {"type": "string"} for number in range(10)}), 2),
+        (strict_tools(3, properties={"x": {"type": ["string", "null"]}}, required=["x"]), 3),
+        (
+            strict_tools(
+                5,
+                properties={str(number): {"anyOf": [{"type": "string"}, {"type": "null"}]} for number in range(5)},
+                required=[str(number) for number in range(5)],
+            ),
+            3,
+        ),
+    ],
+    ids=["tools", "optional", "few", "unions"],
+)
+def test_no_more_tools_are_strict_than_the_api_takes(tools: tuple[dict[str, Any], ...], strict: int) -> None:
+    body = messages_body(Request(messages=HELLO.messages, tools=tools), "claude-sonnet-4-5")
+    assert [tool.get("strict") for tool in body["tools"]] == [True] * strict + [None] * (len(tools) - strict)
+
+
 @pytest.mark.parametrize(
     ("choice", "params", "sent"),
     [

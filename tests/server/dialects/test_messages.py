@@ -12,8 +12,8 @@ from anthropic.types import Message
 from router.config.schema import ProviderConfig
 from router.core.events import ImageDelta, ProviderEvent, ReasoningDelta, ReasoningDetail, TextDelta, ToolCallDelta
 from router.providers import Call
-from router.providers.anthropic_request import messages_body
-from router.providers.openai_request import completions_body
+from router.providers.anthropic_request import left_out, messages_body
+from router.providers.openai_request import Body, completions_body
 from router.providers.producers import returned
 from router.server.dialects.base import Refusal
 from router.server.dialects.messages import count_tokens
@@ -29,6 +29,7 @@ from tests.server.dialects.speaking import (
     written,
 )
 
+CITY = {**WEATHER, "required": ["city"], "additionalProperties": False}
 BODY: dict[str, Any] = {"model": "code", "max_tokens": 4000, "messages": [{"role": "user", "content": "Hi"}]}
 TOOLS = [{"name": "weather", "description": "How is it?", "input_schema": WEATHER}]
 THINKING = {**BODY, "thinking": {"type": "adaptive"}}
@@ -326,6 +327,33 @@ def test_thinking_is_said_as_each_claude_takes_it(model: str, thinking: Any, exp
     assert "output_config" not in sent
 
 
+def test_what_only_anthropics_tools_have_reaches_them() -> None:
+    own = {"strict": True, "eager_input_streaming": True, "input_examples": [{"city": "Rome"}]}
+    tool = {**TOOLS[0], "input_schema": CITY, **own}
+    assert to_anthropic({**BODY, "tools": [tool]})["tools"] == [tool]
+
+
+def test_the_mark_of_a_cache_on_a_call_reaches_anthropic_alone() -> None:
+    use = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}, **MARK}
+    body = body_of(*BODY["messages"], {"role": "assistant", "content": [use]})
+    assert to_anthropic(body)["messages"][-1]["content"] == [use]
+    assert "cache_control" not in json.dumps(to_others(body))
+
+
+@pytest.mark.parametrize("more", [{}, {"output_config": {"effort": "high"}}], ids=["alone", "with an effort"])
+def test_words_between_the_calls_of_tools_are_no_thinking(more: dict[str, Any]) -> None:
+    body = {**BODY, "thinking": {"type": "between_tools"}, **more}
+    assert to_anthropic(body, "claude-opus-5")["thinking"] == {"type": "between_tools"}
+    assert "thinking" not in to_anthropic(body, "claude-sonnet-4-5")
+    assert to_others(body).get("reasoning_effort") == more.get("output_config", {}).get("effort")
+
+
+def test_words_between_the_calls_of_tools_that_a_claude_does_not_have_are_named() -> None:
+    request = MESSAGES.read({**BODY, "thinking": {"type": "between_tools"}}).request
+    [note] = left_out(request, messages_body(request, "claude-sonnet-4-5"))
+    assert "between_tools" in note
+
+
 def test_a_kind_of_thinking_that_came_later_is_thinking() -> None:
     assert MESSAGES.read({**BODY, "thinking": {"type": "later"}}).request.params["reasoning_effort"] == "medium"
 
@@ -336,12 +364,29 @@ def test_an_effort_alone_asks_for_no_thoughts() -> None:
     assert "thinking" not in sent
 
 
-def to_others(body: dict[str, Any]) -> dict[str, Any]:
-    """What a server of chat completions gets of a body."""
+def for_others(body: dict[str, Any]) -> Body:
+    """What a server of chat completions gets of a body, and what is said of the rest."""
     config = ProviderConfig(protocol="openai", base_url="http://127.0.0.1:9/v1")
-    return completions_body(
-        Call(request=MESSAGES.read(body).request, model="m", stream=False, connect=1), config, None
-    ).fields
+    return completions_body(Call(request=MESSAGES.read(body).request, model="m", stream=False, connect=1), config, None)
+
+
+def to_others(body: dict[str, Any]) -> dict[str, Any]:
+    return for_others(body).fields
+
+
+def test_what_only_anthropics_tools_have_is_left_out_elsewhere_and_named() -> None:
+    own = {"eager_input_streaming": True, "input_examples": [{"city": "Rome"}]}
+    sent = for_others({**BODY, "tools": [{**TOOLS[0], **own}]})
+    assert sent.fields["tools"] == to_others({**BODY, "tools": TOOLS})["tools"]
+    assert sent.notes == ("`eager_input_streaming`, `input_examples` of tools left out: only Anthropic's API has it.",)
+
+
+def test_a_strict_tool_is_strict_elsewhere_where_its_schema_can_be() -> None:
+    """OpenAI refuses a strict tool with an optional property."""
+    strict = {**TOOLS[0], "strict": True}
+    sent = for_others({**BODY, "tools": [{**strict, "input_schema": CITY}, {**strict, "name": "map"}]})
+    assert [tool["function"].get("strict") for tool in sent.fields["tools"]] == [True, None]
+    assert sent.notes == ("`strict` of `map` was left out: it may have properties that are not required.",)
 
 
 def test_other_servers_get_nothing_of_anthropics_own() -> None:
@@ -434,9 +479,6 @@ def test_a_format_of_the_output_is_a_response_format() -> None:
     asked = MESSAGES.read({**BODY, "output_config": {"format": form}})
     assert asked.request.response_format is not None
     assert asked.request.response_format["json_schema"]["schema"] == WEATHER
-
-
-CITY = {**WEATHER, "required": ["city"], "additionalProperties": False}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ class _Use(msgspec.Struct):
     id: str
     name: str
     input: dict[str, Any]
+    cache_control: dict[str, Any] | None = None
 
 
 class _Result(msgspec.Struct):
@@ -135,7 +136,7 @@ def _assistant(blocks: list[Any], at: str, notes: list[str]) -> Iterator[dict[st
         elif kind == "tool_use":
             use = read_as(block, _Use, place)
             function = {"name": use.name, "arguments": as_json(use.input, f"{place}.input")}
-            calls.append({"id": use.id, "type": "function", "function": function})
+            calls.append({"id": use.id, "type": "function", "function": function, **_marks(use.cache_control)})
         elif kind in ("thinking", "redacted_thinking"):
             thought = read_as(block, _Thought, place)
             if found := opened(thought.signature or thought.data, thought.thinking):

@@ -49,6 +49,8 @@ class _Tool(msgspec.Struct):
     description: str | None = None
     strict: bool | None = None
     cache_control: dict[str, Any] | None = None
+    eager_input_streaming: bool | None = None
+    input_examples: list[dict[str, Any]] | None = None
 
 
 class _Body(msgspec.Struct):
@@ -76,6 +78,9 @@ _ON_ITS_SERVERS = {
 
 _OWN = ("metadata", "service_tier", "cache_control")
 """What only Anthropic's own models are told."""
+
+_MARKS = ("cache_control", "eager_input_streaming", "input_examples")
+"""The same of a tool."""
 
 _READ = frozenset({*_Body.__struct_fields__, *_OWN})
 
@@ -157,7 +162,7 @@ def _function(raw: dict[str, Any], at: str) -> dict[str, Any]:
         function["description"] = tool.description
     if tool.strict is not None:
         function["strict"] = tool.strict
-    marks = {"cache_control": tool.cache_control} if tool.cache_control else {}
+    marks = {name: raw[name] for name in _MARKS if raw.get(name) is not None}
     return {"type": "function", "function": function, **marks}
 
 
@@ -215,7 +220,8 @@ def _params(body: Mapping[str, Any], found: _Body) -> dict[str, Any]:
 
 
 def _thinks(found: _Body) -> bool:
-    return found.thinking is not None and found.thinking.type != "disabled"
+    """Whether thoughts are wanted; between the calls of tools are none, but for what is said there."""
+    return found.thinking is not None and found.thinking.type not in ("disabled", "between_tools")
 
 
 def _effort(thinking: _Thinking | None) -> str:
