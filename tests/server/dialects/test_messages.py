@@ -141,6 +141,39 @@ def test_blocks_of_a_stream_come_one_after_the_other_with_deltas_of_their_kind(n
     assert current is None
 
 
+LONG = "mcp__a_server__" + "look_up_" * 12
+
+
+@pytest.mark.parametrize("is_streamed", [True, False], ids=["streamed", "whole"])
+def test_a_long_name_of_a_tool_is_short_on_the_way_and_whole_to_the_caller(is_streamed: bool) -> None:
+    """Servers of chat completions take 64 characters, Anthropic's API 128."""
+    use = {"type": "tool_use", "id": "toolu_0", "name": LONG, "input": {}}
+    body = body_of(
+        *BODY["messages"],
+        {"role": "assistant", "content": [use]},
+        user({"type": "tool_result", "tool_use_id": "toolu_0", "content": "No."}),
+        tools=[{**TOOLS[0], "name": LONG}],
+        tool_choice={"type": "tool", "name": LONG},
+    )
+    request = MESSAGES.read(body).request
+    [name] = {tool["function"]["name"] for tool in request.tools}
+    assert len(name) <= 64
+    assert request.messages[1]["tool_calls"][0]["function"]["name"] == name
+    assert request.tool_choice == {"type": "function", "function": {"name": name}}
+    events = said(ToolCallDelta(0, "toolu_1", name, "{}"))
+    called = received(events, body) if is_streamed else Message.model_validate(written(MESSAGES, body, events))
+    assert [block.name for block in _of(called, "tool_use")] == [LONG]
+
+
+def test_a_tool_with_a_long_name_that_came_in_the_middle_is_known_by_it() -> None:
+    definition = {"type": "tool_definition", "definition": {**TOOLS[0], "name": LONG}}
+    came = {"role": "system", "content": [{"type": "tool_addition", "tool": definition}]}
+    body = body_of(*BODY["messages"], came)
+    [tool] = MESSAGES.read(body).request.tools
+    events = said(ToolCallDelta(0, "toolu_1", tool["function"]["name"], "{}"))
+    assert written(MESSAGES, body, events)["content"][0]["name"] == LONG
+
+
 def test_parallel_calls_keep_their_own_arguments() -> None:
     calls = _of(received(said(*ANSWERS["two calls, their pieces mixed"])), "tool_use")
     assert [call.input for call in calls] == [{"city": "Rome"}, {"city": "Oslo"}]

@@ -359,6 +359,14 @@ def test_history_has_the_names_that_the_tools_have() -> None:
     assert functions[1] == {"name": "apply_patch", "arguments": '{"input":"x"}'}
 
 
+def test_a_long_name_of_a_function_is_short_on_the_way_and_whole_to_the_caller() -> None:
+    body = {**BODY, "tools": [{**TOOL, "name": "look_up_" * 12}]}
+    [tool] = RESPONSES.read(body).request.tools
+    assert len(tool["function"]["name"]) <= 64
+    events = said(ToolCallDelta(0, "call_1", tool["function"]["name"], "{}"))
+    assert [item["name"] for item in written(RESPONSES, body, events)["output"]] == ["look_up_" * 12]
+
+
 @pytest.mark.parametrize("is_streamed", [True, False])
 def test_reasoning_returns_to_its_producer_alone(is_streamed: bool) -> None:
     events = said(*THOUGHT, *TEXT, *CALL, producer="aaaaaaaaaaaa")

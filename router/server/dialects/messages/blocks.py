@@ -11,6 +11,7 @@ import msgspec
 from router.core.untrusted import text
 from router.server.dialects.base import Refusal
 from router.server.dialects.carrying import Carried, opened, with_carried
+from router.server.dialects.names import flat
 from router.server.dialects.reading import as_json, kind_of, listed, read_as, unknown, with_text
 
 ADDITION, REMOVAL = CHANGES = ("tool_addition", "tool_removal")
@@ -135,7 +136,7 @@ def _assistant(blocks: list[Any], at: str, notes: list[str]) -> Iterator[dict[st
             parts.append(_text(block, place))
         elif kind == "tool_use":
             use = read_as(block, _Use, place)
-            function = {"name": use.name, "arguments": as_json(use.input, f"{place}.input")}
+            function = {"name": flat(use.name), "arguments": as_json(use.input, f"{place}.input")}
             calls.append({"id": use.id, "type": "function", "function": function, **_marks(use.cache_control)})
         elif kind in ("thinking", "redacted_thinking"):
             thought = read_as(block, _Thought, place)
@@ -207,7 +208,7 @@ def _parts(block: dict[str, Any], kind: str, at: str, notes: list[str]) -> list[
             }
         ]
     if kind == "tool_reference":
-        return [{"type": "text", "text": f"The tool {text(block.get('tool_name')) or ''} can be used."}]
+        return [{"type": "text", "text": f"The tool {flat(text(block.get('tool_name')) or '')} can be used."}]
     raise unknown(kind, at, "text, image, document, search_result or tool_result")
 
 

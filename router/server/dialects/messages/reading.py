@@ -13,6 +13,7 @@ from router.core.schemas import is_strict
 from router.core.untrusted import NO_JSON, mapping, text
 from router.server.dialects.base import Asked, Refusal
 from router.server.dialects.messages.blocks import ADDITION, REMOVAL, messages_of, text_parts, tool_changes
+from router.server.dialects.names import flat
 from router.server.dialects.reading import kind_of, listed, one_system, read_as
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
@@ -119,7 +120,7 @@ def read(body: Mapping[str, Any]) -> Asked:
         usage=True,
         session=_session(found.metadata),
         notes=tuple(dict.fromkeys(notes)),
-        echo={"thinking": _thinks(found) or bool(tools)},
+        echo={"thinking": _thinks(found) or bool(tools), "names": _names(found)},
     )
 
 
@@ -157,7 +158,7 @@ def _tools(tools: list[Any], notes: list[str]) -> list[dict[str, Any]]:
 
 def _function(raw: dict[str, Any], at: str) -> dict[str, Any]:
     tool = read_as(raw, _Tool, at)
-    function: dict[str, Any] = {"name": tool.name, "parameters": tool.input_schema}
+    function: dict[str, Any] = {"name": flat(tool.name), "parameters": tool.input_schema}
     if tool.description:
         function["description"] = tool.description
     if tool.strict is not None:
@@ -179,8 +180,15 @@ def _changed(tools: list[dict[str, Any]], messages: list[Any]) -> list[dict[str,
             known[new["function"]["name"]] = new
             removed.discard(new["function"]["name"])
         elif tool.get("type") == "tool_reference" and (name := text(tool.get("name"))) is not None:
-            (removed.add if kind == REMOVAL else removed.discard)(name)
+            (removed.add if kind == REMOVAL else removed.discard)(flat(name))
     return [tool for name, tool in known.items() if name not in removed]
+
+
+def _names(found: _Body) -> dict[str, str]:
+    """What the caller knows tools by whose names are too long for some providers."""
+    defined = [mapping(tool.get("definition")) for _, tool, _ in tool_changes(found.messages)]
+    names = [text(mapping(tool).get("name")) for tool in [*(found.tools or []), *defined]]
+    return {flat(name): name for name in names if name is not None and flat(name) != name}
 
 
 def _tool_choice(choice: _Choice | None, tools: list[dict[str, Any]]) -> str | dict[str, Any] | None:
@@ -188,12 +196,12 @@ def _tool_choice(choice: _Choice | None, tools: list[dict[str, Any]]) -> str | d
         return None
     if choice.type != "tool":
         return {"auto": "auto", "any": "required", "none": "none"}[choice.type]
-    if choice.name not in [tool["function"]["name"] for tool in tools]:
+    if (name := flat(choice.name or "")) not in [tool["function"]["name"] for tool in tools]:
         raise Refusal(
             "`tool_choice.name` must be the name of one of `tools` that has an `input_schema`.",
             param="tool_choice.name",
         )
-    return {"type": "function", "function": {"name": choice.name}}
+    return {"type": "function", "function": {"name": name}}
 
 
 # --- Parameters ------------------------------------------------------------------------------------

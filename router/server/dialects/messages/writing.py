@@ -51,10 +51,16 @@ def _image(address: str) -> str:
     return f"![image]({address})" if address.startswith("http") else "[The model's image cannot be sent here.]"
 
 
-def _block(part: Part) -> dict[str, Any]:
+def _name(part: Part, asked: Asked) -> str:
+    """What the caller knows a called tool by."""
+    names: Mapping[str, str] = asked.echo.get("names", {})
+    return names.get(part.name, part.name)
+
+
+def _block(part: Part, asked: Asked) -> dict[str, Any]:
     """A part that is over, as a block."""
     if part.kind == "call":
-        return {"type": "tool_use", "id": part.id, "name": part.name, "input": _input(part.text)}
+        return {"type": "tool_use", "id": part.id, "name": _name(part, asked), "input": _input(part.text)}
     if part.kind == "reasoning":
         if not part.begun:
             return {"type": "redacted_thinking", "data": part.carried}
@@ -75,7 +81,7 @@ def whole(asked: Asked, reply: Reply, completion: Completion) -> dict[str, Any]:
     ended = [step.part for step in [*steps, *parts.end()] if step.verb == "end"]
     return {
         **_head(reply),
-        "content": [_block(part) for part in ended if _is_shown(asked, part)],
+        "content": [_block(part, asked) for part in ended if _is_shown(asked, part)],
         "stop_reason": _stop_reason(answer),
         "stop_sequence": None,
         "usage": _usage(completion.attempts[-1].usage),
@@ -127,7 +133,7 @@ class MessageEvents:
             # Something has to be sent while a model thinks: clients and proxies give up on silence.
             return _event("ping") if step.verb == "piece" else b""
         if step.verb == "begin":
-            return b"" if part.kind == "image" else self._start(_empty(part))
+            return b"" if part.kind == "image" else self._start(_empty(part, self._asked))
         if step.verb == "piece":
             return b"" if part.kind == "image" else self._delta(_DELTAS[part.kind], step.piece)
         return self._end(part)
@@ -143,7 +149,7 @@ class MessageEvents:
         if part.kind == "image":
             out = self._start({"type": "text", "text": ""}) + self._delta(_DELTAS["text"], _image(part.text))
         elif not part.begun:
-            out = self._start(_block(part))
+            out = self._start(_block(part, self._asked))
         elif part.carried:
             out = self._delta(("signature_delta", "signature"), part.carried)
         out += _event("content_block_stop", index=self._index)
@@ -159,10 +165,10 @@ _DELTAS = {
 }
 
 
-def _empty(part: Part) -> dict[str, Any]:
+def _empty(part: Part, asked: Asked) -> dict[str, Any]:
     """A part that begins, as a block."""
     if part.kind == "call":
-        return {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
+        return {"type": "tool_use", "id": part.id, "name": _name(part, asked), "input": {}}
     if part.kind == "reasoning":
         return {"type": "thinking", "thinking": "", "signature": ""}
     return {"type": "text", "text": ""}

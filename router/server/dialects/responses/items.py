@@ -8,8 +8,9 @@ import msgspec
 
 from router.server.dialects.base import Refusal
 from router.server.dialects.carrying import Carried, opened, with_carried
+from router.server.dialects.names import flat
 from router.server.dialects.reading import as_json, kind_of, listed, read_as, unknown, with_text
-from router.server.dialects.responses.tools import ADDED, custom_arguments, flat
+from router.server.dialects.responses.tools import ADDED, custom_arguments
 
 _HELD_ELSEWHERE = ("item_reference", "compaction", "compaction_summary", "compaction_trigger", "context_compaction")
 

@@ -11,14 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from router.core.messages import digest
 from router.core.tools import NO_PARAMETERS
 from router.core.untrusted import NO_JSON, mapping, mappings, text
 from router.server.dialects.base import Refusal
+from router.server.dialects.names import flat
 from router.server.dialects.reading import as_json, kind_of, listed, read_as
-
-MAX_NAME = 64
-"""Characters of a function's name that every provider takes."""
 
 ADDED = "additional_tools"
 """The type of an item of the input that holds tools."""
@@ -63,14 +60,6 @@ class Called(NamedTuple):
     name: str
     namespace: str | None = None
     custom: bool = False
-
-
-def flat(name: str, namespace: str | None) -> str:
-    """The one name of a tool in a namespace."""
-    if not namespace:
-        return name
-    found = namespace + ("" if namespace.endswith("__") else "__") + name
-    return found if len(found) <= MAX_NAME else f"{found[: MAX_NAME - 9]}_{digest(found)[:8]}"
 
 
 def known(tools: object) -> dict[str, Called]:
