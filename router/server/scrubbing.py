@@ -64,8 +64,7 @@ class Scrubbing:
     def _before(self, event: ProviderEvent) -> Iterator[ProviderEvent]:
         """The texts that come before it in the answer, as far as they can be sent by now."""
         for place, text in self._texts.items():
-            same = TextDelta if place[0] == "text" else ReasoningDelta | ReasoningDetail
-            if place[0] != "call" and not isinstance(event, same) and (released := text.release()):
+            if place[0] != "call" and not _goes_on(place, event) and (released := text.release()):
                 yield text.piece(released)
 
     def _clean(self, place: Place, piece: str, event: Callable[[str], ProviderEvent], sent: tuple[str, ...]) -> str:
@@ -108,6 +107,13 @@ def _said(event: TextDelta | ReasoningDelta) -> tuple[Place, Callable[[str], Pro
     if isinstance(event, TextDelta):
         return ("text", event.refused), functools.partial(TextDelta, refused=event.refused)
     return ("reasoning",), ReasoningDelta
+
+
+def _goes_on(place: Place, event: ProviderEvent) -> bool:
+    """Whether more of a text may come with an event, so that its end can be held back beyond it."""
+    if isinstance(event, TextDelta):
+        return place == ("text", event.refused)
+    return place[0] != "text" and isinstance(event, ReasoningDelta | ReasoningDetail)
 
 
 class _Text:
