@@ -67,10 +67,10 @@ class Scrubbing:
             if place[0] != "call" and not _goes_on(place, event) and (released := text.release()):
                 yield text.piece(released)
 
-    def _clean(self, place: Place, piece: str, event: Callable[[str], ProviderEvent], sent: tuple[str, ...]) -> str:
+    def _clean(self, place: Place, piece: str, more: Callable[[str], ProviderEvent], sent: tuple[str, ...]) -> str:
         text = self._texts.get(place)
         if text is None:
-            text = self._texts[place] = _Text(event)
+            text = self._texts[place] = _Text(more)
         return text.add(piece, self._keys.scrub_sent, sent)
 
     def _call(self, event: ToolCallDelta, sent: tuple[str, ...]) -> ToolCallDelta:
