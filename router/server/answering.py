@@ -59,6 +59,7 @@ class Answering:
         self._wish = wish
         self._stream = stream
         self._id = request_id
+        self._id_headers = dict.fromkeys(dialect.id_headers, request_id)
         self._send = send
         self._created = int(time.time())
         self._started = False
@@ -105,10 +106,10 @@ class Answering:
             await send_part(self._send, writer.fail(refusal))
             await end_stream(self._send)
             return
-        body = self._dialect.error(refusal)
+        body = self._dialect.error(refusal, self._id)
         if self._wish.trace:
             body["fallback_lab"] = trace_of(attempts, self._asked.notes)
-        head = {"x-request-id": self._id, "x-fallback-lab-attempts": len(attempts), **retry_after(refusal)}
+        head = {**self._id_headers, "x-fallback-lab-attempts": len(attempts), **retry_after(refusal)}
         await respond(self._send, refusal.status, msgspec.json.encode(body), more=header_pairs(head))
 
     # --- Streams -----------------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class Answering:
                 return  # what is still held for a slow reader is worth no work
             # What is held back or writes nothing is silence to the caller, however much comes.
             if self._until_comment() <= 0:
-                await self._start({"x-request-id": self._id})
+                await self._start(self._id_headers)
                 await send_part(self._send, COMMENT)
                 self._spoken = time.monotonic()
             if self._wish.buffer:
@@ -170,7 +171,7 @@ class Answering:
         cached = current.model is None and ended is not None  # a replay comes with its record at once
         model = ended.model if cached and ended is not None else current.model or ""
         head = {
-            "x-request-id": self._id,
+            **self._id_headers,
             "x-fallback-lab-model": model,
             "x-fallback-lab-place": self._place_of(model),
             "x-fallback-lab-attempts": current.ended + (0 if cached else 1),
@@ -221,7 +222,7 @@ class Answering:
 
     def _headers(self, last: Attempt, completion: Completion) -> list[tuple[bytes, bytes]]:
         return header_pairs({
-            "x-request-id": self._id,
+            **self._id_headers,
             "x-fallback-lab-model": last.model,
             "x-fallback-lab-place": last.place,
             "x-fallback-lab-attempts": len(completion.attempts),

@@ -20,7 +20,7 @@ from router.engine.options import CacheMode, Options
 from router.library.router import Router
 from router.server.answering import Answering, Wish
 from router.server.callers import Allowances, authenticated, check_is_program
-from router.server.dialects.base import Asked, Dialect, Refusal
+from router.server.dialects.base import ID_HEADER, Asked, Dialect, Refusal
 from router.server.dialects.chat import ChatCompletions
 from router.server.dialects.messages import Messages, count_tokens
 from router.server.dialects.responses import Responses
@@ -36,9 +36,11 @@ log = logging.getLogger(__name__)
 PATHS = ("/v1/", "/healthz", "/metrics")
 """What the endpoint answers; all that begins so is for programs, not for pages."""
 
+_CHAT: Dialect = ChatCompletions()
+_MESSAGES: Dialect = Messages()
 _DIALECTS: Mapping[str, Dialect] = {
-    "/v1/chat/completions": ChatCompletions(),
-    "/v1/messages": Messages(),
+    "/v1/chat/completions": _CHAT,
+    "/v1/messages": _MESSAGES,
     "/v1/responses": Responses(),
 }
 
@@ -54,12 +56,14 @@ class Incoming(NamedTuple):
     Attributes:
         config: models.yaml as it is now.
         caller: the name of its key.
+        request_id: see `new_id`.
     """
 
     path: str
     headers: Headers
     config: Config
     caller: str | None
+    request_id: str
 
 
 _Call = Callable[[Incoming, Receive, Send], Awaitable[object]]
@@ -68,6 +72,21 @@ _Call = Callable[[Incoming, Receive, Send], Awaitable[object]]
 def is_for_endpoint(path: str) -> bool:
     """Whether the endpoint answers a path."""
     return path.startswith(PATHS[0]) or path in PATHS
+
+
+def new_id() -> str:
+    """An id for a request: 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+async def refuse(send: Send, scope: Scope, refusal: Refusal, request_id: str, more: Mapping[str, object] = {}) -> None:
+    """Answer a request that is refused before any model is asked."""
+    # Anthropic's SDKs read their own shape alone, also of what is not here or not in their dialect.
+    is_anthropic = scope["path"].startswith("/v1/messages") or "anthropic-version" in Headers(scope=scope)
+    dialect = _MESSAGES if is_anthropic else _CHAT
+    body = msgspec.json.encode(dialect.error(refusal, request_id))
+    ids = dict.fromkeys(dialect.id_headers, request_id)
+    await respond(send, refusal.status, body, more=header_pairs({**ids, **retry_after(refusal), **more}))
 
 
 class Endpoint:
@@ -95,25 +114,26 @@ class Endpoint:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, headers = scope["path"], Headers(scope=scope)
+        path, headers, request_id = scope["path"], Headers(scope=scope), new_id()
         try:
             call = self._route(scope["method"], path)
             config, caller = self._router.parts.file.current(), None
             if path != _HEALTH:
                 check_is_program(headers)
                 caller = authenticated(headers, config.server, self._router.parts.keys, is_local=is_local(scope))
-            await call(Incoming(path, headers, config, caller), receive, send)
+            await call(Incoming(path, headers, config, caller, request_id), receive, send)
         except Refusal as refusal:
             self._measures.refused(refusal.status)
-            await self._refuse(send, scope, refusal)
+            await self._refuse(send, scope, refusal, request_id)
         except ClientLeft:
             pass
         except asyncio.CancelledError:  # by the server, which stops
-            await self._refuse(send, scope, stopped())
+            await self._refuse(send, scope, stopped(), request_id)
         except Exception:
-            log.exception("The endpoint failed because of an internal error")
+            log.exception("The endpoint failed because of an internal error (%s %s)", ID_HEADER, request_id)
             self._measures.refused(500)
-            await self._refuse(send, scope, Refusal("Internal error. The server's log has details.", status=500))
+            internal = Refusal("Internal error. The server's log has details.", status=500)
+            await self._refuse(send, scope, internal, request_id)
 
     def _route(self, method: str, path: str) -> _Call:
         found = self._found(path)
@@ -128,21 +148,16 @@ class Endpoint:
         is_model = path.startswith(_MODEL) and path != _MODEL
         return ("GET", self._model) if is_model else self._routes.get(path)
 
-    async def _refuse(self, send: Send, scope: Scope, refusal: Refusal) -> None:
-        path = scope["path"]
-        # Anthropic's SDKs read their own shape alone, also of what is not here or not in their dialect.
-        is_anthropic = path.startswith("/v1/messages") or "anthropic-version" in Headers(scope=scope)
-        dialect = _DIALECTS["/v1/messages" if is_anthropic else "/v1/chat/completions"]
-        body = msgspec.json.encode(dialect.error(refusal))
+    async def _refuse(self, send: Send, scope: Scope, refusal: Refusal, request_id: str) -> None:
         more = {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
-        if refusal.status == 405 and (found := self._found(path)) is not None:
+        if refusal.status == 405 and (found := self._found(scope["path"])) is not None:
             more["allow"] = "GET, HEAD" if found[0] == "GET" else found[0]
-        await respond(send, refusal.status, body, more=header_pairs({**retry_after(refusal), **more}))
+        await refuse(send, scope, refusal, request_id, more)
 
     # --- The routes --------------------------------------------------------------------------------
 
     async def _answer(self, incoming: Incoming, receive: Receive, send: Send) -> None:
-        path, headers, config, caller = incoming
+        path, headers, config, caller, request_id = incoming
         server = config.server
         if self._in_flight >= server.max_in_flight:
             raise Refusal(
@@ -162,7 +177,6 @@ class Endpoint:
                 await self._allowances.admit(caller, server.keys[caller])
             tagged = self._tags.read(asked.tags)
             asked = asked._replace(notes=(*asked.notes, *tagged.notes))
-            request_id = os.urandom(16).hex()
             options = self._options(headers, asked, caller, tagged.tags, request_id)
             wish = Wish(_is_true(headers, "x-fallback-lab-buffer"), _is_true(headers, "x-fallback-lab-trace"))
             stream = self._router.start(asked.request, target, options)
@@ -199,7 +213,9 @@ class Endpoint:
 
     async def _count_tokens(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         body = await body_of(incoming.headers, receive, incoming.config.server.max_body)
-        await respond(send, 200, msgspec.json.encode(count_tokens(json_object(incoming.headers, body))))
+        counted = msgspec.json.encode(count_tokens(json_object(incoming.headers, body)))
+        ids = dict.fromkeys(_MESSAGES.id_headers, incoming.request_id)
+        await respond(send, 200, counted, more=header_pairs(ids))
 
     async def _feedback(self, incoming: Incoming, receive: Receive, send: Send) -> None:
         """What a caller's users think of an answer; of their own requests alone."""

@@ -8,15 +8,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio.to_thread
-import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.core.errors import ConfigError
 from router.lab import Lab
 from router.server.dialects.base import Refusal
-from router.server.dialects.chat import error
-from router.server.endpoint import Endpoint
-from router.server.http import respond
+from router.server.endpoint import Endpoint, new_id, refuse
 
 T = TypeVar("T")
 
@@ -38,8 +35,7 @@ class Mounted:
         try:
             lab, endpoint = await anyio.to_thread.run_sync(self._opened)
         except ConfigError as problem:
-            refusal = Refusal(str(problem), status=503, code="config_error")
-            await respond(send, 503, msgspec.json.encode(error(refusal)))
+            await refuse(send, scope, Refusal(str(problem), status=503, code="config_error"), new_id())
             return
         await _on_loop(lab.router.runtime.loop, endpoint, scope, receive, send)
 

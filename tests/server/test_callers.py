@@ -75,6 +75,11 @@ def test_without_a_right_key_nobody_is_let_in(
     assert upstream.requests == []
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+def test_the_refusal_of_one_without_a_key_has_an_id(guarded: Served, path: str) -> None:
+    assert len(guarded.post(path, {}).headers["x-request-id"]) == 32
+
+
 def test_every_key_is_compared_whatever_was_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     compared: list[tuple[bytes, bytes]] = []
 

@@ -16,6 +16,7 @@ import openai
 import pydantic
 import pytest
 
+from router.core.errors import ConfigError
 from router.core.events import TextDelta
 from router.library.stream import MOST_AT_ONCE, Prepared, Stream
 from tests.conftest import MakeLab
@@ -497,6 +498,12 @@ def test_a_body_that_is_no_json_object_is_refused(served: Served, body: bytes) -
     assert served.post("/v1/chat/completions", body).status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/nothing"])
+def test_what_is_refused_at_once_has_an_id_of_its_own(served: Served, path: str) -> None:
+    ids = {served.post(path, body).headers["x-request-id"] for body in (b"no JSON", {}, {"model": "nobody"})}
+    assert [len(each) for each in ids] == [32] * 3
+
+
 def test_an_unknown_route_says_which_there_are(served: Served) -> None:
     response = served.post("/v1/embeddings", {})
     assert response.status_code == 404
@@ -605,6 +612,20 @@ def test_beside_the_pages_requests_run_on_the_labs_loop(make_lab: MakeLab, upstr
     body = {"model": "chat", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
     with client.stream("POST", "/v1/chat/completions", json=body) as response:
         assert data_of("".join(response.iter_text()))[-1] == "[DONE]"
+
+
+def test_beside_the_pages_a_models_yaml_that_does_not_open_is_said_in_the_shape_that_the_sdk_reads() -> None:
+    from starlette.testclient import TestClient
+
+    from router.server.mounted import Mounted
+
+    def broken() -> Any:
+        raise ConfigError("Line 3 is wrong.")
+
+    refused = TestClient(Mounted(broken)).post("/v1/messages", json={})
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "error"
+    assert refused.json()["request_id"] == refused.headers["request-id"]
 
 
 async def test_a_reader_who_has_fallen_behind_takes_turns_with_everybody_else() -> None:

@@ -10,8 +10,8 @@ import anthropic
 import pytest
 
 from tests.server.conftest import Serve
-from tests.server.serving import Served
-from tests.upstream import PIXEL, Upstream, answer, chain_yaml, cut_after, status, words
+from tests.server.serving import Served, data_of
+from tests.upstream import PIXEL, Upstream, answer, chain_yaml, cut_after, silent, status, words
 
 GOOD = "A whole answer."
 TOOL: Any = {
@@ -177,6 +177,44 @@ def test_a_key_may_come_as_anthropics_sdk_sends_it(serve: Serve, upstream: Upstr
             wrong.messages.create(model="chat", max_tokens=5, messages=HELLO)
         right = wrong.with_options(api_key="lab-key-0123456789")
         assert right.messages.create(model="chat", max_tokens=5, messages=HELLO).model == "primary"
+
+
+@pytest.mark.parametrize("first", ["500ms", "5s"], ids=["after a comment", "at once"])
+def test_the_sdk_knows_the_request_of_a_stream(
+    serve: Serve, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    if first == "500ms":
+        monkeypatch.setattr("router.server.answering.KEEP_ALIVE", 0.1)
+        upstream.script("primary", then=silent)
+    served = serve(chain_yaml(upstream, "primary", "fallback", retries=0, first_token=first))
+    with (
+        anthropic.Anthropic(base_url=served.url.removesuffix("/v1"), api_key="none", max_retries=0) as sdk,
+        sdk.messages.stream(model="chat", max_tokens=50, messages=HELLO) as stream,
+    ):
+        assert f"msg_{stream.request_id}" == stream.get_final_message().id
+
+
+def test_the_sdk_knows_the_request_of_a_whole_answer(sdk: anthropic.Anthropic) -> None:
+    found = sdk.messages.create(model="chat", max_tokens=50, messages=HELLO)
+    assert f"msg_{found._request_id}" == found.id
+    assert sdk.messages.count_tokens(model="chat", messages=HELLO)._request_id
+
+
+@pytest.mark.parametrize("model", ["chat", "nobody"], ids=["by all models", "before any was asked"])
+def test_the_sdk_knows_the_request_that_failed(sdk: anthropic.Anthropic, upstream: Upstream, model: str) -> None:
+    for name in ("primary", "fallback"):
+        upstream.script(name, then=status(503))
+    with pytest.raises(anthropic.APIStatusError) as raised:
+        sdk.messages.create(model=model, max_tokens=5, messages=HELLO)
+    body: Any = raised.value.body
+    assert raised.value.request_id == raised.value.response.headers["x-request-id"] == body["request_id"]
+
+
+def test_an_error_in_a_stream_names_its_request(served: Served, upstream: Upstream) -> None:
+    upstream.script("primary", then=cut_after(40))
+    asked = {"model": "chat", "max_tokens": 50, "messages": HELLO, "stream": True}
+    response = served.post("/v1/messages", asked)
+    assert data_of(response.text)[-1]["request_id"] == response.headers["request-id"]
 
 
 def test_tokens_are_estimated(sdk: anthropic.Anthropic, upstream: Upstream) -> None:

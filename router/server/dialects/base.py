@@ -92,8 +92,16 @@ class Writer(Protocol):
         """The end of a stream that has begun and cannot be finished."""
 
 
+ID_HEADER = "x-request-id"
+"""The header of every answer that names its request."""
+
+
 class Dialect(Protocol):
     """One wire."""
+
+    @property
+    def id_headers(self) -> Sequence[str]:
+        """The headers in which its clients look for a request's id."""
 
     def read(self, body: Mapping[str, Any]) -> Asked:
         """What a body asks.
@@ -108,5 +116,5 @@ class Dialect(Protocol):
     def writer(self, asked: Asked, reply: Reply) -> Writer:
         """Writes a streamed answer."""
 
-    def error(self, refusal: Refusal) -> dict[str, Any]:
+    def error(self, refusal: Refusal, request_id: str) -> dict[str, Any]:
         """The JSON body of a refusal."""

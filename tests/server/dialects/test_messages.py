@@ -245,16 +245,16 @@ def test_an_error_in_mid_stream_is_an_error_to_the_sdk() -> None:
      (413, "request_too_large"), (429, "rate_limit_error"), (502, "api_error"), (503, "overloaded_error")],
 )  # fmt: skip
 def test_errors_have_anthropics_types(status: int, kind: str) -> None:
-    content = json.dumps(MESSAGES.error(Refusal("No.", status=status))).encode()
+    content = json.dumps(MESSAGES.error(Refusal("No.", status=status), REPLY.id)).encode()
     with pytest.raises(anthropic.APIStatusError) as caught:
         as_anthropic(content, status).messages.create(
             model="code", max_tokens=9, messages=[{"role": "user", "content": "Hi"}]
         )
-    assert caught.value.body == {"type": "error", "error": {"type": kind, "message": "No."}}
+    assert caught.value.body == {"type": "error", "error": {"type": kind, "message": "No."}, "request_id": REPLY.id}
 
 
 def test_claude_code_is_told_in_its_words_that_a_prompt_is_too_long() -> None:
-    found = MESSAGES.error(Refusal("Too much.", code="context_length_exceeded"))
+    found = MESSAGES.error(Refusal("Too much.", code="context_length_exceeded"), REPLY.id)
     assert found["error"]["message"] == "prompt is too long: Too much."
 
 

@@ -177,7 +177,7 @@ def test_codex_is_told_in_its_words_that_a_conversation_is_too_long() -> None:
 
 
 def test_errors_are_openais() -> None:
-    content = json.dumps(RESPONSES.error(Refusal("No.", param="input"))).encode()
+    content = json.dumps(RESPONSES.error(Refusal("No.", param="input"), REPLY.id)).encode()
     with pytest.raises(openai.BadRequestError) as caught:
         as_openai(content, 400).responses.create(model="code", input="Hi")
     assert caught.value.param == "input"

@@ -128,7 +128,7 @@ class Chunks:
 
     def fail(self, refusal: Refusal) -> bytes:
         """An error's event, and no `[DONE]`."""
-        return _event(error(refusal))
+        return _event(error(refusal, self._id))
 
     def _begin(self, content: str | None = "") -> bytes:
         if self._begun:
@@ -180,8 +180,9 @@ def _event(data: Mapping[str, Any]) -> bytes:
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-def error(refusal: Refusal) -> dict[str, Any]:
-    """The body of a refusal."""
+def error(refusal: Refusal, request_id: str) -> dict[str, Any]:
+    """The body of a refusal; OpenAI's have no id."""
+    del request_id
     kind = "server_error" if refusal.status >= 500 else _TYPES.get(refusal.status, "invalid_request_error")
     found = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
     return {"error": found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.server.dialects.base import ID_HEADER
 from router.server.dialects.messages.counting import count_tokens
 from router.server.dialects.messages.reading import read
 from router.server.dialects.messages.writing import MessageEvents, error, whole
@@ -12,6 +13,7 @@ __all__ = ["Messages", "count_tokens"]
 class Messages:
     """The dialect; see `Dialect`."""
 
+    id_headers = (ID_HEADER, "request-id")
     read = staticmethod(read)
     whole = staticmethod(whole)
     writer = MessageEvents

@@ -117,7 +117,7 @@ class MessageEvents:
 
     def fail(self, refusal: Refusal) -> bytes:
         """An error's event, which ends the stream."""
-        return b"event: error\ndata: %s\n\n" % msgspec.json.encode(error(refusal))
+        return b"event: error\ndata: %s\n\n" % msgspec.json.encode(error(refusal, self._reply.id))
 
     def _begin(self) -> bytes:
         if self._begun:
@@ -191,11 +191,11 @@ _TYPES = {
 }
 
 
-def error(refusal: Refusal) -> dict[str, Any]:
+def error(refusal: Refusal, request_id: str) -> dict[str, Any]:
     """The body of a refusal."""
     kind = _TYPES.get(refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error")
     message = refusal.message
     if refusal.code == "context_length_exceeded":
         # Claude Code shortens the conversation where it reads these words.
         message = f"prompt is too long: {message}"
-    return {"type": "error", "error": {"type": kind, "message": message}}
+    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}

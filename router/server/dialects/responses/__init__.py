@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from router.server.dialects.base import ID_HEADER
 from router.server.dialects.chat import error
 from router.server.dialects.responses.reading import read
 from router.server.dialects.responses.writing import ResponseEvents, whole
@@ -10,6 +11,7 @@ from router.server.dialects.responses.writing import ResponseEvents, whole
 class Responses:
     """The dialect; see `Dialect`."""
 
+    id_headers = (ID_HEADER,)
     read = staticmethod(read)
     whole = staticmethod(whole)
     writer = ResponseEvents
