@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from router.core.documents import read_as_text
 from router.core.messages import Frozen, Message
 from router.core.pricing import Price
 from router.core.requests import Request
@@ -83,8 +84,9 @@ def needs_of(request: Request) -> Needs:
     kinds: set[object] = set()
     characters = 0
     for part in (part for message in request.messages for part in _parts(message)):
-        kinds.add(part.get("type"))
-        characters += len(str(part.get("text") or ""))
+        said = read_as_text(part)  # every model can read it
+        kinds.add(part.get("type") if said is None else "text")
+        characters += len(str(part.get("text") or "") if said is None else said)
     return Needs(bool(request.tools), "image_url" in kinds, "file" in kinds, characters)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from router.config.schema import ProviderConfig
+from router.core.documents import read_as_text
 from router.core.messages import Message
-from router.core.untrusted import mappings
+from router.core.untrusted import mapping, mappings, text
 
 _FIELDS = frozenset({
     *("role", "content", "name", "tool_calls", "tool_call_id", "is_error"),
@@ -17,12 +18,13 @@ _FIELDS = frozenset({
 
 
 def taken(messages: Iterable[Message], to: ProviderConfig) -> list[Message]:
-    """The messages without what most servers refuse; see `unknown_fields`.
+    """The messages without what most servers refuse; see `unknown_fields` and `addressed_files`.
 
     Images and files that a tool gave follow its result as the user's: a tool's message holds text alone.
     """
     found: list[Message] = []
     shown: list[Mapping[str, Any]] = []
+    messages = (_with_files_read(each, addresses=to.is_openrouter) for each in messages)
     plain = messages if to.is_openrouter else (_plain(each, developers=to.is_openai) for each in messages)
     for message in plain:
         if message.get("role") != "tool":
@@ -30,8 +32,8 @@ def taken(messages: Iterable[Message], to: ProviderConfig) -> list[Message]:
             shown = []
             found.append(message)
             continue
-        text, other = _split(message)
-        found.append(text)
+        result, other = _split(message)
+        found.append(result)
         shown += other
     return [*found, *_as_users(shown)]
 
@@ -44,6 +46,40 @@ def unknown_fields(messages: Iterable[Message]) -> tuple[str, ...]:
     if left := [f"`{name[:40]}`" for name in sorted(set[str]().union(*messages) - _FIELDS)]:
         return (f"{', '.join(left)} of messages left out: servers refuse fields there that they do not know.",)
     return ()
+
+
+def addressed_files(messages: Iterable[Message]) -> tuple[str, ...]:
+    """One sentence for the files of which `taken` leaves the address alone: only OpenRouter fetches them."""
+    parts = (part for message in messages for part in mappings(message.get("content")))
+    if any(_address(part) for part in parts):
+        return ("Files that are given by their address went as its text: this server takes files as data alone.",)
+    return ()
+
+
+def _address(part: Mapping[str, Any]) -> str | None:
+    """Where a file is that does not come with its data."""
+    if part.get("type") != "file":
+        return None
+    data = text(mapping(part.get("file")).get("file_data")) or ""
+    return data if data.startswith(("https://", "http://")) else None
+
+
+def _with_files_read(message: Message, *, addresses: bool) -> Message:
+    """A message whose files of text are text, and the same of addresses of files unless the server fetches those."""
+    content = message.get("content")
+    if not isinstance(content, list | tuple) or not any(part.get("type") == "file" for part in mappings(content)):
+        return message
+    return {**message, "content": [_read(part, addresses=addresses) for part in mappings(content)]}
+
+
+def _read(part: Mapping[str, Any], *, addresses: bool) -> Mapping[str, Any]:
+    said = read_as_text(part)
+    if said is None and not addresses:
+        said = _address(part)
+    if said is None:
+        return part
+    marks = {"cache_control": part["cache_control"]} if "cache_control" in part else {}
+    return {"type": "text", "text": said, **marks}
 
 
 def _as_users(parts: list[Mapping[str, Any]]) -> Iterator[Message]:

@@ -10,7 +10,7 @@ from router.core.untrusted import mapping, text
 from router.providers import Call
 from router.providers.anthropic_request import OWN
 from router.providers.anthropic_tools import without_marks
-from router.providers.completions_messages import taken, unknown_fields
+from router.providers.completions_messages import addressed_files, taken, unknown_fields
 from router.providers.mistral import is_mistrals, ordered
 from router.providers.producers import demand, returned
 
@@ -41,7 +41,9 @@ def completions_body(call: Call, config: ProviderConfig, producer: str | None) -
     wants = demand(config.base_url or "", call.model)
     messages = taken(returned(call.request.messages, producer, wants), config)
     body["messages"] = ordered(messages) if is_mistrals(call.model) else messages
-    notes = [] if config.is_openrouter else [*unknown_fields(call.request.messages)]
+    notes: list[str] = []
+    if not config.is_openrouter:
+        notes += [*unknown_fields(call.request.messages), *addressed_files(call.request.messages)]
     if body.pop(OWN, None) is not None and (tools := body.get("tools")):
         # What a caller of the endpoint said in Anthropic's words is in the body in these words too, less the marks.
         body["tools"] = without_marks(tools, notes)

@@ -109,6 +109,12 @@ def test_the_bytes_of_an_image_are_no_part_of_the_length() -> None:
     assert needs_of(asking(TEXT, image)).characters == len(TEXT["text"])
 
 
+def test_a_file_of_text_needs_no_model_that_reads_files() -> None:
+    file = {"type": "file", "file": {"filename": "a", "file_data": "data:text/plain;base64,aGVsbG8="}}
+    needs = needs_of(asking(TEXT, file))
+    assert (needs.files, needs.characters) == (False, len(TEXT["text"] + "a:\n\nhello"))
+
+
 def test_an_image_of_an_earlier_turn_is_needed_too() -> None:
     messages = ({"role": "user", "content": [IMAGE]}, {"role": "user", "content": "And now?"})
     assert needs_of(Request(messages=messages)).images

@@ -451,6 +451,22 @@ def test_images_of_tools_follow_as_the_users_for_other_servers() -> None:
     assert sent["messages"][2]["content"][0]["type"] == "image_url"
 
 
+def test_a_document_of_text_is_text_to_other_servers_and_a_document_to_anthropic() -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "Ça va?"}
+    body = body_of(user({"type": "document", "source": source, "title": "a.txt"}, {"type": "text", "text": "Well?"}))
+    assert [part["text"] for part in to_others(body)["messages"][0]["content"]] == ["a.txt:\n\nÇa va?", "Well?"]
+    assert to_anthropic(body)["messages"] == body["messages"]
+
+
+def test_a_document_of_text_that_a_tool_gave_stays_in_its_result() -> None:
+    use = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
+    document = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "Sunny"}}
+    result = user({"type": "tool_result", "tool_use_id": "toolu_1", "content": [document]})
+    sent = to_others(body_of({"role": "assistant", "content": [use]}, result))["messages"]
+    assert [message["role"] for message in sent] == ["assistant", "tool"]
+    assert sent[1]["content"] == "document.txt:\n\nSunny"
+
+
 def test_results_come_before_what_the_user_says_beside_them() -> None:
     blocks = [{"type": "text", "text": "And?"}, {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Sunny"}]
     assert [message["role"] for message in MESSAGES.read(body_of(user(*blocks))).request.messages] == ["tool", "user"]
