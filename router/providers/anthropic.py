@@ -16,7 +16,7 @@ from router.core.events import ProviderEvent, ReasoningDelta, ReasoningDetail, S
 from router.core.messages import Usage
 from router.core.untrusted import NO_JSON, count, mapping, text
 from router.providers import Call, Sent, Unusable, key_header, missing_key
-from router.providers.anthropic_request import DETAILS_FORMAT, left_out, messages_body
+from router.providers.anthropic_request import DETAILS_FORMAT, betas, left_out, messages_body
 from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure, reports_error
 from router.providers.model_list import read_models
@@ -60,15 +60,19 @@ class AnthropicProvider:
         request = msgspec.structs.replace(call.request, messages=tuple(returned(call.request.messages, to)))
         translated = messages_body(request, call.model)
         body = without_nulls_of(self._config, {**self._config.body, **translated, "stream": call.stream})
-        return Sent(self._url, self._headers(), body, to, left_out(request, translated))
+        return Sent(self._url, self._headers(betas(request)), body, to, left_out(request, translated))
 
     def stream(self, call: Call) -> AsyncGenerator[ProviderEvent, None]:
         return exchange(self._transport, self._keys, self.sent(call), connect=call.connect, reader=MessageReader())
 
-    def _headers(self) -> dict[str, str]:
+    def _headers(self, asked_betas: str | None = None) -> dict[str, str]:
         key = key_header("x-api-key", "", self._config, self._keys)
         asks = METADATA if self._config.is_openrouter else {}
-        return {"anthropic-version": VERSION, **asks, **key, **self._config.headers}
+        found = {"anthropic-version": VERSION, **asks, **key, **self._config.headers}
+        if asked_betas is not None:
+            name = next((name for name in found if name.lower() == "anthropic-beta"), "anthropic-beta")
+            found[name] = ",".join(filter(None, [found.get(name), asked_betas]))
+        return found
 
 
 class _PlainText(msgspec.Struct, tag="text_delta", gc=False):

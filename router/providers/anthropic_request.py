@@ -65,6 +65,15 @@ OWN = "anthropic"
 No other provider is told of it; what they understand of it is in the request as well.
 """
 
+BETAS = "betas"
+"""The field of `OWN` with the caller's header `anthropic-beta`."""
+
+_NOT_SENT = ("thinking", "effort", BETAS)
+"""Fields of `OWN` that are no fields of the body."""
+
+_BETA_NAMES = re.compile(r"[\w.,\- ]+", re.ASCII)
+"""Nothing else may stand in a header that a caller writes: in one that is sent, `${…}` is a key."""
+
 DETAILS_FORMAT = "anthropic-claude-v1"
 """What OpenRouter calls this protocol's reasoning details."""
 
@@ -81,7 +90,7 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
         "messages": _messages(request.messages),
         **{name: asked[name] for name in _SAME if name in asked and not _is_others_tier(name, asked[name])},
-        **{name: value for name, value in mapping(asked.get(OWN)).items() if name not in ("thinking", "effort")},
+        **{name: value for name, value in mapping(asked.get(OWN)).items() if name not in _NOT_SENT},
     }
     system = _system_blocks(request.messages)
     if system and body["messages"]:
@@ -100,6 +109,12 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         body["output_config"] = {**mapping(body.get("output_config")), "format": form}
     _think(body, asked, _version(model))
     return body
+
+
+def betas(request: Request) -> str | None:
+    """The header `anthropic-beta` as the caller sent it."""
+    found = text(mapping(request.params.get(OWN)).get(BETAS))
+    return found if found is not None and _BETA_NAMES.fullmatch(found) else None
 
 
 def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -124,8 +139,7 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
         told.append("`service_tier` was left out: here it can be auto or standard_only alone.")
     if any(map(_is_blank, _stops(asked))):
         told.append("Blank `stop` sequences were left out: this API refuses them.")
-    if wish.get("type") == BETWEEN_TOOLS and not thinking:
-        told.append(f"`thinking` of the type {BETWEEN_TOOLS} was left out: this model has none.")
+    told += _own_left_out(request, wish, thinking)
     told += tools_of(request.tools, may_be_strict=_version(str(body["model"])) >= _STRICT).notes
     if lost:
         told.append(f"{', '.join(f'`{name}`' for name in lost)} not sent: this model takes no such parameter here.")
@@ -146,6 +160,14 @@ _TRANSLATED = frozenset(
         *("stop", "response_format", "reasoning", "reasoning_effort", OWN),
     }
 )
+
+
+def _own_left_out(request: Request, wish: Mapping[str, Any], thinking: Mapping[str, Any]) -> Iterator[str]:
+    """What is left out of that which the caller said in this protocol's own words."""
+    if wish.get("type") == BETWEEN_TOOLS and not thinking:
+        yield f"`thinking` of the type {BETWEEN_TOOLS} was left out: this model has none."
+    if BETAS in mapping(request.params.get(OWN)) and betas(request) is None:
+        yield "`anthropic-beta` was left out: it can hold names and commas alone."
 
 
 def _schema(request: Request) -> Any:

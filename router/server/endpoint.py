@@ -22,7 +22,7 @@ from router.server.answering import Answering, Wish
 from router.server.callers import Allowances, authenticated, check_is_program
 from router.server.dialects.base import ID_HEADER, Asked, Dialect, Refusal
 from router.server.dialects.chat import ChatCompletions
-from router.server.dialects.messages import Messages, count_tokens
+from router.server.dialects.messages import Messages, count_tokens, with_betas
 from router.server.dialects.responses import Responses
 from router.server.feedback import MAX_FEEDBACK, feedback_of
 from router.server.http import ClientLeft, body_of, header_pairs, is_local, json_object, respond
@@ -172,6 +172,8 @@ class Endpoint:
             body = json_object(headers, await body_of(headers, receive, server.max_body))
             dialect = _DIALECTS[path]
             asked = dialect.read(body)
+            if path == "/v1/messages":
+                asked = with_betas(asked, headers.getlist("anthropic-beta"))
             target = target_of(self._router, config, asked.target)
             if caller is not None:
                 await self._allowances.admit(caller, server.keys[caller])

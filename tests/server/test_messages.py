@@ -113,12 +113,7 @@ def test_images_reach_the_model(sdk: anthropic.Anthropic, upstream: Upstream) ->
 
 def test_a_conversation_of_an_anthropic_model_goes_through_unchanged(serve: Serve, upstream: Upstream) -> None:
     """What the caller writes arrives as it was, caching marks included."""
-    provider = {"protocol": "anthropic", "base_url": upstream.base_url}
-    text = json.dumps({
-        "default_provider": "claude", "providers": {"claude": provider}, "offline": None,
-        "chains": {"chat": ["claude-sonnet-4-5"]},
-    })  # fmt: skip
-    served = serve(text)
+    served = serve(claude(upstream))
     body = {
         "model": "chat", "max_tokens": 4000, "metadata": {"user_id": "u_session_s1"}, "top_k": 5,
         "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
@@ -141,6 +136,54 @@ def test_a_conversation_of_an_anthropic_model_goes_through_unchanged(serve: Serv
     assert {name: sent[name] for name in body if name != "model"} == {
         name: value for name, value in body.items() if name not in ("model", "top_k")
     } | {"top_k": 5}
+
+
+def claude(upstream: Upstream, **settings: Any) -> str:
+    """A models.yaml with one Claude."""
+    provider = {"protocol": "anthropic", "base_url": upstream.base_url, **settings}
+    return json.dumps({
+        "default_provider": "claude", "providers": {"claude": provider}, "offline": None,
+        "chains": {"chat": ["claude-sonnet-4-5"]},
+    })  # fmt: skip
+
+
+ASKED = {"model": "chat", "max_tokens": 50, "messages": HELLO}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent"),
+    [({}, "a-1,b-2"), ({"headers": {"Anthropic-Beta": "c-3"}}, "c-3,a-1,b-2")],
+    ids=["alone", "with the provider's own"],
+)
+def test_the_betas_that_a_caller_names_reach_an_anthropic_model(
+    serve: Serve, upstream: Upstream, settings: dict[str, Any], sent: str
+) -> None:
+    response = serve(claude(upstream, **settings)).post("/v1/messages", ASKED, {"anthropic-beta": "a-1,b-2"})
+    assert response.status_code == 200
+    [call] = upstream.requests
+    assert call.headers["anthropic-beta"] == sent
+    assert "betas" not in call.body
+
+
+def test_a_request_with_other_betas_is_another(serve: Serve, upstream: Upstream) -> None:
+    served = serve(claude(upstream))
+    for beta, cached in (("a-1", "false"), ("a-1", "true"), ("b-2", "false")):
+        response = served.post("/v1/messages", ASKED, {"anthropic-beta": beta})
+        assert response.headers["x-fallback-lab-cached"] == cached
+
+
+def test_no_key_goes_out_in_the_betas_that_a_caller_names(serve: Serve, upstream: Upstream) -> None:
+    environ = {"A_KEY": "sk-secret-0123456789", "FALLBACK_LAB_KEYS": "A_KEY"}
+    served = serve(claude(upstream, api_key="${A_KEY}"), environ)
+    served.post("/v1/messages", ASKED, {"anthropic-beta": "${A_KEY}"})
+    assert "anthropic-beta" not in upstream.requests[0].headers
+
+
+def test_betas_reach_no_other_server(served: Served, upstream: Upstream) -> None:
+    served.post("/v1/messages", ASKED, {"anthropic-beta": "a-1"})
+    [call] = upstream.requests
+    assert "anthropic-beta" not in call.headers
+    assert "anthropic" not in call.body
 
 
 def test_a_broken_stream_is_an_error_that_the_sdk_raises(sdk: anthropic.Anthropic, upstream: Upstream) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from router.server.dialects.base import ID_HEADER
 from router.server.dialects.messages.counting import count_tokens
-from router.server.dialects.messages.reading import read
+from router.server.dialects.messages.reading import read, with_betas
 from router.server.dialects.messages.writing import MessageEvents, error, whole
 
-__all__ = ["Messages", "count_tokens"]
+__all__ = ["Messages", "count_tokens", "with_betas"]
 
 
 class Messages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -122,6 +122,15 @@ def read(body: Mapping[str, Any]) -> Asked:
         notes=tuple(dict.fromkeys(notes)),
         echo={"thinking": _thinks(found) or bool(tools), "names": _names(found)},
     )
+
+
+def with_betas(asked: Asked, betas: Sequence[str]) -> Asked:
+    """What is asked, with the headers `anthropic-beta` for Anthropic's own models."""
+    if not betas:
+        return asked
+    params = asked.request.params
+    own = {**mapping(params.get("anthropic")), "betas": ",".join(betas)}
+    return asked._replace(request=msgspec.structs.replace(asked.request, params={**params, "anthropic": own}))
 
 
 def _system(system: str | list[Any]) -> str | list[dict[str, Any]]:
