@@ -88,6 +88,10 @@ def test_a_filtered_answer_is_a_refusal(reason: str) -> None:
     assert graded(Answer(text="Paris", finish_reason=reason), "is-refusal").passed
 
 
+def test_an_answer_that_its_server_calls_a_refusal_is_one_in_any_words() -> None:
+    assert graded(Answer(text="Not today.", refused=True), "is-refusal").passed
+
+
 def test_how_an_answer_ended_is_compared() -> None:
     answer = Answer(text="Paris", finish_reason="length")
     assert graded(answer, "finish-reason", "length").passed
