@@ -21,7 +21,7 @@ from components.chains.figures import style_figures
 from components.chains.history import draw_history
 from components.chains.limits import Change, edit_limits
 from components.chains.moves import follow_moves
-from components.chains.review import BAR, draw_review, given_reason, propose, reason
+from components.chains.review import BAR, draw_review, given_reason, keep_reason, propose, reason, resume_reason
 from components.shared.handover import take_draft
 from components.shared.lab import lab_or_stop
 from components.shared.markdown import label
@@ -75,6 +75,7 @@ def main(lab: Lab) -> None:
 
 def _draft(lab: Lab) -> Draft:
     """The session's draft, with what another page gave; the current file if nothing has been changed."""
+    resume_reason()
     if (given := take_draft()) is not None:
         _add(lab, *given)
     draft: Draft | None = st.session_state.get(_DRAFT)
@@ -109,7 +110,9 @@ def _keep(lab: Lab, draft: Draft) -> None:
     if lab.editor.read_only:
         return
     is_changed = draft.text != draft.before
-    text = msgspec.json.encode((draft, given_reason())).decode() if is_changed else ""
+    why = given_reason() if is_changed else ""
+    keep_reason(why)
+    text = msgspec.json.encode((draft, why)).decode() if is_changed else ""
     keep_unsaved(str(lab.path), text, partial(_take_left, lab))
 
 

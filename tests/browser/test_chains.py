@@ -312,6 +312,19 @@ def test_unsaved_changes_outlive_a_reload_with_their_reason_and_say_what_others_
     expect(page.get_by_text("one is slow").first).to_be_visible()
 
 
+def test_unsaved_changes_outlive_a_visit_to_another_page_with_their_reason(app: App, page: Page) -> None:
+    app.use(TEXT)
+    move_down(visit(page), 0)
+    give_reason(page, "one is slow")
+    expect_kept(page, "one is slow")
+    page.get_by_role("link", name="Dashboard").first.click()
+    expect(button(page, "Review")).to_have_count(0)
+    page.get_by_role("link", name="Chains").first.click()
+    expect_order(page, "two", "one", "three", "one")
+    button(page, "Review").click()
+    expect(page.get_by_role("textbox", name="Reason")).to_have_value("one is slow")
+
+
 def test_what_is_typed_and_not_valid_yet_outlives_a_reload(app: App, page: Page) -> None:
     app.use(TEXT)
     opened_text(page).fill(TEXT.replace("code: [one]", "code: ["))

@@ -30,7 +30,7 @@ _STYLE = f"""<style>
 }}
 </style>"""
 
-_WHY, _PROPOSED = "chains_why", "chains_why_proposed"
+_WHY, _PROPOSED, _KEPT = "chains_why", "chains_why_proposed", "chains_why_kept"
 
 _SEEN = 60
 """Characters of a reason that its field shows; one of the Tune page is longer, and said below in full."""
@@ -45,6 +45,17 @@ def given_reason() -> str:
     """The reason if somebody gave it; empty if it is the one that follows the change."""
     why = str(st.session_state.get(_WHY, ""))
     return "" if why == st.session_state.get(_PROPOSED) else why
+
+
+def keep_reason(why: str) -> None:
+    """Keep a reason while the page is left: Streamlit forgets what a field held that is not drawn."""
+    st.session_state[_KEPT] = why
+
+
+def resume_reason() -> None:
+    """Go on with the reason that was kept."""
+    if _WHY not in st.session_state and (kept := st.session_state.get(_KEPT)):
+        propose(kept)
 
 
 def propose(why: str) -> None:
