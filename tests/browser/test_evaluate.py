@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from router.evaluate.results import Results
-from tests.browser.chat_page import button, config, overflow
+from tests.browser.chat_page import button, config, link, overflow
 from tests.browser.conftest import App, OpenContext, eventually, held
 from tests.evaluate import written
 from tests.upstream import Upstream, answer, silent
@@ -223,6 +223,25 @@ def test_a_suite_that_is_not_saved_yet_outlives_a_reload(app: App, upstream: Ups
     expect(page.get_by_text(f"Saved {name}: {CASES} cases.")).to_be_visible()
     assert "Question zero" in suite_file(app, name).read_text(encoding="utf-8")
     page.wait_for_function("Object.keys(sessionStorage).length === 0")
+
+
+def test_a_new_suite_outlives_a_visit_to_another_page_with_its_name(app: App, upstream: Upstream, page: Page) -> None:
+    app.use(config(upstream, "one", "two"))
+    page.goto("/evaluate")
+    page.get_by_role("tab", name="Suites").click()
+    button(page, "New suite").click()
+    name, text = page.get_by_role("textbox", name="Name"), page.get_by_role("textbox", name="The suite as YAML")
+    name.fill("mine")
+    page.keyboard.press("Enter")
+    mine = f"{text.input_value()}# mine\n"
+    text.fill(mine)
+    page.wait_for_function("Object.values(sessionStorage).some(text => text.includes('# mine'))")
+    link(page, "Chains").click()
+    expect(text).to_have_count(0)
+    link(page, "Evaluate").click()
+    page.get_by_role("tab", name="Suites").click()
+    expect(name).to_have_value("mine")
+    expect(text).to_have_value(mine)
 
 
 PROMPTFOO = b"""\

@@ -34,12 +34,14 @@ class Draft(msgspec.Struct):
         before: the text that it replaces; None for a new suite.
         begun: what the editor began with.
         text: as typed.
+        typed_name: of a new suite; Streamlit forgets what a field held once another page is open.
     """
 
     name: str
     before: str | None
     begun: str
     text: str
+    typed_name: str = ""
 
     @property
     def is_unsaved(self) -> bool:
@@ -49,10 +51,9 @@ class Draft(msgspec.Struct):
 def keep_suite(lab: Lab) -> None:
     """Keep what is typed in the editor over a reload, also while another tab is open."""
     draft: Draft | None = st.session_state.get(_OPEN)
-    text = ""
-    if draft is not None and draft.is_unsaved:
-        name = draft.name if draft.before is not None else st.session_state.get(_NAME, draft.name)
-        text = msgspec.json.encode(msgspec.structs.replace(draft, name=name)).decode()
+    if draft is not None:
+        draft.typed_name = st.session_state.get(_NAME, draft.typed_name)
+    text = msgspec.json.encode(draft).decode() if draft is not None and draft.is_unsaved else ""
     keep_unsaved(f"suite in {lab.folder}", text, _take_left)
 
 
@@ -146,7 +147,7 @@ def _draw_editor(library: Library, draft: Draft) -> None:
         unsaved = "What is not saved is lost" if draft.is_unsaved else None
         st.button("All suites", icon=":material/arrow_back:", on_click=_close, key="evaluate_suite_close", help=unsaved)
         if draft.before is None:
-            name = st.text_input("Name", draft.name, key=_NAME, max_chars=100, width=280)
+            name = st.text_input("Name", draft.typed_name or draft.name, key=_NAME, max_chars=100, width=280)
         else:
             name = draft.name
             st.markdown(f"**{label(name)}**", width="content")
