@@ -68,8 +68,8 @@ No other provider is told of it; what they understand of it is in the request as
 BETAS = "betas"
 """The field of `OWN` with the caller's header `anthropic-beta`."""
 
-_NOT_SENT = ("thinking", "effort", BETAS)
-"""Fields of `OWN` that are no fields of the body."""
+_OWN_FIELDS = ("metadata", "service_tier", "cache_control")
+"""Fields of `OWN` that are fields of the body as well; no other may be: a caller could name another model there."""
 
 _BETA_NAMES = re.compile(r"[\w.,\- ]+", re.ASCII)
 """Nothing else may stand in a header that a caller writes: in one that is sent, `${…}` is a key."""
@@ -90,7 +90,7 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
         "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
         "messages": _messages(request.messages),
         **{name: asked[name] for name in _SAME if name in asked and not _is_others_tier(name, asked[name])},
-        **{name: value for name, value in mapping(asked.get(OWN)).items() if name not in _NOT_SENT},
+        **{name: value for name, value in mapping(asked.get(OWN)).items() if name in _OWN_FIELDS},
     }
     system = _system_blocks(request.messages)
     if system and body["messages"]:

@@ -415,6 +415,14 @@ def test_no_message_whatsoever_is_an_accident(
     assert messages_body(request, "m")["model"] == "m"
 
 
+def test_what_a_caller_says_in_this_protocols_words_cannot_name_another_model_or_limit() -> None:
+    """A budget is kept by the price of the model that was asked."""
+    said = {"model": "dear", "max_tokens": 99_999, "messages": [], "tools": [{}], "service_tier": "auto"}
+    body = messages_body(Request(messages=HELLO.messages, params={"anthropic": said, "max_tokens": 9}), "m")
+    assert (body["model"], body["max_tokens"], body["service_tier"], "tools" in body) == ("m", 9, "auto", False)
+    assert body["messages"] == messages_body(HELLO, "m")["messages"]
+
+
 # --- What an answer means --------------------------------------------------------------------------
 
 TOOL = block(1, type="tool_use", id="i", name="add", input={})
