@@ -16,7 +16,8 @@ from router.core.events import ProviderEvent, ReasoningDelta, ReasoningDetail, S
 from router.core.messages import Usage
 from router.core.untrusted import NO_JSON, count, mapping, text
 from router.providers import Call, Sent, Unusable, key_header, missing_key
-from router.providers.anthropic_request import DETAILS_FORMAT, betas, left_out, messages_body
+from router.providers.anthropic_messages import DETAILS_FORMAT
+from router.providers.anthropic_request import betas, left_out, messages_body
 from router.providers.exchange import exchange, read_json
 from router.providers.failures import failure, reports_error
 from router.providers.model_list import read_models

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
-from router.core.messages import Message, digest
 from router.core.requests import Request
 from router.core.schemas import closed
 from router.core.untrusted import (
-    NO_JSON,
     count,
     mapping,
-    mappings,
     text,
 )
+from router.providers.anthropic_messages import joined, system_blocks, turns
 from router.providers.anthropic_tools import tool_choice_of, tools_of
 from router.providers.completions_messages import unknown_fields
 
@@ -74,13 +68,6 @@ _OWN_FIELDS = ("metadata", "service_tier", "cache_control")
 _BETA_NAMES = re.compile(r"[\w.,\- ]+", re.ASCII)
 """Nothing else may stand in a header that a caller writes: in one that is sent, `${…}` is a key."""
 
-DETAILS_FORMAT = "anthropic-claude-v1"
-"""What OpenRouter calls this protocol's reasoning details."""
-
-_CALL_ID = re.compile(r"[\w-]+", re.ASCII)
-
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+/-]+)(?:;[\w.=+-]+)*;base64,(?P<data>.+)", re.DOTALL)
-
 
 def messages_body(request: Request, model: str) -> dict[str, Any]:
     """The body of POST /v1/messages; parameters that the API does not have are left out, as `left_out` tells."""
@@ -88,13 +75,13 @@ def messages_body(request: Request, model: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": count(asked.get("max_tokens")) or count(asked.get("max_completion_tokens")) or MAX_TOKENS,
-        "messages": _messages(request.messages),
+        "messages": turns(request.messages),
         **{name: asked[name] for name in _SAME if name in asked and not _is_others_tier(name, asked[name])},
         **{name: value for name, value in mapping(asked.get(OWN)).items() if name in _OWN_FIELDS},
     }
-    system = _system_blocks(request.messages)
+    system = system_blocks(request.messages)
     if system and body["messages"]:
-        body["system"] = _joined(system)
+        body["system"] = joined(system)
     elif system:  # the API takes no request without a message
         body["messages"] = [{"role": "user", "content": system}]
     if stops := [stop for stop in _stops(asked) if not _is_blank(stop)]:
@@ -126,7 +113,7 @@ def left_out(request: Request, body: Mapping[str, Any]) -> tuple[str, ...]:
     if OWN in asked and wish.get("type") in _NO_THOUGHTS:
         effort = None  # in this protocol's own words it asks for no thoughts
     told = [*unknown_fields(request.messages)]
-    if "system" not in body and _system_blocks(request.messages):
+    if "system" not in body and system_blocks(request.messages):
         told.append("The system prompt was sent as the user's: this API takes no request without a message.")
     lost = [name for name in asked if name not in _TRANSLATED and name not in body]
     schema = _schema(request)
@@ -259,128 +246,3 @@ def _in_thoughtless_turn(messages: list[dict[str, Any]]) -> bool:
     if len(messages) < 2 or messages[-1]["content"][0].get("type") != "tool_result":
         return False
     return "thinking" not in str(messages[-2]["content"][0].get("type"))
-
-
-def _system_blocks(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    prompts = (message for message in messages if _is_system(message))
-    return [block for message in prompts for part in _parts(message) if (block := _content_block(part))]
-
-
-def _joined(blocks: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """Plain text, or blocks if one of them has more than text, such as cache_control."""
-    if all(block.keys() == {"type", "text"} for block in blocks):
-        return "\n\n".join(block["text"] for block in blocks)
-    return blocks
-
-
-def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """Roles alternate here: adjacent messages of one role become one, and tool results are the user's."""
-    found: list[dict[str, Any]] = []
-    for message in messages:
-        if _is_system(message):
-            continue
-        role = "assistant" if message.get("role") == "assistant" else "user"
-        blocks = list(_blocks(message))
-        if not blocks:
-            continue
-        if found and found[-1]["role"] == role:
-            found[-1]["content"] += blocks
-        else:
-            found.append({"role": role, "content": blocks})
-    return found
-
-
-def _blocks(message: Message) -> Iterator[dict[str, Any]]:
-    if message.get("role") == "tool":
-        yield _tool_result(message)
-        return
-    if message.get("role") == "assistant":
-        yield from _thinking_blocks(message)
-    for part in _parts(message):
-        if block := _content_block(part):
-            yield block
-    for call in mappings(message.get("tool_calls")):
-        yield _tool_use(call)
-
-
-def _tool_result(message: Message) -> dict[str, Any]:
-    """A tool's result; the mark of a cache is its own, since the API takes none inside it."""
-    content = [block for part in _parts(message) if (block := _content_block(part))]
-    marks = [mark for block in content if (mark := block.pop("cache_control", None))]
-    return {
-        "type": "tool_result",
-        "tool_use_id": _call_id(message.get("tool_call_id")),
-        "content": content,
-        **({"is_error": True} if message.get("is_error") is True else {}),
-        **({"cache_control": marks[-1]} if marks else {}),
-    }
-
-
-def _thinking_blocks(message: Message) -> Iterator[dict[str, Any]]:
-    """Thinking with its signature, as it came; without one the API would refuse it."""
-    for detail in mappings(message.get("reasoning_details")):
-        if detail.get("format") != DETAILS_FORMAT:
-            continue
-        if detail.get("type") == "reasoning.encrypted":
-            yield {"type": "redacted_thinking", "data": detail.get("data", "")}
-        elif detail.get("signature"):
-            yield {"type": "thinking", "thinking": detail.get("text", ""), "signature": detail["signature"]}
-
-
-def _parts(message: Message) -> list[Mapping[str, Any]]:
-    content = message.get("content")
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return mappings(content)
-
-
-def _content_block(part: Mapping[str, Any]) -> dict[str, Any] | None:
-    # cache_control is this protocol's own: OpenRouter's users write it into any part.
-    rest = {name: value for name, value in part.items() if name in ("cache_control", "citations")}
-    match part.get("type"):
-        case "text":
-            return dict(part) if (text(part.get("text")) or "").strip() else None  # a blank one is rejected
-        case "image_url":
-            return {"type": "image", "source": _source(mapping(part.get("image_url")).get("url")), **rest}
-        case "file":
-            file = mapping(part.get("file"))
-            title = {"title": file["filename"]} if file.get("filename") else {}
-            return {"type": "document", "source": _source(file.get("file_data")), **title, **rest}
-        case _:
-            return dict(part)  # a block of this protocol's own
-
-
-def _source(address: object) -> dict[str, Any]:
-    url = text(address) or ""
-    match = _DATA_URL.fullmatch(url)
-    if match is None:
-        return {"type": "url", "url": url}
-    if match["type"].startswith("text/"):  # a file of text goes as text: base64 is for PDF and images
-        with contextlib.suppress(ValueError):
-            return {"type": "text", "media_type": "text/plain", "data": b64decode(match["data"]).decode()}
-    return {"type": "base64", "media_type": match["type"], "data": match["data"]}
-
-
-def _tool_use(call: Mapping[str, Any]) -> dict[str, Any]:
-    function = mapping(call.get("function"))
-    arguments = function.get("arguments")
-    if isinstance(arguments, str):
-        with contextlib.suppress(*NO_JSON):
-            arguments = msgspec.json.decode(arguments)
-    return {
-        "type": "tool_use",
-        "id": _call_id(call.get("id")),
-        "name": function.get("name", ""),
-        "input": mapping(arguments),
-        **({"cache_control": call["cache_control"]} if call.get("cache_control") else {}),
-    }
-
-
-def _call_id(value: object) -> str:
-    """An id that the API takes: other providers' ids hold dots and colons, which it refuses."""
-    found = str(value or "")
-    return found if _CALL_ID.fullmatch(found) else f"call_{digest(found)[:24]}"
-
-
-def _is_system(message: Message) -> bool:
-    return message.get("role") in ("system", "developer")
