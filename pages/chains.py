@@ -85,7 +85,7 @@ def _draft(lab: Lab) -> Draft:
 
 
 def _add(lab: Lab, change: Draft, why: str) -> None:
-    """Make another page's change on top of what is unsaved; one that nobody has touched gives way to the next."""
+    """Make another page's change on top of what is unsaved; one that nobody has edited gives way to the next."""
     ours: Draft | None = st.session_state.get(_DRAFT)
     typed = given_reason()
     before, its_reason, last = st.session_state.get(_GIVEN, (None, "", None))
@@ -96,8 +96,8 @@ def _add(lab: Lab, change: Draft, why: str) -> None:
     both = change if ours is None else lab.editor.on_top(change, ours)
     if both is None:
         st.session_state[_PROBLEM] = (
-            "What you chose on the other page changes the same as your unsaved changes, so it was not added. Save or"
-            " discard yours, then choose it again."
+            "Your unsaved changes concern the same settings as what you chose on the other page, so that was not added."
+            " Save or discard them, then choose it again."
         )
         return
     st.session_state[_GIVEN] = ours, typed, both

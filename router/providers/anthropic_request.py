@@ -8,11 +8,7 @@ from typing import Any
 
 from router.core.requests import Request
 from router.core.schemas import closed
-from router.core.untrusted import (
-    count,
-    mapping,
-    text,
-)
+from router.core.untrusted import count, mapping, text
 from router.providers.anthropic_messages import joined, system_blocks, turns
 from router.providers.anthropic_tools import tool_choice_of, tools_of
 from router.providers.completions_messages import unknown_fields

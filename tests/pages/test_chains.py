@@ -167,7 +167,7 @@ def test_unsaved_changes_stay_where_another_page_changes_the_same(page: AppTest,
     given(page, change, by)
     assert diff(page) == ["-    - three"]
     (error,) = page.error
-    assert error.value.startswith("What you chose on the other page changes the same as your unsaved changes")
+    assert error.value.startswith("Your unsaved changes concern the same settings as what you chose on the other page")
 
 
 def test_what_another_page_gave_gives_way_to_what_it_gives_next(page: AppTest) -> None:
